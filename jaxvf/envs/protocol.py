@@ -1,0 +1,142 @@
+"""The environment contract: three pure functions of one environment, and the records they exchange.
+
+    init(key, params)                        -> state
+    transition(key, state, actions, params)  -> state, Outcome
+    observe(state, params)                   -> View
+
+Nothing here resets by itself: `wrappers.AutoReset` and `training.rollout` own episodes. Everything is written for ONE
+environment; the `*_batch` methods add the axis B (by vmap, unless an environment has something faster).
+"""
+
+import abc
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+EnvState = Any  # any pytree
+EnvParams = Any  # a pytree of arrays: every number that a sweep may vary, never a shape
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvSpec:
+    """Everything about an environment that sets a shape, a branch or a label.
+
+    Attributes:
+        name: as registered, e.g. "predator_prey".
+        version: raised whenever rules or features change; results of different versions are not comparable.
+        n_agents: N.
+        n_actions: A, the largest over agents; smaller action sets are masked.
+        obs_dim: O.
+        state_dim: S.
+        limit_max: most steps of an episode, T; `params.limit` may shorten it.
+        metric_names: keys of `Outcome.metrics`; each is summed over the episode.
+        fixed_view: True where the view depends on the step count alone and every episode has the same length, as in
+            a one-step game. Batched views then have size 1 along B, and the networks run once for all of B.
+        self_ending: True where every episode terminates by its own rules within `limit_max` steps, so that no value is
+            ever bootstrapped from the view behind the last step, and none is stored.
+        one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
+        storage: dtype that holds observation and state without loss in replay: "float32", or "uint8" for 0/1 features.
+    """
+
+    name: str
+    version: int
+    n_agents: int
+    n_actions: int
+    obs_dim: int
+    state_dim: int
+    limit_max: int
+    metric_names: tuple[str, ...] = ()
+    fixed_view: bool = False
+    self_ending: bool = False
+    one_hot_obs: bool = False
+    storage: str = "float32"
+
+    @property
+    def frames(self) -> int:
+        """Frames of a stored episode: one per step, and the final view unless nothing looks at it."""
+        return self.limit_max if self.self_ending else self.limit_max + 1
+
+
+class View(NamedTuple):
+    """What can be seen of a state; with a leading axis B (or 1) when batched."""
+
+    obs: Float[Array, "*b N O"]
+    state: Float[Array, "*b S"]
+    avail: Bool[Array, "*b N A"]  # at least one True per agent, always
+    alive: Bool[Array, "*b N"]
+
+
+class Outcome(NamedTuple):
+    """What one step did. `terminated` and `truncated` are never both true."""
+
+    reward: Float[Array, "*b N"]  # equal entries for a team reward
+    terminated: Bool[Array, "*b"]  # the environment's rules ended the episode: nothing to bootstrap from
+    truncated: Bool[Array, "*b"]  # only the time limit ended it: the value goes on
+    metrics: dict[str, Float[Array, "*b"]]
+
+    @property
+    def done(self) -> Bool[Array, "*b"]:
+        """The episode is over, for either reason."""
+        return self.terminated | self.truncated
+
+
+def cut_at_limit(terminated: Bool[Array, ""], steps: Int[Array, ""], limit: Int[Array, ""]) -> Bool[Array, ""]:
+    """Whether the time limit alone ends the episode; `steps` counts the step just taken, so 1 after the first."""
+    return ~terminated & (steps >= limit)
+
+
+class Environment(abc.ABC):
+    """Base of every environment: a frozen dataclass of static sizes, hashable, whose numbers live in `EnvParams`."""
+
+    @property
+    @abc.abstractmethod
+    def spec(self) -> EnvSpec:
+        """Shapes and labels."""
+
+    @abc.abstractmethod
+    def default_params(self) -> EnvParams:
+        """A `@hyperparameters` object of this environment's numbers at their default values."""
+
+    @abc.abstractmethod
+    def init(self, key: Key[Array, ""], params: EnvParams) -> EnvState:
+        """A first state."""
+
+    @abc.abstractmethod
+    def transition(
+        self, key: Key[Array, ""], state: EnvState, actions: Int[Array, "N"], params: EnvParams
+    ) -> tuple[EnvState, Outcome]:
+        """One step; never resets."""
+
+    @abc.abstractmethod
+    def observe(self, state: EnvState, params: EnvParams) -> View:
+        """The view of a state."""
+
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> EnvState:
+        """`num_envs` first states along a leading axis B."""
+        return jax.vmap(self.init, in_axes=(0, None))(jax.random.split(key, num_envs), params)
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
+    ) -> tuple[EnvState, Outcome]:
+        """One step of B environments."""
+        keys = jax.random.split(key, actions.shape[0])
+        return jax.vmap(self.transition, in_axes=(0, 0, 0, None))(keys, states, actions, params)
+
+    def observe_batch(self, states: EnvState, params: EnvParams) -> View:
+        """Views of B environments; of size 1 along B where `spec.fixed_view` says that all are alike."""
+        if self.spec.fixed_view:
+            first = jax.tree.map(lambda leaf: leaf[0], states)
+            return jax.tree.map(lambda leaf: leaf[None], self.observe(first, params))
+        return jax.vmap(self.observe, in_axes=(0, None))(states, params)
+
+
+def where_done(done: Bool[Array, "*b"], ended: Any, running: Any) -> Any:
+    """`ended` where `done`, else `running`, for pytrees whose leaves begin with the axes of `done`."""
+
+    def select(on_end: Array, otherwise: Array) -> Array:
+        return jnp.where(done.reshape(done.shape + (1,) * (otherwise.ndim - done.ndim)), on_end, otherwise)
+
+    return jax.tree.map(select, ended, running)

@@ -1,0 +1,30 @@
+"""Names of environments: what `--env NAME` and `jaxvf.run(env=NAME)` accept."""
+
+from collections.abc import Callable
+
+from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
+from jaxvf.envs.predator_prey import PredatorPrey
+from jaxvf.envs.protocol import Environment
+from jaxvf.envs.two_step_game import TwoStepGame
+from jaxvf.errors import InputError, unknown
+
+ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
+    **{f"matrix_game/{letter}": (lambda payoff=payoff: MatrixGame(payoff)) for letter, payoff in PAYOFFS.items()},
+    "two_step_game": TwoStepGame,
+    "predator_prey": PredatorPrey,
+}
+
+
+def make(name: str | Environment) -> Environment:
+    """The environment of a registered name; an environment passes through.
+
+    Raises:
+        InputError: for a name that is not registered, with the nearest one that is.
+    """
+    if isinstance(name, Environment):
+        return name
+    if not isinstance(name, str):
+        raise InputError(f"env={name!r} is neither a registered name nor an Environment")
+    if name not in ENVIRONMENTS:
+        raise unknown("environment", name, ENVIRONMENTS)
+    return ENVIRONMENTS[name]()

@@ -1,0 +1,22 @@
+"""The one exception for bad input, and how it names the nearest valid choice."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input, said in one line: the field, the value and what would be valid. The CLI exits with 2."""
+
+
+def unknown(kind: str, value: object, valid: Iterable[str]) -> InputError:
+    """The error for a name outside a registry, with the closest names first.
+
+    Args:
+        kind: what the name stands for, as the user knows it ("algorithm", "field of qmix").
+        value: what was given.
+        valid: every name that would have been accepted.
+    """
+    names = sorted(valid)
+    close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
+    hint = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(names) or 'none'}"
+    return InputError(f"unknown {kind} {value!r}; {hint}")

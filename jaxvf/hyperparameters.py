@@ -1,0 +1,160 @@
+"""How a hyperparameter says whether it may vary inside one compiled program.
+
+A class decorated with `@hyperparameters` is a frozen dataclass and a pytree. Its *traced* fields are the leaves:
+stacked along the runs axis, every run of one program has its own value. Its *static* fields are part of the tree
+structure: they set shapes or control flow, so each distinct value is a program of its own. Grouping the runs of a
+sweep by tree structure therefore *is* the compile plan.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+import numpy as np
+
+from jaxvf.errors import InputError, unknown
+
+T = TypeVar("T")
+
+
+def traced(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:
+    """A field that may differ between the runs of one program; `low` and `high` bound its valid values."""
+    metadata = {"traced": True, "doc": doc, "low": low, "high": high}
+    if isinstance(default, np.ndarray):  # dataclasses refuse a mutable default
+        return dataclasses.field(default_factory=default.copy, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def static(
+    default: Any,
+    doc: str,
+    *,
+    low: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    registry: Mapping[str, Callable[[], Any]] | None = None,
+) -> Any:
+    """A field that sets a shape or a branch: every distinct value compiles a program of its own.
+
+    Args:
+        default: value when none is given.
+        doc: one sentence; it becomes the help text.
+        low: smallest valid number.
+        choices: the valid strings, for an enumeration.
+        registry: named constructors; the field then accepts a name of it, or an object made by hand.
+    """
+    metadata = {"traced": False, "doc": doc, "low": low, "choices": choices, "registry": registry}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(traced, static))
+def hyperparameters(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen dataclass whose traced fields are pytree leaves and whose static fields are structure."""
+    # Equality by identity: a leaf may be an array, whose == has no single truth value.
+    made = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    fields = dataclasses.fields(made)  # pyright: ignore[reportArgumentType]
+    leaves = [f.name for f in fields if f.metadata["traced"]]
+    jax.tree_util.register_dataclass(
+        made, data_fields=leaves, meta_fields=[f.name for f in fields if f.name not in leaves]
+    )
+    return made
+
+
+def describe(config: Any) -> list[dict[str, Any]]:
+    """Name, kind, default and help text of every field, for `jaxvf list` and error messages."""
+    return [
+        {
+            "name": field.name,
+            "kind": "traced" if field.metadata.get("traced") else "static",
+            "default": getattr(config, field.name),
+            "doc": field.metadata.get("doc", ""),
+        }
+        for field in _own_fields(config)
+    ]
+
+
+def is_traced(config: Any, path: str) -> bool:
+    """Whether the field at a dotted `path` may vary inside one program."""
+    owner, name = _owner(config, path)
+    return bool(_field(owner, name).metadata.get("traced"))
+
+
+def replace(config: Any, path: str, value: Any) -> Any:
+    """A copy of `config` with the field at a dotted `path` set; raises `InputError` for a field that is not there.
+
+    Args:
+        config: a hyperparameter object, possibly with others (or flax modules) in its fields.
+        path: for example "learning_rate" or "mixer.embed".
+        value: the new value; a registered name where the field has a registry.
+    """
+    head, _, rest = path.partition(".")
+    field = _field(config, head)
+    if rest:
+        value = replace(getattr(config, head), rest, value)
+    else:
+        value = coerce(field, getattr(config, head), value)
+    return dataclasses.replace(config, **{head: value})
+
+
+def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
+    """`value` as the field wants it: a registered name becomes its object, 1e3 becomes 1000; checks range and choice."""
+    registry, choices = field.metadata.get("registry"), field.metadata.get("choices")
+    if registry is not None and isinstance(value, str):
+        if value not in registry:
+            raise unknown(field.name, value, registry)
+        return registry[value]()
+    if choices is not None and value not in choices:
+        raise unknown(field.name, value, choices)
+    if isinstance(current, bool):
+        if not isinstance(value, bool):
+            raise InputError(f"{field.name}={value!r} is not True or False")
+    elif isinstance(current, int | float):
+        value = _number(field.name, current, value, integral=not field.metadata.get("traced"))
+    _check_range(field, value)
+    return value
+
+
+def _number(name: str, current: int | float, value: Any, integral: bool) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        if hasattr(value, "dtype"):  # an array or a tracer: ranges are checked where the numbers are known
+            return value
+        raise InputError(f"{name}={value!r} is not a number")
+    if integral and isinstance(current, int):
+        if value != int(value):
+            raise InputError(f"{name}={value!r} is not a whole number")
+        return int(value)
+    return value
+
+
+def _check_range(field: dataclasses.Field, value: Any) -> None:
+    low, high = field.metadata.get("low"), field.metadata.get("high")
+    if not isinstance(value, int | float):
+        return
+    if value != value:
+        raise InputError(f"{field.name} is NaN")
+    if low is not None and value < low:
+        raise InputError(f"{field.name}={value!r} is below its smallest valid value {low:g}")
+    if high is not None and value > high:
+        raise InputError(f"{field.name}={value!r} is above its largest valid value {high:g}")
+
+
+def _own_fields(config: Any) -> list[dataclasses.Field]:
+    # flax modules are dataclasses too; `parent` and `name` are flax's own bookkeeping.
+    return [field for field in dataclasses.fields(config) if field.name not in ("parent", "name")]
+
+
+def _field(config: Any, name: str) -> dataclasses.Field:
+    if not dataclasses.is_dataclass(config):
+        raise InputError(f"{config!r} has no field {name!r}")
+    fields = {field.name: field for field in _own_fields(config)}
+    if name not in fields:
+        raise unknown(f"field of {type(config).__name__}", name, fields)
+    return fields[name]
+
+
+def _owner(config: Any, path: str) -> tuple[Any, str]:
+    *parents, name = path.split(".")
+    for parent in parents:
+        _field(config, parent)
+        config = getattr(config, parent)
+    return config, name

@@ -1,0 +1,84 @@
+"""Agent networks: local observation history to one value per action. Parameters are shared by all agents.
+
+Every agent network is called on whole sequences, `(obs [T, B, N, O], carry, n_actions) -> q [T, B, N, A], carry`;
+acting is the same call with T = 1. `carry=None` says that the sequence begins at the first frame of an episode.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxvf.hyperparameters import static
+from jaxvf.networks.linear import SCHEMES, Linear
+from jaxvf.networks.recurrent import GRU
+
+
+class RecurrentAgent(nn.Module):
+    """PyMARL's agent: linear, relu, GRU, linear (baselines specification, 1.1)."""
+
+    hidden: int = static(64, "width of the first layer and of the GRU", low=1)
+    scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
+
+    @nn.compact
+    def __call__(
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N H"] | None, n_actions: int
+    ) -> tuple[Float[Array, "T B N A"], Float[Array, "B N H"]]:
+        x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
+        states, carry = GRU(self.hidden, self.scheme, name="gru")(x, carry)
+        return Linear(n_actions, self.scheme, name="output")(states), carry
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
+        """What is remembered before the first frame: zeros."""
+        return jnp.zeros((*batch, self.hidden))
+
+
+class FeedForwardAgent(nn.Module):
+    """Two hidden relu layers on the present observation; remembers nothing (its carry has width 0)."""
+
+    hidden: int = static(64, "width of both hidden layers", low=1)
+    scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
+
+    @nn.compact
+    def __call__(
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_actions: int
+    ) -> tuple[Float[Array, "T B N A"], Float[Array, "B N 0"] | None]:
+        x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
+        x = jax.nn.relu(Linear(self.hidden, self.scheme, name="middle")(x))
+        return Linear(n_actions, self.scheme, name="output")(x), carry
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
+        """Nothing."""
+        return jnp.zeros((*batch, 0))
+
+
+class TabularAgent(nn.Module):
+    """One value per agent, observation id and action: no network between data and values, as theory assumes.
+
+    The id of an observation is the position of the one in its one-hot vector, so the environment must declare
+    `one_hot_obs`. Every agent has a table of its own.
+    """
+
+    scale: float = static(0.1, "initial values are uniform in ± this", low=0.0)
+
+    @nn.compact
+    def __call__(
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_actions: int
+    ) -> tuple[Float[Array, "T B N A"], Float[Array, "B N 0"] | None]:
+        def init(key: Array, shape: tuple[int, ...]) -> Array:
+            return jax.random.uniform(key, shape, minval=-self.scale, maxval=self.scale)
+
+        table = self.param("table", init, (*obs.shape[-2:], n_actions))
+        return jnp.einsum("tbno,noa->tbna", obs, table), carry
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
+        """Nothing."""
+        return jnp.zeros((*batch, 0))
+
+
+AGENTS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
+    {"recurrent": RecurrentAgent, "feed_forward": FeedForwardAgent, "tabular": TabularAgent}
+)

@@ -1,0 +1,299 @@
+"""Figures of a sweep: learning curves, success fractions, and value tables beside the payoff."""
+
+import io
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxvf.results.statistics import LEVEL, SAMPLES, Interval, iqm_interval, valid_runs
+from jaxvf.results.store import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito 2008, safe for colour blindness; their yellow is left out, too pale for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.")
+INK, FAINT = "#222222", "#777777"
+TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
+MARKS_PER_LINE = 8
+
+
+class Style(NamedTuple):
+    """How one algorithm is drawn in every figure."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+def styles(labels: Sequence[str]) -> dict[str, Style]:
+    """One style per label, by position: pass the labels of a whole study once, and every figure agrees.
+
+    Colour and marker change from label to label; after seven of them the dash changes.
+    """
+    kinds = len(COLOURS)
+    return {
+        label: Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds % len(DASHES)])
+        for i, label in enumerate(dict.fromkeys(labels))
+    }
+
+
+def learning_curves(
+    curves: Mapping[str, tuple[Float[np.ndarray, " E"], Float[np.ndarray, "runs E"]]],
+    *,
+    ylabel: str,
+    title: str = "",
+    xlabel: str = "Environment steps",
+    reference: tuple[str, float] | None = None,
+    style: Mapping[str, Style] | None = None,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> "Figure":
+    """IQM over runs against environment steps, with the bootstrap interval as a band.
+
+    NaN is ignored as in `iqm`; the legend then says how many runs are left at the last evaluation.
+
+    Args:
+        curves: for every label the x axis and one row per run.
+        ylabel: what the values are, with their unit.
+        title: one line above the figure.
+        xlabel: what the x axis is.
+        reference: name and height of a horizontal line, such as the optimal return.
+        style: styles of a whole study; by default those of `styles(curves)`.
+        samples: bootstrap resamples.
+        seed: of the bootstrap, so that a figure can be drawn again.
+
+    Raises:
+        ValueError: if a label's steps and values do not match.
+    """
+    from matplotlib.ticker import EngFormatter
+
+    figure = _figure(WIDTH, 3.9)
+    axes = figure.subplots()
+    style = style or styles(list(curves))
+    for label, (steps, values) in curves.items():
+        steps, values = np.asarray(steps), np.asarray(values, np.float64)
+        if values.ndim != 2 or steps.shape != values.shape[1:]:
+            raise ValueError(f"{label}: steps {steps.shape} do not match values {values.shape}")
+        band = iqm_interval(values, samples=samples, rng=np.random.default_rng(seed))
+        look = style[label]
+        axes.fill_between(steps, band.low, band.high, color=look.colour, alpha=0.18, linewidth=0)
+        axes.plot(
+            steps, band.estimate, color=look.colour, linestyle=look.dash, linewidth=2, marker=look.marker,
+            markersize=5, markevery=max(1, len(steps) // MARKS_PER_LINE), label=_with_runs(label, values),
+        )  # fmt: skip
+    if reference is not None:
+        name, value = reference
+        axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.2, label=name, zorder=1)
+    _dress(axes, xlabel=xlabel, ylabel=ylabel)
+    axes.margins(x=0.015)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1.5M
+    _head(figure, axes, title, f"IQM over runs, band: {LEVEL:.0%} bootstrap interval")
+    return figure
+
+
+def success_fractions(
+    table: Mapping[str, Mapping[str, Interval]],
+    *,
+    xlabel: str,
+    title: str = "",
+    style: Mapping[str, Style] | None = None,
+) -> "Figure":
+    """Fractions with their intervals: one group of points per row of the table, one colour per column.
+
+    Args:
+        table: row (a game, a setting) to column (an algorithm) to a fraction in [0, 1]; cells may be missing.
+        xlabel: what the fraction counts, such as "Runs that reach the optimum".
+        title: one line above the figure.
+        style: styles of a whole study; by default those of the columns in the order they appear.
+    """
+    columns = list(dict.fromkeys(column for row in table.values() for column in row))
+    style = style or styles(columns)
+    height = (
+        len(columns) + 0.9
+    )  # of a row, in points: more algorithms make a taller figure, not a crowded one
+    figure = _figure(WIDTH, 0.9 + 0.18 * height * len(table))
+    axes = figure.subplots()
+    for j, column in enumerate(columns):
+        cells = [(i, row[column]) for i, row in enumerate(table.values()) if column in row]
+        x = np.array([cell.estimate for _, cell in cells])
+        y = np.array([i * height + j - (len(columns) - 1) / 2 for i, _ in cells])
+        spread = np.array([(cell.estimate - cell.low, cell.high - cell.estimate) for _, cell in cells]).T
+        look = style[column]
+        axes.errorbar(
+            x, y, xerr=np.maximum(spread, 0), color=look.colour, marker=look.marker, linestyle="none",
+            markersize=6, elinewidth=1.8, capsize=3, label=column, clip_on=False, zorder=3,
+        )  # fmt: skip
+    for i in range(1, len(table)):
+        axes.axhline((i - 0.5) * height, color="#DDDDDD", linewidth=0.8)
+    _dress(axes, xlabel=xlabel, ylabel="")
+    axes.set(xlim=(0, 1), ylim=((len(table) - 0.5) * height, -0.5 * height))  # the first row at the top
+    axes.set_yticks(np.arange(len(table)) * height, [textwrap.fill(row, 24) for row in table])
+    axes.tick_params(axis="y", length=0, labelsize=TEXT)
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
+    _head(figure, axes, title, "")
+    return figure
+
+
+def value_tables(
+    columns: Mapping[str, Float[np.ndarray, "*games A1 A2"]],
+    *,
+    rows: Sequence[str] = ("",),
+    greedy: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+    title: str = "",
+) -> "Figure":
+    """Heat maps of the payoff and of learned joint values, with the numbers in the cells.
+
+    Every row of the figure is one game of two agents and has one colour scale, that of its payoff: a learned
+    table of the same colours has learned the same values. A frame marks the greedy joint action.
+
+    Args:
+        columns: label to one table, or to one table per game. The first is the payoff.
+        rows: name of every game.
+        greedy: label to the joint action (u1, u2) of every game; by default the largest cells. Give it where
+            greedy actions come from local utilities: their joint may be another cell than the largest.
+        title: one line above the figure.
+
+    Raises:
+        ValueError: if the tables are not of one shape, or not one per row.
+    """
+    tables = {k: np.asarray(v, np.float64).reshape(-1, *np.shape(v)[-2:]) for k, v in columns.items()}
+    shapes = {table.shape for table in tables.values()}
+    if len(shapes) != 1 or len(shape := shapes.pop()) != 3 or shape[0] != len(rows):
+        found = {label: table.shape for label, table in tables.items()}
+        raise ValueError(f"every column needs {len(rows)} tables [A1, A2], all of one shape; got {found}")
+    _, down, across = shape
+    cell = 0.56 if max(down, across) <= 6 else 0.42
+    width, height = len(tables) * (across * cell + 0.2) + 0.9, len(rows) * (down * cell + 0.25) + 0.9
+    figure = _figure(width, height + 0.3 * bool(title))
+    grid = figure.subplots(len(rows), len(tables), squeeze=False)
+    for i, row in enumerate(rows):
+        bound = np.nanmax(np.abs(next(iter(tables.values()))[i]), initial=1e-6)
+        for j, (label, table) in enumerate(tables.items()):
+            axes = grid[i, j]
+            framed = _largest(table[i]) if greedy is None or label not in greedy else [greedy[label][i]]
+            _heat_map(axes, table[i], framed, bound=bound, size=TEXT * cell / 0.56)
+            if i == 0:
+                axes.set_title(label, fontsize=TEXT, color=INK)
+            if i == len(rows) - 1:
+                axes.set_xlabel("agent 2", fontsize=SMALL, color=FAINT)
+            if j == 0:
+                axes.set_ylabel(f"{row}\nagent 1" if row else "agent 1", fontsize=SMALL, color=FAINT)
+    if title:
+        figure.suptitle(title, fontsize=TEXT + 2, color=INK)
+    figure.supxlabel("framed: greedy joint action", fontsize=SMALL, color=FAINT)
+    return figure
+
+
+def save(figure: "Figure", path: str | Path, *, svg: bool = False) -> list[Path]:
+    """Write the figure as PNG, and as SVG beside it where asked; returns the files written.
+
+    The suffix of `path` becomes .png and .svg. Each file appears whole or not at all; errors are those of
+    `write_atomically`.
+    """
+    written = []
+    for kind in ("png", "svg") if svg else ("png",):
+        buffer = io.BytesIO()
+        # Without the date the same figure is the same file.
+        figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
+        written.append(Path(path).with_suffix(f".{kind}"))
+        write_atomically(written[-1], buffer.getvalue())
+    return written
+
+
+def _figure(width: float, height: float) -> "Figure":
+    """An empty figure of that many inches on its own Agg canvas: pyplot's global state is never touched."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _with_runs(label: str, values: np.ndarray) -> str:
+    """The label, and how many runs are left at the last evaluation where that is not all of them."""
+    runs = len(values)
+    left = int(valid_runs(values)[-1]) if values.size else 0
+    return label if left == runs else f"{label} ({left} of {runs} runs)"
+
+
+def _dress(axes: "Axes", *, xlabel: str, ylabel: str) -> None:
+    """Labels, light grid, no box."""
+    axes.set_xlabel(xlabel, fontsize=TEXT, color=INK)
+    axes.set_ylabel(ylabel, fontsize=TEXT, color=INK)
+    axes.tick_params(labelsize=SMALL, color=FAINT, labelcolor=INK)
+    axes.grid(True, color="#E6E6E6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FAINT)
+
+
+def _head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
+    """Title and subtitle flush left above the axes, the legend below them."""
+    if subtitle:
+        axes.annotate(subtitle, (0, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points",
+                      fontsize=SMALL, color=FAINT)  # fmt: skip
+    if title:
+        axes.set_title(title, loc="left", fontsize=TEXT + 2, color=INK, pad=22 if subtitle else 10)
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    # A character is about half as wide as the text is high; every row of the legend adds to the height.
+    widest = 0.52 * TEXT / 72 * max(map(len, labels)) + 0.67
+    rows = math.ceil(len(labels) / max(1, WIDTH // widest))
+    figure.set_figheight(figure.get_figheight() + 0.05 + 0.24 * rows)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows),
+        fontsize=TEXT, labelcolor=INK, frameon=False, handlelength=2.2, columnspacing=1.4,
+    )  # fmt: skip
+
+
+def _largest(table: np.ndarray) -> np.ndarray:
+    """Indices [ties, 2] of the largest cells, NaN aside."""
+    finite = np.where(np.isnan(table), -np.inf, table)
+    return np.argwhere((finite == finite.max()) & ~np.isnan(table))
+
+
+def _heat_map(axes: "Axes", table: np.ndarray, framed: Sequence, *, bound: float, size: float) -> None:
+    """One table as colours from -bound to bound, its numbers in the cells, a frame around some of them."""
+    from matplotlib.patches import Rectangle
+
+    # The ends of the map are nearly black; a wider scale keeps them for values beyond the payoff's.
+    image = axes.imshow(table, cmap="RdBu", vmin=-1.25 * bound, vmax=1.25 * bound)
+    for (a, b), value in np.ndenumerate(table):
+        red, green, blue, _ = image.cmap(image.norm(value))
+        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5  # luma of ITU-R BT.601
+        bold = "bold" if any((a, b) == tuple(cell) for cell in framed) else "normal"
+        axes.text(b, a, _number(value), ha="center", va="center", fontsize=size, fontweight=bold,
+                  color="white" if dark else INK)  # fmt: skip
+    for a, b in framed:
+        frame = Rectangle((b - 0.47, a - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2.6)
+        axes.add_patch(frame)
+    axes.set_xticks(range(table.shape[1]))
+    axes.set_yticks(range(table.shape[0]))
+    axes.tick_params(length=0, labelsize=SMALL, labelcolor=FAINT)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _number(value: float) -> str:
+    """As many digits as a cell has room for, with a true minus sign; 8 is exact, 8.0 is rounded."""
+    if not np.isfinite(value) or abs(value) >= 1000:
+        text = f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    elif value == round(value) or abs(value) >= 100:
+        text = f"{value:.0f}"
+    else:
+        text = f"{round(value, 1) + 0.0:.1f}"  # adding zero turns -0.0 into 0.0
+    return text.replace("-", "−")

@@ -1,0 +1,299 @@
+"""The files of one sweep: what runs, one row per run, and the metrics, each written whole or not at all."""
+
+import contextlib
+import errno
+import json
+import os
+import shlex
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxvf.errors import InputError
+
+UNFINISHED, FINISHED = "unfinished", "finished"  # the section "status" of run.json
+# A used-up quota and the limit on a file's size look like a full disk to the user, and need the same answer.
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+JSON_COLUMN = {b"jaxvf": b"json"}  # marks a Parquet column whose strings are JSON
+_ABSENT = object()  # a field that one of two configurations lacks
+
+
+class DiskFullError(InputError):
+    """A file could not be written for lack of space; what was saved before is intact."""
+
+
+class RunDirectory:
+    """The directory of one sweep.
+
+    - `run.json`: the sections "config" (what `create` was given), "status" and whatever `update_json` adds.
+    - `runs.parquet`: one row per run.
+    - `metrics/<part>.parquet`: rows (run int32, seed int64, env_steps int64, metric string, value float32).
+
+    A file appears under its name only when it is complete and on disk: a process killed at any moment leaves
+    each file as it was or as it was to be.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._json = self.path / "run.json"
+        self._runs = self.path / "runs.parquet"
+        self._metrics = self.path / "metrics"
+        self._resume = f"`jaxvf resume {shlex.quote(str(path))}`"
+
+    def create(self, config: Mapping[str, Any]) -> None:
+        """Start a sweep here: make the directory and write `config` to run.json.
+
+        Raises:
+            InputError: if the path is a file, or a directory that holds another sweep, the same sweep or
+                anything else; nothing is written then.
+        """
+        wanted = json.loads(_to_json(config))
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"out: {self.path} is a file; name a directory")
+        if self._json.exists():
+            self._refuse(wanted)
+        # An interrupted `create` may leave its temporary file, and nothing else.
+        if self.path.exists() and {p.name for p in self.path.iterdir()} - {_temporary(self._json).name}:
+            raise InputError(f"out: {self.path} is not empty and holds no sweep; name a new directory")
+        write_atomically(self._json, _to_json({"status": UNFINISHED, "config": wanted}))
+
+    def read_json(self) -> dict[str, Any]:
+        """All sections of run.json.
+
+        Raises:
+            InputError: if the directory holds no sweep, or run.json is damaged.
+        """
+        if not self._json.is_file():
+            raise InputError(f"{self.path} is not a run directory: run.json is missing")
+        return self._read(self._json)[0]
+
+    def update_json(self, **sections: Any) -> None:
+        """Replace whole sections of run.json, or add them; `status=FINISHED` marks the sweep as done."""
+        self._write(self._json, _to_json({**self.read_json(), **sections}))
+
+    def write_runs(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Write runs.parquet anew, one row per record; the columns are the union of their fields.
+
+        A field that a record lacks becomes None. A column with an array or a list in it, or with values that
+        no one type holds (a name in one run, a number in another), is stored as JSON strings.
+        """
+        import pyarrow as pa
+
+        # `tolist` makes Python numbers of NumPy's and of device scalars too.
+        rows = [{k: v.tolist() if hasattr(v, "tolist") else v for k, v in r.items()} for r in records]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        columns = {name: _column([row.get(name) for row in rows]) for name in names}
+        schema = pa.schema([pa.field(n, array.type, metadata=meta) for n, (array, meta) in columns.items()])
+        table = pa.Table.from_arrays([array for array, _ in columns.values()], schema=schema)
+        self._write(self._runs, _to_parquet(table))
+
+    def read_runs(self) -> list[dict[str, Any]]:
+        """The records of `write_runs`, None where a run lacks a field, arrays as arrays; [] before any write.
+
+        Raises:
+            InputError: if runs.parquet is damaged.
+        """
+        if not self._runs.exists():
+            return []
+        (table,) = self._read(self._runs)
+        rows = table.to_pylist()
+        for field in table.schema:
+            if JSON_COLUMN.items() <= (field.metadata or {}).items():
+                for row in rows:
+                    value = json.loads(row[field.name] or "null")
+                    row[field.name] = np.asarray(value) if isinstance(value, list) else value
+        return rows
+
+    def write_part(
+        self,
+        name: str,
+        run: ArrayLike,
+        seed: ArrayLike,
+        env_steps: ArrayLike,
+        metric: ArrayLike,
+        value: ArrayLike,
+    ) -> None:
+        """Write one part of the metrics, replacing the part of that name.
+
+        The five columns broadcast against each other: of a block [metrics, evaluations, runs] give `metric`
+        as [metrics, 1, 1], `env_steps` as [evaluations, 1], `run` and `seed` as [runs]. NaN and ∞ are kept.
+
+        Raises:
+            ValueError: if `name` is no file name, the shapes do not broadcast or an integer does not fit.
+        """
+        import pyarrow as pa
+
+        if name != Path(name).name or name.startswith("."):
+            raise ValueError(f"part {name!r} is no file name")
+        columns = np.broadcast_arrays(*(np.asarray(c) for c in (run, seed, env_steps, metric, value)))
+        schema = _metric_schema()
+        # Arrow checks the cast; NumPy would let a large index wrap round.
+        arrays = [pa.array(c.ravel()).cast(kind) for c, kind in zip(columns, schema.types, strict=True)]
+        self._write(self._part(name), _to_parquet(pa.Table.from_arrays(arrays, schema=schema)))
+
+    def parts(self) -> list[str]:
+        """Names of the metric parts, sorted."""
+        return sorted(p.stem for p in self._metrics.glob("*.parquet") if not p.name.startswith("."))
+
+    def remove_parts(self, predicate: Callable[[str], bool]) -> list[str]:
+        """Delete the parts whose name satisfies `predicate`; returns their names."""
+        removed = [name for name in self.parts() if predicate(name)]
+        for name in removed:
+            self._part(name).unlink()
+        return removed
+
+    def read_metrics(self) -> dict[str, np.ndarray]:
+        """All parts in the order of their names, as one array per column; `metric` holds Python strings.
+
+        Raises:
+            InputError: if a part is damaged; the line names it.
+        """
+        import pyarrow as pa
+
+        # A table without rows gives the columns their types where there is no part yet.
+        tables = [_metric_schema().empty_table(), *self._read(*(self._part(name) for name in self.parts()))]
+        table = pa.concat_tables(tables)
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+
+    def _part(self, name: str) -> Path:
+        return self._metrics / f"{name}.parquet"
+
+    def _write(self, path: Path, data: bytes) -> None:
+        write_atomically(path, data, then=f"free some space, then {self._resume}")
+
+    def _read(self, *paths: Path) -> list[Any]:
+        """The contents of the files, or the error that names those that are damaged."""
+        contents = [_parse(path) for path in paths]
+        if all(content is not None for content in contents):
+            return contents
+        # "Intact" is checked, not assumed.
+        files = [self._json, self._runs, *(self._part(name) for name in self.parts())]
+        damaged = [path for path in files if path.exists() and _parse(path) is None]
+        rest = sum(path.exists() for path in files) - len(damaged)
+        named = ", ".join(map(str, damaged))
+        raise InputError(f"damaged or truncated: {named}; the other files of the sweep ({rest}) are intact")
+
+    def _refuse(self, wanted: Any) -> None:
+        """Raise what stands against starting `wanted` where a sweep is already."""
+        held = self.read_json()
+        difference = _first_difference(held.get("config"), wanted, "config")
+        if difference is not None:
+            field, there, here = difference
+            holds = f"another configuration ({field.removeprefix('config.')} is {there} there, {here} here)"
+            raise InputError(f"out: {self.path} holds {holds}; name another directory")
+        finished = held.get("status") == FINISHED
+        state, advice = (FINISHED, "see its results") if finished else (UNFINISHED, "go on")
+        raise InputError(f"out: {self.path} holds this sweep, {state}; use {self._resume} to {advice}")
+
+
+def write_atomically(path: Path, data: bytes, *, then: str = "free some space and try again") -> None:
+    """Make `path` hold `data`, or leave it as it was: under its name the file is never half-written.
+
+    Args:
+        path: target; its parent directory is made where missing.
+        data: the whole content.
+        then: how the user goes on after a full disk, for the error message.
+
+    Raises:
+        DiskFullError: on a full disk, a used-up quota or the limit on a file's size.
+        InputError: on any other refusal of the file system.
+    """
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        saved = "what was saved before is intact"
+        if error.errno in NO_SPACE:
+            raise DiskFullError(f"no space to write {path}; {saved}; {then}") from error
+        raise InputError(f"cannot write {path}: {error.strerror}; {saved}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """Hidden, in the same directory (only there is a rename atomic), and overwritten by the next write."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _parse(path: Path) -> Any:
+    """The JSON object or the table in a file, or None where the file holds no such thing."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".json":
+            document = json.loads(data)
+            return document if isinstance(document, dict) else None
+        table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    return table if path.parent.name != "metrics" or table.schema == _metric_schema() else None
+
+
+def _metric_schema() -> Any:
+    import pyarrow as pa
+
+    name = pa.dictionary(pa.int32(), pa.string())  # the string is stored once per part, not once per row
+    whole = {"run": pa.int32(), "seed": pa.int64(), "env_steps": pa.int64()}
+    return pa.schema({**whole, "metric": name, "value": pa.float32()})
+
+
+def _to_json(document: Any) -> bytes:
+    return json.dumps(document, indent=2, default=_jsonable).encode()
+
+
+def _to_parquet(table: Any) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # In memory first, so that the file system can fail in one place only.
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    return sink.getvalue().to_pybytes()
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{value!r} is neither a number, a string, an array, a path, nor a list or dict of them")
+
+
+def _column(values: list[Any]) -> tuple[Any, Mapping[bytes, bytes] | None]:
+    """One column as an Arrow array of the narrowest type that holds it, and the metadata of its field."""
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
+    typed = (({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64()), ({str}, pa.string()))
+    for valid, arrow_type in typed:
+        if kinds <= valid:
+            with contextlib.suppress(pa.ArrowInvalid, OverflowError):  # an integer too large for the type
+                return pa.array(values, arrow_type), None
+    texts = [None if value is None else json.dumps(value, default=_jsonable) for value in values]
+    return pa.array(texts, pa.string()), JSON_COLUMN
+
+
+def _first_difference(there: Any, here: Any, path: str) -> tuple[str, str, str] | None:
+    """Where two JSON documents first differ, in the order of `here`: dotted path and both values, or None."""
+    if there == here:
+        return None
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = dict.fromkeys([*here, *there])
+        pairs = [(f"{path}.{key}", there.get(key, _ABSENT), here.get(key, _ABSENT)) for key in keys]
+        return next((found for name, a, b in pairs if (found := _first_difference(a, b, name))), None)
+    texts = ["absent" if value is _ABSENT else json.dumps(value) for value in (there, here)]
+    if texts[0] == texts[1]:  # NaN differs from itself, but not as a setting
+        return None
+    return path, *(textwrap.shorten(text, 80) for text in texts)

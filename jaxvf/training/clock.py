@@ -1,0 +1,58 @@
+"""The clock: everything about progress that all runs of a program share."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+
+class Clock(NamedTuple):
+    """Scalar counters. Being scalar, they keep `lax.cond` a branch and a ring write one slice for all runs."""
+
+    iteration: Int[Array, ""]  # collect-store-update rounds done
+    updates: Int[Array, ""]  # gradient updates done
+
+    @staticmethod
+    def start() -> "Clock":
+        """Nothing done yet."""
+        return Clock(iteration=jnp.int32(0), updates=jnp.int32(0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How often things happen, in whole iterations: the static companion of `Clock`.
+
+    Attributes:
+        episodes: episodes collected per iteration, B.
+        limit: frames allotted to an episode, T.
+        capacity: episodes that replay holds.
+        warmup: episodes stored before the first update.
+        updates: gradient updates in an iteration that has any.
+        every: iterations between two such iterations.
+    """
+
+    episodes: int
+    limit: int
+    capacity: int
+    warmup: int
+    updates: int
+    every: int
+
+    @property
+    def steps(self) -> int:
+        """Environment steps allotted to one iteration; an episode that ends early uses fewer."""
+        return self.episodes * self.limit
+
+    def stored(self, clock: Clock) -> Int[Array, ""]:
+        """Episodes in replay once the present iteration has written its own."""
+        return jnp.minimum((clock.iteration + 1) * self.episodes, self.capacity)
+
+    def cursor(self, clock: Clock) -> Int[Array, ""]:
+        """Where the present iteration writes into replay."""
+        return (clock.iteration * self.episodes) % self.capacity
+
+    def updates_after(self, clock: Clock) -> Int[Array, ""]:
+        """Gradient updates with which the present iteration ends; 0 while replay fills and between intervals."""
+        due = (self.stored(clock) >= self.warmup) & ((clock.iteration + 1) % self.every == 0)
+        return jnp.where(due, self.updates, 0)
