@@ -14,7 +14,7 @@ from jaxvf.hyperparameters import hyperparameters, traced
 
 RIGHT, DOWN, LEFT, UP, STAY, CATCH = range(6)  # B.1
 N_ACTIONS = 6
-MOVES = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # (row, column) steps of the first four actions
+MOVES = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # (row, column) of the first four actions
 N_CHANNELS = 3  # predator, stag, hare; there are no hares in this configuration, their channel stays zero
 
 # Cells are numbered row * grid_size + column. Two numbers are no cell, and differ so that they never match.
@@ -26,7 +26,7 @@ WALL = -2  # a neighbour outside the grid, and every neighbour of a caught prey
 class PredatorPreyParams:
     """Rewards and the time limit."""
 
-    penalty: Float[Array, ""] = traced(0.0, "p, added for every prey that too few predators try to catch", high=0.0)
+    penalty: Float[Array, ""] = traced(0.0, "p, added for every prey that too few try to catch", high=0.0)
     capture_reward: Float[Array, ""] = traced(10.0, "team reward of a capture")
     step_reward: Float[Array, ""] = traced(0.0, "team reward of every step")
     limit: Int[Array, ""] = traced(200, "steps until the episode is cut; never more than `limit_max`", low=1)
@@ -46,12 +46,13 @@ class PredatorPreyState(NamedTuple):
 class PredatorPrey(Environment):
     """Predators hunt prey that only two together can catch; trying alone costs the team `penalty`.
 
-    - Observation, per agent: the window of radius `sight` around it, row-major, channels (predator, stag, hare) per
-      cell; it sees itself; zeros outside the grid, and everywhere for a frozen agent.
+    - Observation, per agent: the window of radius `sight` around it, row-major, channels (predator, stag,
+      hare) per cell; it sees itself; zeros outside the grid, and everywhere for a frozen agent.
     - State: the whole grid, row-major, same channels. Neither tells identities or time.
-    - Actions: right, down, left, up, stay, catch. A move must stay inside the grid (into an occupied cell it fails);
-      catch needs a prey on a neighbouring cell; a frozen agent can only stay.
-    - Reward: `capture_reward` per capture, `penalty` per prey that too few predators try to catch, and `step_reward`.
+    - Actions: right, down, left, up, stay, catch. A move must stay inside the grid (into an occupied cell it
+      fails); catch needs a prey on a neighbouring cell; a frozen agent can only stay.
+    - Reward: `capture_reward` per capture, `penalty` per prey that too few predators try to catch, and
+      `step_reward`.
     - Ends: as a termination when no prey or no unfrozen predator is left; cut after `limit` steps.
     - Metrics: `captures` and `mis_captures`, counts.
 
@@ -109,7 +110,11 @@ class PredatorPrey(Environment):
         )
 
     def transition(
-        self, key: Key[Array, ""], state: PredatorPreyState, actions: Int[Array, "P"], params: PredatorPreyParams
+        self,
+        key: Key[Array, ""],
+        state: PredatorPreyState,
+        actions: Int[Array, "P"],
+        params: PredatorPreyParams,
     ) -> tuple[PredatorPreyState, Outcome]:
         order_key, hunt_key = jax.random.split(key)
         moved = self._move_predators(order_key, state, actions)
@@ -137,13 +142,14 @@ class PredatorPrey(Environment):
         return following, outcome
 
     def observe(self, state: PredatorPreyState, params: PredatorPreyParams) -> View:
-        predators = self._cells(state.predators, ~state.frozen)
-        prey = self._cells(state.prey, state.alive)
-        seen = [self._windows(state, state.predators, ~state.frozen), self._windows(state, state.prey, state.alive)]
-        grid = [_occupied(predators, self.grid_size**2), _occupied(prey, self.grid_size**2)]
+        entities = ((state.predators, ~state.frozen), (state.prey, state.alive))
+        windows = [self._windows(state, positions, present) for positions, present in entities]
+        grids = [
+            _occupied(self._cells(positions, present), self.grid_size**2) for positions, present in entities
+        ]
         return View(
-            obs=_with_hares(seen).reshape(self.n_predators, -1),
-            state=_with_hares(grid).reshape(-1),
+            obs=_with_hares(windows).reshape(self.n_predators, -1),
+            state=_with_hares(grids).reshape(-1),
             avail=self._available(state),
             alive=~state.frozen,
         )
@@ -167,9 +173,14 @@ class PredatorPrey(Environment):
         return jax.lax.fori_loop(0, self.n_predators, move, self._cells(state.predators, ~state.frozen))
 
     def _hunt(
-        self, key: Key[Array, ""], predators: Int[Array, "P"], state: PredatorPreyState, *, catching: Bool[Array, "P"]
+        self,
+        key: Key[Array, ""],
+        predators: Int[Array, "P"],
+        state: PredatorPreyState,
+        *,
+        catching: Bool[Array, "P"],
     ) -> "_Hunt":
-        """What happens to the prey, one by one in random order (B.3.2): captured, or off to a free neighbour."""
+        """What becomes of the prey, one by one in random order (B.3.2): captured, or off to a free cell."""
         order_key, walk_key = jax.random.split(key)
         rank = _random_ranks(order_key, self.n_prey)
         luck = jax.random.uniform(walk_key, (self.n_prey,))
@@ -180,7 +191,7 @@ class PredatorPrey(Environment):
 
         def visit(turn: Int[Array, ""], hunt: _Hunt) -> _Hunt:
             mine = rank == turn
-            around = jnp.where(mine[:, None], neighbours, WALL).max(axis=0)  # [4]; WALL is the smallest number
+            around = jnp.where(mine[:, None], neighbours, WALL).max(axis=0)  # [4]; WALL is the smallest
             held = around[:, None] == hunt.predators  # [4, P]; who is frozen is OFF, and next to nobody
             free = (around != WALL) & ~held.any(axis=1) & ~(around[:, None] == hunt.prey).any(axis=1)
             catching_it = catching & held.any(axis=0)
@@ -236,7 +247,7 @@ class _Hunt(NamedTuple):
 def _random_ranks(key: Key[Array, ""], n: int) -> Int[Array, "n"]:
     """A uniformly random order: entry i is the turn of entity i.
 
-    Counts smaller draws rather than sorting, because under vmap a sort of eight numbers costs more than the step.
+    Counts smaller draws rather than sorting: a batched sort of eight numbers costs more than 64 comparisons.
     """
     draw, index = jax.random.bits(key, (n,)), jnp.arange(n)
     earlier = (draw < draw[:, None]) | ((draw == draw[:, None]) & (index < index[:, None]))
@@ -274,5 +285,6 @@ def _check_sizes(env: PredatorPrey) -> None:
     most = min(env.n_predators, len(MOVES))
     if env.catchers > most:
         raise InputError(
-            f"catchers={env.catchers} can never meet at one prey; at most {most} with n_predators={env.n_predators}"
+            f"catchers={env.catchers} can never meet at one prey with n_predators={env.n_predators}; "
+            f"at most {most} can"
         )

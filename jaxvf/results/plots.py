@@ -95,7 +95,6 @@ def learning_curves(
         axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.2, label=name, zorder=1)
     _dress(axes, xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.015)
-    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1.5M
     _head(figure, axes, title, f"IQM over runs, band: {LEVEL:.0%} bootstrap interval")
     return figure
@@ -260,10 +259,10 @@ def _head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
     )  # fmt: skip
 
 
-def _largest(table: np.ndarray) -> np.ndarray:
-    """Indices [ties, 2] of the largest cells, NaN aside."""
+def _largest(table: np.ndarray) -> list[list[int]]:
+    """Row and column of the largest cells, NaN aside."""
     finite = np.where(np.isnan(table), -np.inf, table)
-    return np.argwhere((finite == finite.max()) & ~np.isnan(table))
+    return np.argwhere((finite == finite.max()) & ~np.isnan(table)).tolist()
 
 
 def _heat_map(axes: "Axes", table: np.ndarray, framed: Sequence, *, bound: float, size: float) -> None:

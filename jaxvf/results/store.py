@@ -146,8 +146,8 @@ class RunDirectory:
             self._part(name).unlink()
         return removed
 
-    def read_metrics(self) -> dict[str, np.ndarray]:
-        """All parts in the order of their names, as one array per column; `metric` holds Python strings.
+    def read_metrics(self, predicate: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
+        """The parts whose name satisfies `predicate`, sorted, one array per column; `metric` holds strings.
 
         Raises:
             InputError: if a part is damaged; the line names it.
@@ -155,8 +155,8 @@ class RunDirectory:
         import pyarrow as pa
 
         # A table without rows gives the columns their types where there is no part yet.
-        tables = [_metric_schema().empty_table(), *self._read(*(self._part(name) for name in self.parts()))]
-        table = pa.concat_tables(tables)
+        paths = [self._part(name) for name in self.parts() if predicate(name)]
+        table = pa.concat_tables([_metric_schema().empty_table(), *self._read(*paths)])
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
     def _part(self, name: str) -> Path:
@@ -296,4 +296,4 @@ def _first_difference(there: Any, here: Any, path: str) -> tuple[str, str, str] 
     texts = ["absent" if value is _ABSENT else json.dumps(value) for value in (there, here)]
     if texts[0] == texts[1]:  # NaN differs from itself, but not as a setting
         return None
-    return path, *(textwrap.shorten(text, 80) for text in texts)
+    return path, textwrap.shorten(texts[0], 80), textwrap.shorten(texts[1], 80)

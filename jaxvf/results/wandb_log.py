@@ -1,18 +1,18 @@
-"""Optional Weights & Biases logging: one wandb run for a whole sweep, and never a reason for training to stop."""
+"""Weights & Biases logging: one wandb run for a whole sweep, and never a reason for training to stop."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxvf.errors import unknown
-from jaxvf.results.statistics import iqm, valid_runs
+from jaxvf.results.statistics import iqm
 
-MODES = ("offline", "online")
-# Seconds. Without a limit, a dead network holds up the start of a sweep, or its end, or asks for a key and waits.
+Mode = Literal["offline", "online"]
+# Seconds. Without limits a dead network holds up start and end, and a missing key is asked for and awaited.
 TIMEOUTS = {"init_timeout": 30.0, "login_timeout": 30.0, "finish_timeout": 60.0}
 
 
@@ -20,7 +20,7 @@ class WandbLog:
     """A sweep's wandb run; made by `open_wandb`. After the first failure it says so once and logs no more."""
 
     def __init__(self, run: Any):
-        self._run = run
+        self._run: Any = run
 
     @property
     def active(self) -> bool:
@@ -38,18 +38,9 @@ class WandbLog:
         Args:
             env_steps: the x axis.
             metrics: one value per run; NaN is a diverged run.
-            run_ids: which runs these are. They name the curve, so the chunks of a sweep do not overwrite each other.
+            run_ids: which runs these are. They name the curve, so that every chunk of a sweep has its own.
         """
-        curve = f"runs {np.min(run_ids)}-{np.max(run_ids)}"
-        row: dict[str, float] = {"env_steps": int(env_steps)}
-        for name, values in metrics.items():
-            values = np.asarray(values, np.float64)
-            left = int(valid_runs(values))
-            row[f"{name}/valid, {curve}"] = left
-            if left:  # wandb draws no NaN
-                row[f"{name}/iqm, {curve}"] = float(iqm(values))
-                row[f"{name}/mean, {curve}"] = float(np.nanmean(values))
-        self._guard(lambda: self._run.log(row))
+        self._guard(lambda: self._run.log(_row(env_steps, metrics, run_ids)))
 
     def close(self, runs_table: Sequence[Mapping[str, Any]] = ()) -> None:
         """Log one row per run as the table "runs", and finish; arrays and lists are shown as text."""
@@ -57,8 +48,8 @@ class WandbLog:
         def table() -> None:
             import wandb
 
-            columns = list(dict.fromkeys(name for record in runs_table for name in record))
-            data = [[_cell(record.get(name)) for name in columns] for record in runs_table]
+            columns: list[Any] = list(dict.fromkeys(name for record in runs_table for name in record))
+            data: list[Any] = [[_cell(record.get(name)) for name in columns] for record in runs_table]
             self._run.log({"runs": wandb.Table(columns=columns, data=data, allow_mixed_types=True)})
 
         if runs_table:
@@ -78,7 +69,7 @@ class WandbLog:
 
 
 def open_wandb(
-    mode: Literal["offline", "online"],
+    mode: Mode,
     *,
     config: Mapping[str, Any],
     directory: str | Path,
@@ -95,8 +86,8 @@ def open_wandb(
     Raises:
         InputError: if `mode` is neither.
     """
-    if mode not in MODES:
-        raise unknown("wandb mode", mode, MODES)
+    if mode not in get_args(Mode):
+        raise unknown("wandb mode", mode, get_args(Mode))
     if mode == "online":
         try:
             return WandbLog(_start("online", config, directory, project))
@@ -109,11 +100,11 @@ def open_wandb(
         return WandbLog(None)
 
 
-def _start(mode: str, config: Mapping[str, Any], directory: str | Path, project: str) -> Any:
+def _start(mode: Mode, config: Mapping[str, Any], directory: str | Path, project: str) -> Any:
     import wandb
 
     known = wandb.Settings.model_fields  # `finish_timeout` is younger than the oldest wandb we accept
-    limits = {name: seconds for name, seconds in TIMEOUTS.items() if name in known}
+    limits: dict[str, Any] = {name: seconds for name, seconds in TIMEOUTS.items() if name in known}
     # Neither capture nor print: the terminal belongs to the progress bar.
     settings = wandb.Settings(console="off", silent=True, **limits)
     Path(directory).mkdir(parents=True, exist_ok=True)
@@ -128,6 +119,20 @@ def _start(mode: str, config: Mapping[str, Any], directory: str | Path, project:
     # The chunks of a sweep start over at step 0; wandb's own step only counts rows.
     run.define_metric("*", step_metric="env_steps")
     return run
+
+
+def _row(env_steps: int, metrics: Mapping[str, np.ndarray], run_ids: np.ndarray) -> dict[str, float]:
+    """What one call of `log` sends."""
+    curve = f"runs {np.min(run_ids)}-{np.max(run_ids)}"
+    row: dict[str, float] = {"env_steps": int(env_steps)}
+    for name, values in metrics.items():
+        values = np.asarray(values, np.float64)
+        values = values[~np.isnan(values)]
+        row[f"{name}/valid, {curve}"] = len(values)
+        if len(values):  # wandb draws no NaN
+            row[f"{name}/iqm, {curve}"] = float(iqm(values))
+            row[f"{name}/mean, {curve}"] = float(values.mean())
+    return row
 
 
 def _cell(value: Any) -> Any:

@@ -9,7 +9,7 @@ from jaxvf.training.rollout import rollout
 
 
 def evaluate(
-    algorithm: Any, learner: Any, env: Environment, params: EnvParams, key: Key[Array, ""], episodes: int
+    algorithm: Any, params: Any, env: Environment, env_params: EnvParams, key: Key[Array, ""], episodes: int
 ) -> dict[str, Float[Array, ""]]:
     """Mean return, length and environment metrics of exactly `episodes` greedy episodes of one run.
 
@@ -17,10 +17,10 @@ def evaluate(
     """
 
     def policy(carry: Any, view: Any, _: Key[Array, ""]) -> tuple[Array, Any]:
-        return algorithm.greedy(learner, carry, view)
+        return algorithm.greedy(params, carry, view)
 
     carry = algorithm.initial_carry(carry_batch(env, episodes))
-    _, totals = rollout(env, params, policy, carry, key, episodes, record=False)
+    _, totals = rollout(env, env_params, policy, carry, key, episodes, record=False)
     return totals.means("test")
 
 

@@ -149,7 +149,7 @@ class Program:
         self, run: RunState, algorithm: Any, env_params: EnvParams, clock: Clock
     ) -> dict[str, Float[Array, ""]]:
         key = run_key(self.root, run.seed, Purpose.EVALUATE, clock.iteration)
-        tested = evaluate(algorithm, run.learner, self.env, env_params, key, self.test_episodes)
+        tested = evaluate(algorithm, run.learner.params, self.env, env_params, key, self.test_episodes)
         return {name: jnp.where(run.diverged, jnp.nan, value) for name, value in tested.items()}
 
 

@@ -91,9 +91,9 @@ class QLearning:
         )
         return exploration.epsilon_greedy(key, q, view.avail, epsilon, num_envs), carry
 
-    def greedy(self, state: LearnerState, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
+    def greedy(self, params: Networks, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
         """Decentralised execution: every agent's best action by its own value and history."""
-        q, carry = self._local_values(state.params.agent, carry, view)
+        q, carry = self._local_values(params.agent, carry, view)
         return exploration.greedy(q, view.avail), carry
 
     def update(

@@ -1,0 +1,59 @@
+"""`jaxvf.run`: a sweep in one call."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxvf.results import Result
+from jaxvf.sweeps import Sweep
+
+
+def run(
+    env: Any,
+    algorithm: Any,
+    *,
+    seeds: int | Sequence[int] = 1,
+    sweep: Mapping[str, Sequence[Any]] | None = None,
+    env_steps: int = 100_000,
+    test_interval: int | None = None,
+    test_episodes: int = 32,
+    root_seed: int = 0,
+    out: str | Path | None = None,
+    chunk: int | None = None,
+    yes: bool = False,
+    progress: str = "auto",
+    wandb: str | None = None,
+) -> Result:
+    """Train every combination of environments, algorithms, sweep values and seeds; each is a run.
+
+    Args:
+        env: registered name ("predator_prey"), an environment (`jaxvf.envs.MatrixGame(payoff)`), or a list of them.
+        algorithm: registered name ("qmix"), a configured one (`jaxvf.value.QLearning(...)`), or a list of them.
+        seeds: how many, or which.
+        sweep: values by field. Traced fields ("learning_rate", "env.penalty") share one program; each distinct value
+            of a static one ("mixer.embed", "batch_size") compiles its own.
+        env_steps: budget of one run.
+        test_interval: steps between evaluations; by default a twentieth of the budget.
+        test_episodes: greedy episodes in an evaluation.
+        root_seed: root of all random streams.
+        out: directory for Parquet, configuration, checkpoints and policies; None keeps everything in memory.
+        chunk: runs in a program at once; by default what the device holds.
+        yes: agree to compile more than 16 programs.
+        progress: "auto", "plain" or "none".
+        wandb: "offline" or "online" to log to Weights & Biases too.
+
+    Raises:
+        InputError: for bad input, before anything is written.
+        Interrupted: after Ctrl-C or SIGTERM, when the present segment is saved.
+    """
+    described = Sweep(
+        env=env,
+        algorithms=algorithm,
+        seeds=seeds,
+        grid=sweep or {},
+        env_steps=env_steps,
+        test_interval=test_interval,
+        test_episodes=test_episodes,
+        root_seed=root_seed,
+    )
+    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb)

@@ -1,0 +1,91 @@
+"""A trained greedy policy: load it, give it observations, get actions."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxvf.envs.protocol import Environment, View
+from jaxvf.errors import InputError
+from jaxvf.results.arrays import load_tree, save_tree
+from jaxvf.results.store import write_atomically
+from jaxvf.serialize import from_json, to_json
+from jaxvf.training import for_algorithm
+
+
+class Memory(NamedTuple):
+    """What a policy remembers between the steps of an episode."""
+
+    hidden: Any
+    last_action: Float[Array, "N A"]
+
+
+class Policy:
+    """The greedy, decentralised policy of one run.
+
+        memory = policy.start()
+        actions, memory = policy.act(obs, avail, memory)
+
+    Observations are the environment's own; what the algorithm appends to them (previous action, agent index) is
+    appended here.
+    """
+
+    def __init__(self, env: Environment, algorithm: Any, params: Any):
+        self.env, self.algorithm, self.params = env, algorithm, params
+
+    def start(self) -> Memory:
+        """The memory at the beginning of an episode."""
+        spec = self.env.spec
+        hidden = self.algorithm.initial_carry((1, spec.n_agents))
+        return Memory(hidden, jnp.zeros((spec.n_agents, spec.n_actions)))
+
+    def act(
+        self, obs: Float[Array, "N O"], avail: Bool[Array, "N A"], memory: Memory
+    ) -> tuple[Int[Array, "N"], Memory]:
+        """Every agent's best available action; pure, so it may be compiled and mapped."""
+        spec = self.env.spec
+        parts = [jnp.asarray(obs)]
+        if self.algorithm.last_action:
+            parts.append(memory.last_action)
+        if self.algorithm.agent_id:
+            parts.append(jnp.eye(spec.n_agents))
+        everyone = jnp.ones((1, spec.n_agents), bool)
+        whole = jnp.concatenate(parts, axis=-1)
+        view = View(whole[None], jnp.zeros((1, spec.state_dim)), jnp.asarray(avail)[None], everyone)
+        actions, hidden = self.algorithm.greedy(self.params, memory.hidden, view)
+        return actions[0], Memory(hidden, jax.nn.one_hot(actions[0], spec.n_actions))
+
+    def save(self, path: str | Path) -> None:
+        """Write the policy to a directory: `policy.json` (environment, algorithm) and `params.npz`."""
+        described = {"env": to_json(self.env), "algorithm": to_json(self.algorithm)}
+        save_tree(Path(path) / "params.npz", self.params)
+        write_atomically(Path(path) / "policy.json", json.dumps(described, indent=2).encode())
+
+    @staticmethod
+    def load(path: str | Path) -> "Policy":
+        """The policy that `save` wrote.
+
+        Raises:
+            InputError: if the directory holds none, or it is damaged.
+        """
+        try:
+            described = json.loads((Path(path) / "policy.json").read_bytes())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} holds no policy: policy.json is missing or damaged") from error
+        env, algorithm = from_json(described["env"]), from_json(described["algorithm"])
+        return Policy(env, algorithm, load_tree(Path(path) / "params.npz", params_shapes(env, algorithm)))
+
+
+def params_shapes(env: Environment, algorithm: Any) -> Any:
+    """Shapes of the parameters that the algorithm learns on this environment."""
+    spec = for_algorithm(env, algorithm).spec
+    return jax.eval_shape(lambda: algorithm.init(jax.random.key(0), spec)).params
+
+
+def plain(algorithm: Any) -> Any:
+    """The algorithm with Python numbers for leaves, as it was configured."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf).item(), algorithm)

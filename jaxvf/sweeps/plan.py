@@ -1,0 +1,180 @@
+"""The plan of a sweep, made before anything compiles: groups, programs, chunks and predicted memory."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from jaxvf.errors import InputError
+from jaxvf.sweeps import devices
+from jaxvf.sweeps.space import Run
+from jaxvf.training import Clock, Program, for_algorithm, make_pace
+
+# Forward and backward passes hold about this many copies of a sampled batch (inputs, activations, their gradients).
+BATCH_COPIES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs that share one compiled program: equal static fields, any traced ones.
+
+    Attributes:
+        runs: the runs, in order.
+        program: the functions to compile.
+        segments: segments until the budget is spent; the last one is whole, so a budget is rounded up.
+        bytes_per_run: predicted memory of one run: its state, and the batch it learns from.
+        chunk: runs in the program at once.
+    """
+
+    runs: tuple[Run, ...]
+    program: Program
+    segments: int
+    bytes_per_run: int
+    chunk: int
+
+    @property
+    def chunks(self) -> list[tuple[Run, ...]]:
+        """The runs cut into chunks that reuse the program; the last may be short."""
+        return [self.runs[start : start + self.chunk] for start in range(0, len(self.runs), self.chunk)]
+
+    @property
+    def env_steps(self) -> np.ndarray:
+        """Environment steps allotted to a run at each evaluation, [segments]."""
+        return self.program.segment_steps * np.arange(1, self.segments + 1)
+
+    def stack(self, chunk: Sequence[Run]) -> tuple[Any, Any, Array]:
+        """Traced hyperparameters, environment parameters and seeds of a chunk, each with a leading runs axis.
+
+        A short chunk is filled up with copies of its first run, whose results nobody reads.
+        """
+        filled = [*chunk, *[chunk[0]] * (self.chunk - len(chunk))]
+        algorithm = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.float32), *[run.algorithm for run in filled])
+        env_params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[run.env_params for run in filled])
+        seeds = jnp.asarray([run.seed for run in filled], jnp.int32)
+        return devices.place_runs((algorithm, env_params, seeds), self.chunk)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a sweep will compile and run."""
+
+    groups: tuple[Group, ...]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return sum(len(group.runs) for group in self.groups)
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of all runs together."""
+        return sum(len(group.runs) * group.segments * group.program.segment_steps for group in self.groups)
+
+    def lines(self) -> list[str]:
+        """The plan as a user reads it."""
+        head = f"{self.runs} runs in {len(self.groups)} group(s), one program each"
+        return [head, *(_group_line(index, group) for index, group in enumerate(self.groups))]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The plan for `--json` and `run.json`."""
+        return [
+            {
+                "labels": sorted({f"{run.labels['algorithm']} on {run.labels['env']}" for run in group.runs}),
+                "runs": len(group.runs),
+                "chunk": group.chunk,
+                "chunks": len(group.chunks),
+                "segments": group.segments,
+                "segment_steps": group.program.segment_steps,
+                "predicted_bytes_per_run": group.bytes_per_run,
+            }
+            for group in self.groups
+        ]
+
+
+def make_plan(
+    runs: Sequence[Run], *, env_steps: int, test_interval: int, test_episodes: int, root: int, chunk: int | Sequence[int] | None
+) -> Plan:
+    """Group runs by static configuration, predict their memory and choose chunk sizes.
+
+    Args:
+        runs: all runs of the sweep.
+        env_steps: budget of one run.
+        test_interval: environment steps between evaluations, rounded to whole iterations.
+        test_episodes: greedy episodes in an evaluation.
+        root: root of all random streams.
+        chunk: runs of one program at once, for all groups or for each; None for what the device holds.
+
+    Raises:
+        InputError: if not even one run fits into memory, or an algorithm's fields contradict each other.
+    """
+    grouped: dict[Any, list[Run]] = {}
+    for run in runs:
+        shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(run.env_params))
+        grouped.setdefault((run.env, jax.tree.structure(run.algorithm), shapes), []).append(run)
+    groups = []
+    for index, members in enumerate(grouped.values()):
+        env = for_algorithm(members[0].env, members[0].algorithm)
+        pace = make_pace(members[0].algorithm, env.spec)
+        iterations = max(1, min(round(test_interval / pace.steps), math.ceil(env_steps / pace.steps)))
+        program = Program(env, pace, iterations, test_episodes, root)
+        needed = predict_bytes(program, members[0])
+        groups.append(
+            Group(
+                runs=tuple(members),
+                program=program,
+                segments=math.ceil(env_steps / program.segment_steps),
+                bytes_per_run=needed,
+                chunk=_chunk_size(len(members), needed, chunk[index] if isinstance(chunk, Sequence) else chunk),
+            )
+        )
+    return Plan(tuple(groups))
+
+
+def predict_bytes(program: Program, run: Run) -> int:
+    """Predicted bytes of one run: its state, a second copy of what it learned, and the batch several times over."""
+    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *np.shape(leaf)), np.asarray(leaf).dtype), run.env_params)
+    algorithm = jax.tree.map(lambda _: jax.ShapeDtypeStruct((1,), jnp.float32), run.algorithm)
+    state = jax.eval_shape(program.init, algorithm, one, jax.ShapeDtypeStruct((1,), jnp.int32))
+    episode_bytes = _bytes(state.replay) / program.pace.capacity
+    batch = episode_bytes * run.algorithm.batch_size * BATCH_COPIES
+    return int(_bytes(state) + _bytes(state.learner) + batch)
+
+
+def start_clock() -> Clock:
+    """The clock of a chunk that has not begun, on its device."""
+    return jax.device_put(Clock.start())
+
+
+def _chunk_size(runs: int, bytes_per_run: int, wanted: int | None) -> int:
+    largest = devices.largest_chunk(bytes_per_run)
+    if largest < 1:
+        budget = devices.memory_budget()
+        raise InputError(
+            f"one run needs about {bytes_per_run / 2**30:.2g} GiB and the device has {budget / 2**30:.2g}; "
+            "lower buffer_size or batch_size"
+        )
+    if wanted is not None:
+        if wanted < 1:
+            raise InputError(f"chunk={wanted} must be at least 1")
+        return min(wanted, runs)
+    # Equal chunks: 100 runs at 64 a chunk are two of 50, not 64 and 36 padded to 64.
+    return math.ceil(runs / math.ceil(runs / largest))
+
+
+def _bytes(tree: Any) -> int:
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def _group_line(index: int, group: Group) -> str:
+    labels = list(dict.fromkeys(f"{run.labels['algorithm']} on {run.labels['env']}" for run in group.runs))
+    shown = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+    return (
+        f"  group {index}: {shown}: {len(group.runs)} runs, {len(group.chunks)} chunk(s) of {group.chunk}, "
+        f"{group.segments} evaluations of {group.program.segment_steps:,} steps, "
+        f"~{group.bytes_per_run / 2**20:.1f} MiB a run"
+    )

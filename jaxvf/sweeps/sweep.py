@@ -1,0 +1,195 @@
+"""The sweep a user describes: validated, planned, run, resumed and loaded."""
+
+import dataclasses
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvf.errors import InputError
+from jaxvf.results.policy import Policy
+from jaxvf.results.result import Result, assemble
+from jaxvf.results.store import FINISHED, UNFINISHED, RunDirectory
+from jaxvf.results.wandb_log import open_wandb
+from jaxvf.serialize import from_json, to_json
+from jaxvf.sweeps import devices
+from jaxvf.sweeps.interrupt import stop_on_signal
+from jaxvf.sweeps.plan import Plan, make_plan
+from jaxvf.sweeps.progress import make_progress
+from jaxvf.sweeps.runner import ChunkResult, Runner
+from jaxvf.sweeps.space import expand
+
+MANY_PROGRAMS = 16  # more than this many compilations are asked for explicitly
+EVALUATIONS = 20  # of a run whose test interval is not given
+VERSIONED = ("jaxvf", "jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """Every combination of environments, algorithms, grid values and seeds; each is a run.
+
+    Attributes:
+        env: registered name, environment, or several.
+        algorithms: registered name, configured algorithm, or several.
+        seeds: how many, or which.
+        grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...
+        env_steps: environment steps of one run, rounded up to whole evaluations.
+        test_interval: steps between evaluations; by default a twentieth of the budget.
+        test_episodes: greedy episodes in an evaluation.
+        root_seed: root of all random streams; change it to repeat a whole sweep independently.
+    """
+
+    env: Any
+    algorithms: Any
+    seeds: int | Sequence[int] = 1
+    grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    env_steps: int = 100_000
+    test_interval: int | None = None
+    test_episodes: int = 32
+    root_seed: int = 0
+
+    def plan(self, *, chunk: int | Sequence[int] | None = None) -> Plan:
+        """What running this would compile and hold in memory; nothing is compiled.
+
+        Raises:
+            InputError: for anything in the description that is not valid.
+        """
+        for name in ("env_steps", "test_interval", "test_episodes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name}={value} must be at least 1")
+        interval = self.test_interval or max(1, self.env_steps // EVALUATIONS)
+        return make_plan(
+            expand(self.env, self.algorithms, self.grid, self.seeds),
+            env_steps=int(self.env_steps),
+            test_interval=int(interval),
+            test_episodes=int(self.test_episodes),
+            root=self.root_seed,
+            chunk=chunk,
+        )
+
+    def run(
+        self,
+        out: str | Path | None = None,
+        *,
+        chunk: int | None = None,
+        yes: bool = False,
+        progress: str = "auto",
+        wandb: str | None = None,
+    ) -> Result:
+        """Train all runs.
+
+        Args:
+            out: new directory for Parquet, configuration, checkpoints and policies; None keeps results in memory.
+            chunk: runs in a program at once; by default what the device holds.
+            yes: agree to compile more than 16 programs.
+            progress: "auto", "plain" or "none".
+            wandb: "offline" or "online" to log to Weights & Biases too.
+
+        Raises:
+            InputError: for bad input, before anything is written.
+            Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        """
+        plan = self.plan(chunk=chunk)
+        if len(plan.groups) > MANY_PROGRAMS and not yes:
+            raise InputError(
+                f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
+                "sweep traced fields instead, or agree with yes=True (--yes)"
+            )
+        directory = None
+        if out is not None:
+            directory = RunDirectory(out)
+            directory.create(to_json(self))
+            directory.update_json(
+                versions=_versions(), device=devices.describe(), plan=plan.to_json(), status=UNFINISHED
+            )
+            directory.write_runs([run.record("unfinished") for group in plan.groups for run in group.runs])
+        return _execute(plan, directory, progress=progress, wandb=wandb)
+
+
+def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None) -> Result:
+    """Continue an interrupted sweep, bitwise as if it had not stopped; a finished one is only loaded.
+
+    Raises:
+        InputError: if the directory holds no sweep, or a file of it is damaged.
+    """
+    directory = RunDirectory(path)
+    if directory.read_json().get("status") == FINISHED:
+        return load(path)
+    return _execute(_stored_plan(directory), directory, progress=progress, wandb=wandb)
+
+
+def load(path: str | Path) -> Result:
+    """The results in a directory, of an unfinished sweep as far as it got.
+
+    Raises:
+        InputError: if the directory holds no sweep, or a file of it is damaged.
+    """
+    directory = RunDirectory(path)
+    plan = _stored_plan(directory)
+    with stop_on_signal() as stop:
+        runner = Runner(plan, make_progress("none"), stop, directory)
+        chunks = runner.stored()
+    return _result(plan, chunks, directory.read_json().get("timing", []))
+
+
+def _stored_plan(directory: RunDirectory) -> Plan:
+    stored = directory.read_json()
+    sweep = from_json(stored["config"])
+    # The chunks of the first process, whatever this device would hold: files are named by them.
+    return sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
+
+
+def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: str | None) -> Result:
+    shown = make_progress(progress)
+    for line in plan.lines():
+        shown.note(line)
+    log = None
+    if wandb is not None:
+        config = {"plan": plan.to_json(), "device": devices.describe()}
+        log = open_wandb(wandb, config=config, directory=directory.path if directory else Path.cwd())
+    with stop_on_signal() as stop:
+        runner = Runner(plan, shown, stop, directory, log)
+        chunks = runner.run()
+    result = _result(plan, chunks, runner.timing)
+    if directory is not None:
+        directory.write_runs(result.runs)
+        directory.update_json(timing=runner.timing, status=FINISHED)
+    if log is not None:
+        log.close(result.runs)
+    for run in result.runs:
+        if run["status"] == "diverged":
+            shown.note(f"run {run['run']} (seed {run['seed']}) diverged: its parameters are not finite; see runs")
+    return result
+
+
+def _result(plan: Plan, chunks: list[ChunkResult], timing: list[dict[str, Any]]) -> Result:
+    runs = [run for group in plan.groups for run in group.runs]
+    rows = {run.index: row for row, run in enumerate(sorted(runs, key=lambda run: run.index))}
+    parts = [([rows[run.index] for run in chunk.runs], chunk.metrics, chunk.env_steps) for chunk in chunks]
+    curves, env_steps = assemble(parts, len(runs))
+    records = {run.index: run.record(chunk.status(place)) for chunk in chunks for place, run in enumerate(chunk.runs)}
+
+    def policy(row: int) -> Policy:
+        for chunk in chunks:
+            for place, run in enumerate(chunk.runs):
+                if run.index == row and chunk.params is not None:
+                    params = jax.tree.map(lambda leaf, place=place: leaf[place], chunk.params)
+                    return Policy(run.env, run.algorithm, params)
+        raise InputError(f"run={row} has no trained policy; valid: 0 to {len(runs) - 1} of a finished sweep")
+
+    return Result([records[index] for index in sorted(records)], curves, np.asarray(env_steps), timing, policy)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
+            found[name] = "not installed"
+    return found
