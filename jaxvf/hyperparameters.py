@@ -97,7 +97,7 @@ def replace(config: Any, path: str, value: Any) -> Any:
 
 
 def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
-    """`value` as the field wants it: a registered name becomes its object, 1e3 becomes 1000; checks range and choice."""
+    """`value` as the field wants it: a registered name becomes its object, 1e3 becomes 1000; range and choice hold."""
     registry, choices = field.metadata.get("registry"), field.metadata.get("choices")
     if registry is not None and isinstance(value, str):
         if value not in registry:
@@ -109,18 +109,18 @@ def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
         if not isinstance(value, bool):
             raise InputError(f"{field.name}={value!r} is not True or False")
     elif isinstance(current, int | float):
-        value = _number(field.name, current, value, integral=not field.metadata.get("traced"))
+        value = _number(field.name, field.default, value, integral=not field.metadata.get("traced"))
     _check_range(field, value)
     return value
 
 
-def _number(name: str, current: int | float, value: Any, integral: bool) -> Any:
+def _number(name: str, default: int | float, value: Any, integral: bool) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         if hasattr(value, "dtype"):  # an array or a tracer: ranges are checked where the numbers are known
             return value
         raise InputError(f"{name}={value!r} is not a number")
-    if integral and isinstance(current, int):
-        if value != int(value):
+    if integral and isinstance(default, int):
+        if value % 1 != 0:  # so of infinity and NaN
             raise InputError(f"{name}={value!r} is not a whole number")
         return int(value)
     return value

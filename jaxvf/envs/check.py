@@ -88,9 +88,7 @@ def _said_in_one_line(spec: EnvSpec) -> Iterator[None]:
         raise InputError(f"{spec.name}: {error}") from None
     except TRACING_ERRORS as error:
         reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{spec.name}: init, transition and observe must work under jit and vmap: {reason}"
-        ) from error
+        raise InputError(f"{spec.name}: init, transition and observe must work under jit and vmap: {reason}") from error
 
 
 def _check_types(env: Environment, spec: EnvSpec, key: Key[Array, ""], params: EnvParams) -> None:
@@ -115,9 +113,7 @@ def _check_state_is_stable(state: EnvState, moved: EnvState) -> None:
     for (path, was), now in zip(jax.tree.leaves_with_path(state), jax.tree.leaves(moved), strict=True):
         if _described(was) != _described(now):
             name = jax.tree_util.keystr(path)
-            raise _BrokenError(
-                f"state{name} must stay {_described(was)} of init; transition made it {_described(now)}"
-            )
+            raise _BrokenError(f"state{name} must stay {_described(was)} of init; transition made it {_described(now)}")
 
 
 def _check_view(spec: EnvSpec, view: View) -> None:
@@ -167,9 +163,7 @@ class _Play(NamedTuple):
     length: Int[Array, "T B"]  # of the episode, this step included
 
 
-def _plays(
-    env: Environment, key: Key[Array, ""], params: tuple[EnvParams, EnvParams], steps: int
-) -> list[_Play]:
+def _plays(env: Environment, key: Key[Array, ""], params: tuple[EnvParams, EnvParams], steps: int) -> list[_Play]:
     """Two random plays of equal environments and alike parameters, which must share one compiled program."""
     traces = 0
 
@@ -238,9 +232,7 @@ def _check_play(spec: EnvSpec, play: _Play) -> None:
     for broken, rule in _rules(spec, play):
         places = np.argwhere(broken)
         if len(places):
-            where = ", ".join(
-                f"{axis} {at}" for axis, at in zip(("step", "env", "agent"), places[0], strict=False)
-            )
+            where = ", ".join(f"{axis} {at}" for axis, at in zip(("step", "env", "agent"), places[0], strict=False))
             raise _BrokenError(f"{rule} at {where} of the random play")
 
 

@@ -144,9 +144,7 @@ class PredatorPrey(Environment):
     def observe(self, state: PredatorPreyState, params: PredatorPreyParams) -> View:
         entities = ((state.predators, ~state.frozen), (state.prey, state.alive))
         windows = [self._windows(state, positions, present) for positions, present in entities]
-        grids = [
-            _occupied(self._cells(positions, present), self.grid_size**2) for positions, present in entities
-        ]
+        grids = [_occupied(self._cells(positions, present), self.grid_size**2) for positions, present in entities]
         return View(
             obs=_with_hares(windows).reshape(self.n_predators, -1),
             state=_with_hares(grids).reshape(-1),
@@ -285,6 +283,5 @@ def _check_sizes(env: PredatorPrey) -> None:
     most = min(env.n_predators, len(MOVES))
     if env.catchers > most:
         raise InputError(
-            f"catchers={env.catchers} can never meet at one prey with n_predators={env.n_predators}; "
-            f"at most {most} can"
+            f"catchers={env.catchers} can never meet at one prey with n_predators={env.n_predators}; at most {most} can"
         )

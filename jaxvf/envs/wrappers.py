@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, Outcome, View, cut_at_limit, where_done
+from jaxvf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +48,10 @@ class TimeLimit(Wrapper):
     """Truncates an episode after exactly `limit` steps, unless it ended earlier."""
 
     limit: int
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise InputError(f"limit={self.limit} must be at least 1")
 
     @property
     def spec(self) -> EnvSpec:

@@ -117,9 +117,7 @@ def success_fractions(
     """
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
     style = style or styles(columns)
-    height = (
-        len(columns) + 0.9
-    )  # of a row, in points: more algorithms make a taller figure, not a crowded one
+    height = len(columns) + 0.9  # of a row, in points: more algorithms make a taller figure, not a crowded one
     figure = _figure(WIDTH, 0.9 + 0.18 * height * len(table))
     axes = figure.subplots()
     for j, column in enumerate(columns):

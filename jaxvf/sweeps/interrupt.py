@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 
-class Interrupted(Exception):
+class Interrupted(KeyboardInterrupt):
     """A sweep stopped at a segment boundary because it was asked to; everything up to there is saved."""
 
 

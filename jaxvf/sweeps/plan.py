@@ -97,7 +97,13 @@ class Plan:
 
 
 def make_plan(
-    runs: Sequence[Run], *, env_steps: int, test_interval: int, test_episodes: int, root: int, chunk: int | Sequence[int] | None
+    runs: Sequence[Run],
+    *,
+    env_steps: int,
+    test_interval: int,
+    test_episodes: int,
+    root: int,
+    chunk: int | Sequence[int] | None,
 ) -> Plan:
     """Group runs by static configuration, predict their memory and choose chunk sizes.
 
@@ -107,7 +113,8 @@ def make_plan(
         test_interval: environment steps between evaluations, rounded to whole iterations.
         test_episodes: greedy episodes in an evaluation.
         root: root of all random streams.
-        chunk: runs of one program at once, for all groups or for each; None for what the device holds.
+        chunk: runs of one program at once; None for what the device holds. A list, one for each group, is taken as
+            it is: it comes from an earlier plan, perhaps made on a larger device.
 
     Raises:
         InputError: if not even one run fits into memory, or an algorithm's fields contradict each other.
@@ -129,7 +136,7 @@ def make_plan(
                 program=program,
                 segments=math.ceil(env_steps / program.segment_steps),
                 bytes_per_run=needed,
-                chunk=_chunk_size(len(members), needed, chunk[index] if isinstance(chunk, Sequence) else chunk),
+                chunk=chunk[index] if isinstance(chunk, Sequence) else _chunk_size(len(members), needed, chunk),
             )
         )
     return Plan(tuple(groups))

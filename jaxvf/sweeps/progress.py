@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any, Protocol
 
+PROGRESS = ("auto", "plain", "none")
 SECONDS_BETWEEN_LINES = 10.0
 
 

@@ -1,7 +1,6 @@
 """Executes a plan: compile a group once, drive its chunks segment by segment, and save at the boundaries."""
 
 import dataclasses
-import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxvf.errors import InputError
 from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.policy import params_shapes
 from jaxvf.results.statistics import iqm
@@ -124,7 +124,7 @@ class Runner:
                 saved, unsaved_from = time.monotonic(), done
                 save_seconds = saved - now
             if self.stop.asked:
-                raise Interrupted
+                raise Interrupted(self._how_to_continue())
         result = _collect(group, chunk, history, state, time.monotonic() - begun)
         self._finish(name, group, done, history[unsaved_from:], result)
         return result
@@ -133,7 +133,9 @@ class Runner:
         steps = len(chunk) * group.program.segment_steps
         returns = metrics["test_return"]
         lost = int(np.isnan(returns).sum())
-        headline = f"test return {float(iqm(returns)):.2f} (IQM of {len(chunk)})" + (f", {lost} diverged" if lost else "")
+        headline = f"test return {float(iqm(returns)):.2f} (IQM of {len(chunk)})" + (
+            f", {lost} diverged" if lost else ""
+        )
         self.progress.advance(steps, headline)
         if self.log is not None:
             self.log.log(int(group.env_steps[done - 1]), metrics, np.asarray([run.index for run in chunk]))
@@ -153,7 +155,7 @@ class Runner:
     def _partial(self, name: str, group: Group, chunk: tuple[Run, ...]) -> ChunkResult:
         """What is stored of a chunk that did not finish: its first segments, no parameters."""
         assert self.out is not None
-        done = max([_last_segment(part) for part in self.out.parts() if part.startswith(name)], default=0)
+        done = max([_last_segment(part) for part in self.out.parts() if _chunk_of(part) == name], default=0)
         metrics = _history_from(self.out, name, chunk, done)
         return ChunkResult(chunk, metrics, group.env_steps, None, np.zeros(len(chunk), bool), 0.0)
 
@@ -165,10 +167,10 @@ class Runner:
         steps = checkpoints.steps()
         done = steps[-1] if steps else 0
         # A part written after the newest checkpoint will be computed again.
-        self.out.remove_parts(lambda part: part.startswith(name) and _last_segment(part) > done)
+        self.out.remove_parts(lambda part: _chunk_of(part) == name and _last_segment(part) > done)
         if not steps:
             return 0, [], like
-        chunk = group.chunks[int(name[-3:])]
+        chunk = group.chunks[int(name.rpartition("c")[2])]
         stored = _history_from(self.out, name, chunk, done)
         history = [{key: values[segment] for key, values in stored.items()} for segment in range(done)]
         self.progress.advance(len(chunk) * done * group.program.segment_steps, "resumed")
@@ -208,6 +210,11 @@ class Runner:
             metric=np.asarray(metrics, object)[:, None, None],
             value=np.stack([[record[key] for record in history] for key in metrics]),
         )
+
+    def _how_to_continue(self) -> str:
+        if self.out is None:
+            return "Nothing is saved: the sweep had no output directory."
+        return f"The segments done are saved; continue with `jaxvf resume {self.out.path}`."
 
     def _checkpoints(self, name: str) -> Checkpoints:
         assert self.out is not None
@@ -257,15 +264,20 @@ def _collect(
 
 def _history_from(out: RunDirectory, name: str, chunk: Sequence[Run], segments: int) -> dict[str, np.ndarray]:
     """Curves [segments, runs] of a chunk from its parts."""
-    columns = out.read_metrics(lambda part: part.startswith(name))
-    shape = (segments, len(chunk))
+    columns = out.read_metrics(lambda part: _chunk_of(part) == name)
     # Parts are in order of segments, and each is written as [metrics, segments, runs].
-    return {key: columns["value"][columns["metric"] == key].reshape(shape) for key in np.unique(columns["metric"])}
+    curves = {key: columns["value"][columns["metric"] == key] for key in np.unique(columns["metric"])}
+    if any(values.size != segments * len(chunk) for values in curves.values()) or (segments and not curves):
+        raise InputError(f"files of {out.path / 'metrics' / name} are missing; the others are intact")
+    return {key: values.reshape(segments, len(chunk)) for key, values in curves.items()}
+
+
+def _chunk_of(part: str) -> str:
+    return part.rpartition("-s")[0]
 
 
 def _last_segment(part: str) -> int:
-    found = re.search(r"-s(\d+)$", part)
-    return int(found.group(1)) if found else 0
+    return int(part.rpartition("-s")[2])
 
 
 def _cost(compiled: Any, group: Group) -> dict[str, float]:

@@ -1,8 +1,12 @@
 """From a sweep's description to its runs: every environment × algorithm × grid point × seed."""
 
 import dataclasses
+import inspect
 import itertools
-from collections.abc import Mapping, Sequence
+import numbers
+import reprlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -41,25 +45,22 @@ class Run:
         return {"run": self.index, **self.labels, "seed": self.seed, **self.settings, "status": status}
 
 
-def expand(
-    env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]
-) -> list[Run]:
+def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> list[Run]:
     """All runs, ordered by environment, algorithm, grid point and seed.
 
     Raises:
-        InputError: for an unknown name or field, a value out of range, or an empty or repeated axis.
+        InputError: for an unknown name or field, a value out of range, an axis without values, or a field on two axes.
     """
     seed_list = seed_sequence(seeds)
     axes = {name: _values(name, values) for name, values in grid.items()}
-    points = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    _check_axes(axes)
+    points = [_settings(axes, values) for values in itertools.product(*axes.values())]
     runs: list[Run] = []
-    for env_entry, algorithm_entry in itertools.product(_listed(env), _listed(algorithm)):
-        made = envs.make(env_entry)
-        learner = algorithms.make(algorithm_entry)
-        labels = {
-            "env": env_entry if isinstance(env_entry, str) else made.spec.name,
-            "algorithm": algorithm_entry if isinstance(algorithm_entry, str) else algorithms.name_of(learner),
-        }
+    for (env_label, made), (learner_label, learner) in itertools.product(
+        _labelled(_listed("env", env), envs.make, lambda one: one.spec.name),
+        _labelled(_listed("algorithm", algorithm), algorithms.make, algorithms.name_of),
+    ):
+        labels = {"env": env_label, "algorithm": learner_label}
         for settings in points:
             configured = _configure(made, learner, settings)
             runs += [
@@ -70,16 +71,30 @@ def expand(
 
 def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     """The seeds of a sweep: 0 ... n-1 for a count n, or the given ones."""
-    if isinstance(seeds, int):
+    if isinstance(seeds, numbers.Integral):
         if seeds < 1:
             raise InputError(f"seeds={seeds} must be at least 1")
-        return list(range(seeds))
+        return list(range(int(seeds)))
+    if not isinstance(seeds, Sequence | np.ndarray) or not all(isinstance(seed, numbers.Integral) for seed in seeds):
+        raise InputError(f"seeds={seeds!r} is neither a whole number nor a list of them")
     listed = [int(seed) for seed in seeds]
     if not listed or len(set(listed)) < len(listed):
         raise InputError(f"seeds={listed} must be distinct and at least one")
     if min(listed) < 0 or max(listed) >= 2**31:
         raise InputError(f"seeds={listed} must lie between 0 and {2**31 - 1}")
     return listed
+
+
+def _settings(axes: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
+    """One grid point by field; an axis "a,b" varies several fields together, each value a tuple."""
+    settings: dict[str, Any] = {}
+    for axis, value in zip(axes, values, strict=True):
+        fields = axis.split(",")
+        together = [value] if len(fields) == 1 else value
+        if len(fields) > 1 and (not isinstance(value, list | tuple) or len(value) != len(fields)):
+            raise InputError(f"sweep over {axis}: {value!r} does not give each of its {len(fields)} fields a value")
+        settings.update(zip(fields, together, strict=True))
+    return settings
 
 
 def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) -> tuple[Environment, Any, Any]:
@@ -91,9 +106,10 @@ def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) ->
         elif field in _fields(env.default_params()):
             env_params[field] = value
         elif field in _fields(env):
+            value = coerce(_fields(env)[field], getattr(env, field), value)
             env = dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
         else:
-            raise unknown(f"field of {env.spec.name}", field, [*_fields(env.default_params()), *_fields(env)])
+            raise unknown(f"field of {env.spec.name}", field, {**_fields(env.default_params()), **_fields(env)})
     return env, _env_params(env, env_params), algorithm
 
 
@@ -104,11 +120,20 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
     for name, value in settings.items():
         default = np.asarray(getattr(params, name))
         try:
-            array = np.asarray(value, default.dtype)
+            array = np.asarray(value, np.float64)
         except (TypeError, ValueError) as error:
-            raise InputError(f"env.{name}={value!r} is not a number") from error
+            raise InputError(
+                f"env.{name}={reprlib.repr(value)} is not a number, nor a rectangular table of them"
+            ) from error
+        if array.dtype.kind == "i" and not np.array_equal(array, np.asarray(value)):
+            raise InputError(f"env.{name}={value!r} is not a whole number")
         if array.shape != default.shape:
             raise InputError(f"env.{name} has shape {array.shape}; {env.spec.name} takes {default.shape}")
+        if not np.isfinite(array).all():
+            raise InputError(f"env.{name}={reprlib.repr(value)} is not finite")
+        if default.dtype.kind in "iu" and (array % 1).any():
+            raise InputError(f"env.{name}={reprlib.repr(value)} is not a whole number")
+        array = array.astype(default.dtype)
         if array.ndim == 0:
             coerce(fields[name], default.item(), array.item())
         if name == "limit" and array.item() > env.spec.limit_max:
@@ -118,16 +143,39 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
 
 
 def _fields(config: Any) -> dict[str, dataclasses.Field]:
-    return {field.name: field for field in dataclasses.fields(config) if field.init or field.name == "payoff"}
+    # A class with an `__init__` of its own may derive some of its fields; only its arguments can be set.
+    arguments = inspect.signature(type(config)).parameters
+    return {field.name: field for field in dataclasses.fields(config) if field.name in arguments}
 
 
-def _listed(entry: Any) -> list[Any]:
-    return list(entry) if isinstance(entry, list | tuple) else [entry]
+def _listed(kind: str, entry: Any) -> list[Any]:
+    entries = list(entry) if isinstance(entry, list | tuple) else [entry]
+    if not entries:
+        raise InputError(f"{kind} names nothing to run")
+    return entries
+
+
+def _labelled(entries: Sequence[Any], make: Callable[[Any], Any], name: Callable[[Any], str]) -> list[tuple[str, Any]]:
+    """What `make` gives for each entry, with its label; labels that several entries share are numbered."""
+    made = [make(entry) for entry in entries]
+    labels = [entry if isinstance(entry, str) else name(one) for entry, one in zip(entries, made, strict=True)]
+    # Without numbers the runs of two games, or of two settings of one learner, could not be told apart in results.
+    shared = {label for label, count in Counter(labels).items() if count > 1}
+    numbered = [f"{label}#{place}" if label in shared else label for place, label in enumerate(labels)]
+    return list(zip(numbered, made, strict=True))
+
+
+def _check_axes(axes: Mapping[str, Any]) -> None:
+    fields = Counter(field for axis in axes for field in axis.split(","))
+    twice = [field for field, count in fields.items() if count > 1]
+    if twice:
+        raise InputError(f"sweep over {twice[0]} twice; a field can be on one axis only")
 
 
 def _values(name: str, values: Any) -> list[Any]:
-    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
-        values = [values]
-    if not len(values):
+    if hasattr(values, "tolist"):  # an array, of NumPy or on a device: Python numbers, whose range can be checked
+        values = np.asarray(values).tolist()
+    listed = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    if not listed:
         raise InputError(f"sweep over {name} has no values")
-    return list(values)
+    return [value.tolist() if hasattr(value, "tolist") else value for value in listed]

@@ -2,24 +2,25 @@
 
 import dataclasses
 import importlib.metadata
+import numbers
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
 
-from jaxvf.errors import InputError
+from jaxvf.errors import InputError, unknown
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result, assemble
-from jaxvf.results.store import FINISHED, UNFINISHED, RunDirectory
-from jaxvf.results.wandb_log import open_wandb
+from jaxvf.results.store import FINISHED, RunDirectory
+from jaxvf.results.wandb_log import Mode, open_wandb
 from jaxvf.serialize import from_json, to_json
 from jaxvf.sweeps import devices
-from jaxvf.sweeps.interrupt import stop_on_signal
+from jaxvf.sweeps.interrupt import StopRequest, stop_on_signal
 from jaxvf.sweeps.plan import Plan, make_plan
-from jaxvf.sweeps.progress import make_progress
+from jaxvf.sweeps.progress import PROGRESS, make_progress
 from jaxvf.sweeps.runner import ChunkResult, Runner
 from jaxvf.sweeps.space import expand
 
@@ -36,7 +37,8 @@ class Sweep:
         env: registered name, environment, or several.
         algorithms: registered name, configured algorithm, or several.
         seeds: how many, or which.
-        grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...
+        grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...; a key "a,b" with tuples for values
+            varies several fields together.
         env_steps: environment steps of one run, rounded up to whole evaluations.
         test_interval: steps between evaluations; by default a twentieth of the budget.
         test_episodes: greedy episodes in an evaluation.
@@ -58,17 +60,14 @@ class Sweep:
         Raises:
             InputError: for anything in the description that is not valid.
         """
-        for name in ("env_steps", "test_interval", "test_episodes"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"{name}={value} must be at least 1")
-        interval = self.test_interval or max(1, self.env_steps // EVALUATIONS)
+        env_steps = _whole("env_steps", self.env_steps)
+        interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
         return make_plan(
             expand(self.env, self.algorithms, self.grid, self.seeds),
-            env_steps=int(self.env_steps),
-            test_interval=int(interval),
-            test_episodes=int(self.test_episodes),
-            root=self.root_seed,
+            env_steps=env_steps,
+            test_interval=_whole("test_interval", interval),
+            test_episodes=_whole("test_episodes", self.test_episodes),
+            root=_whole("root_seed", self.root_seed, low=0),
             chunk=chunk,
         )
 
@@ -94,6 +93,10 @@ class Sweep:
             InputError: for bad input, before anything is written.
             Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
         """
+        if wandb is not None and wandb not in get_args(Mode):
+            raise unknown("wandb mode", wandb, get_args(Mode))
+        if progress not in PROGRESS:
+            raise unknown("progress", progress, PROGRESS)
         plan = self.plan(chunk=chunk)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
@@ -104,10 +107,6 @@ class Sweep:
         if out is not None:
             directory = RunDirectory(out)
             directory.create(to_json(self))
-            directory.update_json(
-                versions=_versions(), device=devices.describe(), plan=plan.to_json(), status=UNFINISHED
-            )
-            directory.write_runs([run.record("unfinished") for group in plan.groups for run in group.runs])
         return _execute(plan, directory, progress=progress, wandb=wandb)
 
 
@@ -131,20 +130,29 @@ def load(path: str | Path) -> Result:
     """
     directory = RunDirectory(path)
     plan = _stored_plan(directory)
-    with stop_on_signal() as stop:
-        runner = Runner(plan, make_progress("none"), stop, directory)
-        chunks = runner.stored()
+    chunks = Runner(plan, make_progress("none"), StopRequest(), directory).stored()
     return _result(plan, chunks, directory.read_json().get("timing", []))
 
 
 def _stored_plan(directory: RunDirectory) -> Plan:
     stored = directory.read_json()
-    sweep = from_json(stored["config"])
+    sweep = from_json(stored.get("config"))
+    if not isinstance(sweep, Sweep):
+        raise InputError(f"{directory.path / 'run.json'} describes no sweep")
+    if "plan" not in stored:  # the process died before it had one, so nothing was computed
+        return sweep.plan()
     # The chunks of the first process, whatever this device would hold: files are named by them.
-    return sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
+    plan = sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
+    if [group["runs"] for group in plan.to_json()] != [group["runs"] for group in stored["plan"]]:
+        raise InputError(f"{directory.path / 'run.json'} was written by a version of jaxvf that groups runs otherwise")
+    return plan
 
 
 def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: str | None) -> Result:
+    if directory is not None and "plan" not in directory.read_json():
+        # Runs first: whoever finds a plan finds its table too.
+        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
+        directory.update_json(versions=_versions(), device=devices.describe(), plan=plan.to_json())
     shown = make_progress(progress)
     for line in plan.lines():
         shown.note(line)
@@ -157,7 +165,7 @@ def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb
         chunks = runner.run()
     result = _result(plan, chunks, runner.timing)
     if directory is not None:
-        directory.write_runs(result.runs)
+        _write_runs(directory, result.runs)
         directory.update_json(timing=runner.timing, status=FINISHED)
     if log is not None:
         log.close(result.runs)
@@ -183,6 +191,20 @@ def _result(plan: Plan, chunks: list[ChunkResult], timing: list[dict[str, Any]])
         raise InputError(f"run={row} has no trained policy; valid: 0 to {len(runs) - 1} of a finished sweep")
 
     return Result([records[index] for index in sorted(records)], curves, np.asarray(env_steps), timing, policy)
+
+
+def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
+    directory.write_runs([to_json(record) for record in records])  # a setting may be an object, e.g. a mixer
+
+
+def _whole(name: str, value: Any, low: int = 1) -> int:
+    if not isinstance(value, numbers.Real) or value % 1 != 0:  # so of infinity and NaN
+        raise InputError(f"{name}={value!r} is not a whole number")
+    if value < low:
+        raise InputError(f"{name}={value} must be at least {low}")
+    if value >= 2**31:
+        raise InputError(f"{name}={value} exceeds {2**31 - 1}, the largest that a counter holds")
+    return int(value)
 
 
 def _versions() -> dict[str, str]:

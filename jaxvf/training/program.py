@@ -1,8 +1,8 @@
 """The training program: time is scanned outside, runs are mapped inside, and the clock stays scalar.
 
-    segment:  lax.scan over iterations
-                vmap over runs: collect  ->  one ring write for all runs  ->  vmap over runs: update
-              vmap over runs: evaluate
+segment:  lax.scan over iterations
+            vmap over runs: collect  ->  one ring write for all runs  ->  vmap over runs: update
+          vmap over runs: evaluate
 """
 
 import dataclasses

@@ -73,7 +73,10 @@ def rollout(
         totals = EpisodeTotals(
             stage.totals.episode_return + reward,
             stage.totals.episode_length + filled,
-            {name: stage.totals.metrics[name] + jnp.where(filled, outcome.metrics[name], 0.0) for name in nothing.metrics},
+            {
+                name: stage.totals.metrics[name] + jnp.where(filled, outcome.metrics[name], 0.0)
+                for name in nothing.metrics
+            },
         )
         states = where_done(stage.done, stage.states, moved)
         seen = (_stored(view.obs, spec.storage), _stored(view.state, spec.storage), view.avail, actions)

@@ -52,7 +52,8 @@ class QLearning:
     target_update_interval: int = static(200, "episodes between hard copies of the target network", low=1)
     target_update: str = static("hard", "copy the target at intervals or follow softly", choices=("hard", "soft"))
     bootstrap: str = static(
-        "double_q", "which action the target values: the online network's, the target's own, or the stored one",
+        "double_q",
+        "which action the target values: the online network's, the target's own, or the stored one",
         choices=("double_q", "max", "sarsa"),
     )
     behaviour: str = static("epsilon_greedy", "who collects", choices=("epsilon_greedy", "uniform"))
@@ -86,9 +87,7 @@ class QLearning:
         if self.behaviour == "uniform":
             return exploration.uniform(key, view.avail, num_envs), carry
         q, carry = self._local_values(state.params.agent, carry, view)
-        epsilon = exploration.linear_schedule(
-            env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_anneal
-        )
+        epsilon = exploration.linear_schedule(env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_anneal)
         return exploration.epsilon_greedy(key, q, view.avail, epsilon, num_envs), carry
 
     def greedy(self, params: Networks, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
@@ -110,7 +109,7 @@ class QLearning:
         steps, opt_state = self._optimizer().update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, steps)
         target_params = self._follow(params, state.target_params, updates + 1)
-        metrics = {"loss": loss, "grad_norm": optax.global_norm(grads), **metrics}
+        metrics = {"loss": loss, "grad_norm": optax.tree.norm(grads), **metrics}
         return LearnerState(params, target_params, opt_state), metrics
 
     def joint_value(
@@ -165,9 +164,7 @@ class QLearning:
         bootstrap = jnp.broadcast_to(bootstrap, (bootstrap.shape[0], num_envs, width))
         # No frame behind the last step means that it always terminates: any value will do.
         bootstrap = jnp.pad(bootstrap, ((0, steps - bootstrap.shape[0]), (0, 0), (0, 0)))
-        return td_lambda_targets(
-            reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda
-        )
+        return td_lambda_targets(reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda)
 
     def _follow(self, params: Networks, target_params: Networks, updates: Int[Array, ""]) -> Networks:
         if self.target_update == "soft":
@@ -178,5 +175,5 @@ class QLearning:
 
 
 def _of_actions(q: Float[Array, "T _ N A"], actions: Int[Array, "T _ N"]) -> Float[Array, "T B N"]:
-    """Values of the actions taken. A product, so that it broadcasts over size-one axes and its gradient is no scatter."""
+    """Values of the actions taken. A product: it broadcasts over size-one axes, and its gradient is no scatter."""
     return jnp.einsum("...a,...a->...", q, jax.nn.one_hot(actions, q.shape[-1]))

@@ -75,7 +75,6 @@ def sample(replay: Episodes, key: Key[Array, ""], stored: Int[Array, ""], batch_
     """A batch of distinct stored episodes, leaves [T, batch_size or 1, ...], for one run."""
     slots = distinct_integers(key, stored, batch_size)
 
-
     def pick(ring: Array) -> Array:
         return ring.at[:, slots].get(mode="promise_in_bounds") if ring.shape[1] > 1 else ring
 

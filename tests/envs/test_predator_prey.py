@@ -1,4 +1,4 @@
-"""Predator-prey: the rules of the specification's part B, each in the smallest scene where breaking it shows."""
+"""Predator-prey: the rules of the specification's part B, each in the smallest scene where a breach shows."""
 
 import dataclasses
 
@@ -52,7 +52,7 @@ def test_two_catchers_capture_and_leave_the_grid_with_the_prey():
     np.testing.assert_array_equal(outcome.reward, np.full((len(KEYS), P), 10.0))
     np.testing.assert_array_equal(state.frozen[:, :3], [[True, True, False]] * len(KEYS))
     np.testing.assert_array_equal(state.alive[:, :2], [[False, True]] * len(KEYS))
-    assert not outcome.done.any()
+    assert not (outcome.terminated | outcome.truncated).any()
     # What is left on the grid: the third predator, and the second prey wherever it went.
     last = jax.tree.map(lambda leaf: leaf[0], state)
     assert observe(last).state.sum() == 2
@@ -66,9 +66,7 @@ def test_three_catchers_are_all_frozen_for_one_reward():
 
 def test_only_catching_neighbours_are_frozen():
     """A neighbour that stays, and a catcher that is not a neighbour, go on."""
-    state, outcome = step(
-        scene([(5, 5), (5, 7), (4, 6), (4, 5)], [(5, 6), (9, 0)]), CATCH, CATCH, STAY, CATCH
-    )
+    state, outcome = step(scene([(5, 5), (5, 7), (4, 6), (4, 5)], [(5, 6), (9, 0)]), CATCH, CATCH, STAY, CATCH)
     assert (outcome.reward == 10.0).all()
     np.testing.assert_array_equal(state.frozen[:, :4], [[True, True, False, False]] * len(KEYS))
 
@@ -83,7 +81,7 @@ def test_a_lone_catcher_pays_once_per_prey():
 
 
 def test_freezing_acts_at_once_on_prey_handled_later():
-    """The first predator is beside X and Y; Y costs the penalty only if its turn comes before X is captured."""
+    """The first predator is beside X and Y; Y costs the penalty only if its turn is before X's."""
     state, outcome = step(scene([(5, 5), (5, 7), (0, 9)], [(5, 6), (5, 4)]), CATCH, CATCH, STAY)
     reward = outcome.reward[:, 0]
     assert set(reward) == {10.0, 10.0 + PENALTY}
@@ -160,15 +158,9 @@ def test_a_cell_is_free_once_its_holder_has_moved():
 def test_availability():
     avail = observe(scene([(0, 0), (5, 5), (1, 0)], [(0, 1), (6, 6)])).avail
     #                                right  down   left   up     stay  catch
-    np.testing.assert_array_equal(
-        avail[0], [True, True, False, False, True, True]
-    )  # corner; prey on the right
-    np.testing.assert_array_equal(
-        avail[1], [True, True, True, True, True, False]
-    )  # prey on the diagonal only
-    np.testing.assert_array_equal(
-        avail[2], [True, True, False, True, True, False]
-    )  # caught prey was at (0, 0)
+    np.testing.assert_array_equal(avail[0], [True, True, False, False, True, True])  # corner; prey on the right
+    np.testing.assert_array_equal(avail[1], [True, True, True, True, True, False])  # prey on the diagonal only
+    np.testing.assert_array_equal(avail[2], [True, True, False, True, True, False])  # caught prey was at (0, 0)
     np.testing.assert_array_equal(avail[3], [False, False, False, False, True, False])  # frozen
 
 
@@ -243,7 +235,7 @@ def test_batched_penalty_equals_a_loop_over_penalties(played):
 
 
 def test_random_policy_agrees_with_the_original_rules(played):
-    """B.7, 60 episodes of the original code: 0.43 captures, 52.3 mis-captures, length 200, catch share 0.175."""
+    """B.7, 60 original episodes: 0.43 captures, 52.3 mis-captures, length 200, share of catch 0.175."""
     _, captures, mis_captures, length, share = played[2][0].T
     share = share / length
 

@@ -41,9 +41,7 @@ class RandomClock(Environment):
 
     @property
     def spec(self):
-        return EnvSpec(
-            "random_clock", 1, n_agents=2, n_actions=3, obs_dim=2, state_dim=2, limit_max=self.limit_max
-        )
+        return EnvSpec("random_clock", 1, n_agents=2, n_actions=3, obs_dim=2, state_dim=2, limit_max=self.limit_max)
 
     def default_params(self):
         return ()
@@ -123,9 +121,7 @@ def test_last_action_is_one_hot_and_zero_at_the_start_of_every_episode():
 
 def test_episode_statistics_report_return_and_length_at_the_last_step_only():
     _, outcome, _ = played(EpisodeStatistics(RandomClock(limit_max=4)))
-    np.testing.assert_array_equal(
-        outcome.metrics["episode_return"][:, 0], [0, 0, 0, 10, 0, 0, 0, 10, 0, 0, 0]
-    )
+    np.testing.assert_array_equal(outcome.metrics["episode_return"][:, 0], [0, 0, 0, 10, 0, 0, 0, 10, 0, 0, 0])
     np.testing.assert_array_equal(outcome.metrics["episode_length"][:, 0], [0, 0, 0, 4, 0, 0, 0, 4, 0, 0, 0])
 
 

@@ -44,9 +44,7 @@ def test_learning_curves_draw_the_iqm_and_its_interval(curves):
         np.testing.assert_allclose(line.get_ydata(), iqm(values))
         interval = iqm_interval(values, samples=200, rng=np.random.default_rng(0))
         corners = {(x, y) for x, y in band.get_paths()[0].vertices}
-        assert corners >= set(zip(steps, interval.low, strict=True)) | set(
-            zip(steps, interval.high, strict=True)
-        )
+        assert corners >= set(zip(steps, interval.low, strict=True)) | set(zip(steps, interval.high, strict=True))
     assert legend(figure) == ["qmix", "pow_qmix"]
     assert texts_that_overlap(figure) == []
 
@@ -75,9 +73,7 @@ def test_steps_must_match_values(curves):
 def test_one_style_per_label_whatever_the_figure(curves):
     study = plots.styles(["vdn", "pow_qmix", "qmix"])
     figure = plots.learning_curves(curves, ylabel="y", style=study, samples=20)
-    fractions = plots.success_fractions(
-        {"A": {"pow_qmix": Interval(0.5, 0.4, 0.6)}}, xlabel="won", style=study
-    )
+    fractions = plots.success_fractions({"A": {"pow_qmix": Interval(0.5, 0.4, 0.6)}}, xlabel="won", style=study)
     (bars,) = (c for c in fractions.axes[0].containers if isinstance(c, ErrorbarContainer))
     assert to_hex(figure.axes[0].lines[1].get_color()) == to_hex(bars.lines[0].get_color())
     assert study["pow_qmix"].colour == plots.COLOURS[1]
@@ -109,9 +105,7 @@ def test_success_fractions_draw_every_cell_with_its_interval():
 def test_value_tables_write_numbers_and_frame_the_greedy_cell():
     payoff = np.array([[8.0, -12.0], [-12.0, 7.9]])
     learned = np.array([[-8.04, -7.0], [-7.0, np.nan]])
-    figure = plots.value_tables(
-        {"payoff": payoff, "qmix": learned}, greedy={"qmix": [(1, 1)]}, title="A title"
-    )
+    figure = plots.value_tables({"payoff": payoff, "qmix": learned}, greedy={"qmix": [(1, 1)]}, title="A title")
     assert [axes.get_title() for axes in figure.axes] == ["payoff", "qmix"]
     assert [[t.get_text() for t in axes.texts] for axes in figure.axes] == [
         ["8", "−12", "−12", "7.9"], ["−8.0", "−7", "−7", "nan"],

@@ -32,9 +32,7 @@ def sweep(tmp_path) -> RunDirectory:
 
 
 def write_part(sweep: RunDirectory, name: str, value: float = 0.0) -> None:
-    sweep.write_part(
-        name, np.arange(3), np.arange(3), np.array([[10], [20]]), "test_return", np.float32(value)
-    )
+    sweep.write_part(name, np.arange(3), np.arange(3), np.array([[10], [20]]), "test_return", np.float32(value))
 
 
 def files(directory) -> dict[str, bytes]:
@@ -54,9 +52,7 @@ def test_metrics_round_trip_broadcasts_a_block(sweep):
     metric = np.array(["test_return", "won"])[:, None, None]
     value = np.arange(12, dtype=np.float32).reshape(2, 3, 2)
     value[1, 2, 1] = np.nan
-    sweep.write_part(
-        "b", np.array([4, 5]), np.array([70, 2**40]), np.array([0, 10, 20])[:, None], metric, value
-    )
+    sweep.write_part("b", np.array([4, 5]), np.array([70, 2**40]), np.array([0, 10, 20])[:, None], metric, value)
     sweep.write_part("a", [1], [1], [0], ["loss"], [np.inf])
     columns = sweep.read_metrics()
     assert sweep.parts() == ["a", "b"]

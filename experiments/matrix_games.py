@@ -1,0 +1,136 @@
+"""Where learners get stuck: every matrix game of the literature x learner x behaviour, hundreds of seeds each.
+
+POW, Fig. 2 (games A to G under uniform behaviour) and non-monotonic QMIX, Table 1 (its games A and B are B and D
+here). Two fractions are kept apart: the greedy joint action is optimal; the learned table equals the payoff.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxvf
+from jaxvf.envs import PAYOFFS
+from jaxvf.hyperparameters import replace
+from jaxvf.results import Result, fraction_interval, plots
+from jaxvf.results.store import write_atomically
+from jaxvf.theory import JointValues, joint_values
+
+LEARNERS = ("vdn", "qmix", "nm_qmix", "iql")
+QUICK_GAMES = ("E", "D")
+
+# The setting of POW's release, for every learner (pow.md, section 6; predator_prey_and_matrix_games.md, A.1).
+SETTING = {
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "batch_size": 128,
+    "updates_per_episode": 1 / 8,
+    "last_action": False,
+}
+ENV_STEPS = 50_000
+
+# Behaviour: ε at the start, at the end, and the steps of its annealing.
+PROTOCOLS = {
+    "uniform": (1.0, 1.0, 1.0),  # POW: all joint actions equally likely, throughout
+    "annealed": (1.0, 0.05, 16_000.0),  # non-monotonic QMIX: approximately greedy (nm_qmix.md, section 4)
+}
+EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)
+
+
+def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path) -> None:
+    """Run the sweeps, write Parquet, `summary.json` and both figures to `out`."""
+    games = QUICK_GAMES if quick else tuple(PAYOFFS)
+    seeds = seeds or (64 if quick else 256)
+    env_steps = 4_000 if quick else ENV_STEPS
+    rows, tables = [], {}
+    for learner in LEARNERS:
+        result = train(learner, games, seeds, env_steps, out / learner)
+        for game in games:
+            for protocol in PROTOCOLS:
+                row, values = judge(result, learner, game, protocol)
+                rows.append(row)
+                tables[learner, game, protocol] = values
+    write_atomically(out / "summary.json", json.dumps(rows, indent=2).encode())
+    for path in draw(rows, tables, games, out):
+        print(path)
+    for row in rows:
+        print(sentence(row))
+
+
+def train(learner: str, games: tuple[str, ...], seeds: int, env_steps: int, out: Path) -> Result:
+    """One program: all games, behaviours and seeds of a learner; picks up an earlier, interrupted run."""
+    algorithm = jaxvf.algorithms.make(learner)
+    for field, value in SETTING.items():
+        algorithm = replace(algorithm, field, value)
+    sweep = jaxvf.Sweep(
+        env=[f"matrix_game/{game}" for game in games],
+        algorithms=algorithm,
+        grid={"epsilon_start,epsilon_end,epsilon_anneal": list(PROTOCOLS.values())},
+        seeds=seeds,
+        env_steps=env_steps,
+        test_interval=max(1000, env_steps // 50),
+        test_episodes=1,  # greedy play of a one-step game is deterministic
+    )
+    return jaxvf.resume(out) if (out / "run.json").exists() else sweep.run(out)
+
+
+def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[str, Any], JointValues]:
+    """Both fractions with their intervals, the share of the second half spent at the optimum, and the tables."""
+    start, end, anneal = PROTOCOLS[protocol]
+    runs = result.select(env=f"matrix_game/{game}", epsilon_start=start, epsilon_end=end, epsilon_anneal=anneal)
+    payoff = np.asarray(PAYOFFS[game], np.float32)
+    values = joint_values([result.policy(run) for run in runs])
+    optimal = values.reaches(payoff)
+    exact = values.error(payoff) < EXACT
+    held = result.metric("test_optimal")[runs]
+    greedy = result.metric("test_return")[runs, -1]
+    row = {
+        "learner": learner,
+        "game": game,
+        "protocol": protocol,
+        "runs": len(runs),
+        "optimal": fraction_interval(int(optimal.sum()), len(runs)),
+        "exact": None if learner == "iql" else fraction_interval(int(exact.sum()), len(runs)),
+        "held": float(held[:, held.shape[1] // 2 :].mean()),
+        "changed_in_second_half": float((held[:, held.shape[1] // 2] != held[:, -1]).mean()),
+        "mean_greedy_reward": float(greedy.mean()),
+        "median_largest_error": None if learner == "iql" else float(np.median(values.error(payoff))),
+    }
+    return row, values
+
+
+def draw(rows: list[dict[str, Any]], tables: dict[Any, JointValues], games: tuple[str, ...], out: Path) -> list[Path]:
+    """The fractions of every game and behaviour; the payoffs beside the tables of each learner's median run."""
+    fractions: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        fractions.setdefault(f"game {row['game']}, {row['protocol']}", {})[row["learner"]] = row["optimal"]
+    runs = rows[0]["runs"]
+    success = plots.success_fractions(
+        fractions, xlabel=f"seeds whose greedy joint action is optimal ({runs} seeds, 95 % interval)"
+    )
+    columns: dict[str, np.ndarray] = {"payoff": np.asarray([PAYOFFS[game] for game in games])}
+    greedy: dict[str, list[tuple[int, int]]] = {}
+    for learner in (name for name in LEARNERS if name != "iql"):
+        shown = [(tables[learner, game, "uniform"], median_run(tables[learner, game, "uniform"])) for game in games]
+        columns[learner] = np.asarray([values.joint[run] for values, run in shown])
+        greedy[learner] = [tuple(values.greedy[run]) for values, run in shown]
+    learned = plots.value_tables(columns, rows=[f"game {game}" for game in games], greedy=greedy)
+    return plots.save(success, out / "fractions.png") + plots.save(learned, out / "tables.png")
+
+
+def median_run(values: JointValues) -> int:
+    """The run whose table has the median distance from the mean table: one that is typical, not the best."""
+    spread = np.abs(values.joint - values.joint.mean(axis=0)).reshape(len(values.joint), -1).max(axis=-1)
+    return int(np.argsort(spread)[len(spread) // 2])
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """One line of the report."""
+    exact = "" if row["exact"] is None else f"  table equals payoff {_percent(row['exact'])}"
+    return f"{row['learner']:8} game {row['game']} {row['protocol']:9} optimal {_percent(row['optimal'])}{exact}"
+
+
+def _percent(interval: Any) -> str:
+    estimate, low, high = interval
+    return f"{estimate:6.1%} [{low:.1%}, {high:.1%}]"

@@ -1,0 +1,255 @@
+"""The command line: parses, calls, prints; everything it does is a function of the package.
+
+Heavy modules are imported inside the commands, so that `jaxvf --help` answers at once.
+"""
+
+import ast
+import json
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from jaxvf.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxvf.results import Result
+
+BAD_INPUT, INTERRUPTED = 2, 130
+Positional = tyro.conf.Positional
+Flag = tyro.conf.FlagCreatePairsOff
+
+
+def run(
+    env: tuple[str, ...],
+    algorithm: tuple[str, ...],
+    seeds: str = "1",
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE[,VALUE...]")] = (),
+    env_steps: float = 100_000,
+    test_interval: float | None = None,
+    test_episodes: int = 32,
+    root_seed: int = 0,
+    out: Path | None = None,
+    chunk: int | None = None,
+    dry_run: Flag[bool] = False,
+    yes: Flag[bool] = False,
+    json: Flag[bool] = False,
+    wandb: Literal["offline", "online"] | None = None,
+) -> None:
+    """Train a sweep: every environment x algorithm x value of --set x seed is a run.
+
+    Args:
+        env: registered environments (`jaxvf list envs`).
+        algorithm: registered algorithms (`jaxvf list algorithms`).
+        seeds: how many (32), or which (3,7,11).
+        set: hyperparameters, several values sweep them: learning_rate=1e-3,5e-4 env.penalty=-1,-3.
+        env_steps: environment steps of one run.
+        test_interval: steps between evaluations; by default a twentieth of the budget.
+        test_episodes: greedy episodes in an evaluation.
+        root_seed: root of all random streams.
+        out: new directory for Parquet, configuration, checkpoints, policies and figures.
+        chunk: runs in a program at once; by default what the device holds.
+        dry_run: print the plan and stop: groups, programs, chunks, memory.
+        yes: agree to compile more than 16 programs.
+        json: print the summary as JSON on standard output.
+        wandb: log to Weights & Biases too.
+    """
+    from jaxvf.sweeps import Sweep
+
+    sweep = Sweep(
+        env=env,
+        algorithms=algorithm,
+        seeds=parse_seeds(seeds),
+        grid=parse_settings(set),
+        env_steps=_whole("env_steps", env_steps),
+        test_interval=None if test_interval is None else _whole("test_interval", test_interval),
+        test_episodes=test_episodes,
+        root_seed=root_seed,
+    )
+    if dry_run:
+        plan = sweep.plan(chunk=chunk)
+        print(_dumps(plan.to_json()) if json else "\n".join(plan.lines()))
+        return
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb)
+    _finish(result, out, as_json=json)
+
+
+def resume(directory: Positional[Path], json: Flag[bool] = False) -> None:
+    """Continue an interrupted sweep, bitwise as if it had not stopped.
+
+    Args:
+        directory: the --out of the sweep.
+        json: print the summary as JSON on standard output.
+    """
+    from jaxvf.sweeps import resume as go_on
+
+    _finish(go_on(directory), directory, as_json=json)
+
+
+def plot(directory: Positional[Path], metric: str = "test_return") -> None:
+    """Draw the curves of a sweep: IQM over runs with its 95 % interval, one line per condition.
+
+    Args:
+        directory: the --out of the sweep.
+        metric: what to draw.
+    """
+    from jaxvf.sweeps import load
+
+    print(_plot(load(directory), directory, metric))
+
+
+def list_(
+    what: Positional[Literal["envs", "algorithms", "experiments", "benchmarks"]], json: Flag[bool] = False
+) -> None:
+    """Print the registered names.
+
+    Args:
+        what: envs, algorithms, experiments or benchmarks.
+        json: print machine-readable details, hyperparameters included.
+    """
+    from jaxvf import catalogue
+
+    rows = catalogue.rows(what)
+    if json:
+        print(_dumps(rows))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        print(f"{row['name']:{width}}  {row['description']}")
+
+
+def reproduce(
+    experiment: Positional[str], seeds: int | None = None, quick: Flag[bool] = False, out: Path | None = None
+) -> None:
+    """Run an experiment: the sweep, the statistic and the figure of a paper.
+
+    Args:
+        experiment: its name (`jaxvf list experiments`).
+        seeds: seeds per cell; by default the experiment's own.
+        quick: minutes instead of hours: fewer cells, seeds and steps.
+        out: directory for its Parquet and figures; by default runs/EXPERIMENT.
+    """
+    from jaxvf import scripts
+
+    module = scripts.load("experiments", experiment)
+    if seeds is not None and seeds < 1:
+        raise InputError(f"seeds={seeds} must be at least 1")
+    module.reproduce(seeds=seeds, quick=quick, out=out or Path("runs") / experiment)
+
+
+def bench(benchmark: Positional[str] = "throughput", quick: Flag[bool] = False, out: Path | None = None) -> None:
+    """Run a benchmark and print its JSON.
+
+    Args:
+        benchmark: its name (`jaxvf list benchmarks`).
+        quick: the smallest sizes only.
+        out: file for the JSON.
+    """
+    from jaxvf import scripts
+    from jaxvf.results.store import write_atomically
+
+    text = _dumps(scripts.load("benchmarks", benchmark).bench(quick=quick))
+    if out is not None:
+        write_atomically(out, text.encode())
+    print(text)
+
+
+COMMANDS = {"run": run, "resume": resume, "plot": plot, "list": list_, "reproduce": reproduce, "bench": bench}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            COMMANDS,
+            prog="jaxvf",
+            description="Cooperative multi-agent RL in which hundreds of runs are one XLA program.",
+            args=arguments,
+        )
+    except InputError as error:
+        print(f"jaxvf: {error}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt as error:  # Interrupted is one: it says how to go on
+        print(f"jaxvf: stopped. {error}".rstrip(), file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def parse_settings(assignments: Sequence[str]) -> dict[str, list[Any]]:
+    """`field=value,value` as a grid; values are Python literals where they can be, else strings."""
+    grid: dict[str, list[Any]] = {}
+    for assignment in assignments:
+        name, equals, values = assignment.partition("=")
+        if not equals or not name or not values:
+            raise InputError(f"--set {assignment!r} is not FIELD=VALUE[,VALUE...]")
+        if name in grid:
+            raise InputError(f"--set {name} is given twice; write {name}=VALUE,VALUE")
+        grid[name] = [_literal(value) for value in re.split(r",(?![^\[(]*[\])])", values)]
+    return grid
+
+
+def parse_seeds(text: str) -> int | list[int]:
+    """`32` is a count, `3,7,11` are the seeds themselves."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"seeds={text!r} is neither a count (32) nor a list (3,7,11)") from error
+    return numbers if "," in text else numbers[0]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _whole(name: str, value: float) -> int:
+    if value != int(value):
+        raise InputError(f"{name}={value!r} is not a whole number")
+    return int(value)
+
+
+def _finish(result: "Result", out: Path | None, *, as_json: bool) -> None:
+    rows = result.summary()
+    if as_json:
+        print(_dumps(rows))
+    else:
+        for row in rows:
+            estimate, low, high = row.pop("test_return")
+            label = "  ".join(f"{name}={_short(value)}" for name, value in row.items())
+            print(f"test_return {estimate:.3f} [{low:.3f}, {high:.3f}]  {label}")
+    if out is not None:
+        print(_plot(result, out, "test_return"), file=sys.stderr)
+
+
+def _plot(result: "Result", out: Path, metric: str) -> str:
+    from jaxvf.results import plots
+
+    curves = {}
+    for condition in result.conditions():
+        chosen = result.select(**condition)
+        label = ", ".join(f"{name} {_short(value)}" if name not in ("env", "algorithm") else str(value)
+                          for name, value in condition.items())  # fmt: skip
+        curves[label] = (result.env_steps_of(chosen[0]), result.metric(metric)[chosen])
+    figure = plots.learning_curves(curves, ylabel=metric.replace("_", " "))
+    return str(plots.save(figure, out / "figures" / f"{metric}.png")[0])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple):  # an interval
+        return "{:.2f} [{:.2f}, {:.2f}]".format(*value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _dumps(value: Any) -> str:
+    def plain(item: Any) -> Any:
+        return item.tolist() if hasattr(item, "tolist") else str(item)
+
+    return json.dumps(value, indent=2, default=plain)
+
+
+if __name__ == "__main__":
+    main()

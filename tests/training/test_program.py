@@ -1,0 +1,184 @@
+"""The invariants of the compiled program: runs are independent, the clock is scalar, every size-one axis works."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvf.algorithms import ALGORITHMS, make
+from jaxvf.envs import MatrixGame, TwoStepGame
+from jaxvf.mixers import VdnMixer
+from jaxvf.networks import RecurrentAgent
+from jaxvf.training import Clock, Program, for_algorithm, make_pace
+from jaxvf.value import QLearning
+
+PAYOFF = [[8.0, -12, -12], [-12, 0, 0], [-12, 0, 7.9]]
+SMALL = {"agent": RecurrentAgent(hidden=8), "num_envs": 2, "batch_size": 4, "buffer_size": 8}
+
+
+def program_of(algorithm: Any, env: Any, iterations: int = 6) -> Program:
+    """A small program."""
+    seen = for_algorithm(env, algorithm)
+    return Program(seen, make_pace(algorithm, seen.spec), iterations, test_episodes=3, root=0)
+
+
+def spread(tree: Any, runs: int) -> Any:
+    """The same hyperparameters for every run."""
+    return jax.tree.map(lambda x: jnp.broadcast_to(jnp.asarray(x), (runs, *np.shape(x))).astype(jnp.float32), tree)
+
+
+def train(algorithm: Any, env: Any, seeds: Any, *, iterations: int = 6, segments: int = 2, **traced: Any) -> Any:
+    """States and metrics after some segments; `traced` gives a value per run."""
+    program, seeds = program_of(algorithm, env, iterations), jnp.asarray(seeds)
+    configured = dataclasses.replace(
+        spread(algorithm, len(seeds)), **{name: jnp.asarray(value, jnp.float32) for name, value in traced.items()}
+    )
+    params = spread(env.default_params(), len(seeds))
+    runs, clock = jax.jit(program.init)(configured, params, seeds), Clock.start()
+    segment = jax.jit(program.segment)
+    for _ in range(segments):
+        runs, clock, metrics = segment(runs, configured, params, clock)
+    return runs, clock, metrics
+
+
+def row(tree: Any, index: int) -> Any:
+    """One run out of a stack."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], tree)
+
+
+def assert_close(a: Any, b: Any, tolerance: float = 1e-5) -> None:
+    """Equal structures, equal to float tolerance."""
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance), a, b)
+
+
+def primitives(jaxpr: Any, found: list[Any] | None = None) -> list[Any]:
+    """All equations of a jaxpr, inner ones included."""
+    found = [] if found is None else found
+    for equation in jaxpr.eqns:
+        found.append(equation)
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple | list) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    primitives(inner, found)
+    return found
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_run_in_a_sweep_equals_the_same_run_alone(name):
+    """Invariant 6, over the registry: seed 5 among four seeds and seed 5 alone learn the same parameters."""
+    algorithm = dataclasses.replace(make(name), **SMALL)
+    together, clock, _ = train(algorithm, TwoStepGame(), [3, 5, 7, 9])
+    alone, _, _ = train(algorithm, TwoStepGame(), [5])
+    assert int(clock.updates) > 0
+    assert_close(row(together, 1).learner.params, row(alone, 0).learner.params)
+    assert_close(row(together, 1).replay, row(alone, 0).replay)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_segment_keeps_its_branches_and_has_no_callback(name):
+    """Invariant 7, over the registry: vmap turned no branch into a select, no ring write into a scatter."""
+    algorithm = dataclasses.replace(make(name), **SMALL)
+    program = program_of(algorithm, TwoStepGame())
+    configured, params = spread(algorithm, 3), spread(TwoStepGame().default_params(), 3)
+    runs = jax.eval_shape(program.init, configured, params, jnp.arange(3))
+    equations = primitives(jax.make_jaxpr(program.segment)(runs, configured, params, Clock.start()).jaxpr)
+    names = [equation.primitive.name for equation in equations]
+    assert not [found for found in names if "callback" in found or found.startswith("debug")]
+    # One branch: the hard copy of the target. Its predicate has no runs axis.
+    branches = [equation for equation in equations if equation.primitive.name == "cond"]
+    assert len(branches) == 1 and branches[0].invars[0].aval.shape == ()
+    # The update loop's length is a scalar too: a batched `while` would run until the slowest run ends.
+    for loop in (equation for equation in equations if equation.primitive.name == "while"):
+        assert loop.params["cond_jaxpr"].jaxpr.outvars[0].aval.shape == ()
+    assert "dynamic_update_slice" in names
+    assert not any(name.startswith("scatter") for name in names)
+
+
+def test_no_update_happens_before_replay_is_filled():
+    """Three iterations store six episodes; with eight needed, parameters are still those of `init`."""
+    algorithm = dataclasses.replace(make("qmix"), **{**SMALL, "learning_starts": 8})
+    runs, clock, metrics = train(algorithm, TwoStepGame(), [0], iterations=3, segments=1)
+    program = program_of(algorithm, TwoStepGame())
+    fresh = jax.jit(program.init)(spread(algorithm, 1), spread(TwoStepGame().default_params(), 1), jnp.arange(1))
+    assert int(clock.updates) == 0 and np.isnan(metrics["loss"]).all()
+    jax.tree.map(np.testing.assert_array_equal, runs.learner, fresh.learner)
+
+
+def test_a_diverged_run_is_frozen_marked_and_alone():
+    """Invariant 8: an absurd learning rate ends one run; its neighbours' bits are those of a sweep without it."""
+    algorithm = dataclasses.replace(make("qmix"), **SMALL)
+    with np.errstate(all="ignore"):
+        mixed, _, metrics = train(algorithm, TwoStepGame(), [0, 1, 2], learning_rate=[1e-3, 1e30, 1e-3])
+    sane, _, _ = train(algorithm, TwoStepGame(), [0, 1, 2], learning_rate=[1e-3, 1e-3, 1e-3])
+    np.testing.assert_array_equal(mixed.diverged, [False, True, False])
+    np.testing.assert_array_equal(np.isnan(metrics["test_return"]), [False, True, False])
+    for index in (0, 2):
+        jax.tree.map(np.testing.assert_array_equal, row(mixed, index), row(sane, index))
+    # Frozen where the first bad segment began, which is still finite.
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(row(mixed, 1).learner.params))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf(name):
+    """Invariant 9, over the registry: a view evaluated once for all of B, or B times, trains the same network."""
+
+    @dataclasses.dataclass(frozen=True, eq=False, init=False)
+    class Repeated(MatrixGame):
+        """The same game, which does not say that its views are alike."""
+
+        @property
+        def spec(self):
+            return dataclasses.replace(super().spec, fixed_view=False)
+
+    algorithm = dataclasses.replace(make(name), **SMALL, last_action=False)
+    once, _, _ = train(algorithm, MatrixGame(PAYOFF), [0, 1])
+    repeated, _, _ = train(algorithm, Repeated(PAYOFF), [0, 1])
+    assert once.replay.obs.shape[2] == 1 and repeated.replay.obs.shape[2] == SMALL["buffer_size"]
+    assert_close(once.learner.params, repeated.learner.params)
+    np.testing.assert_array_equal(once.replay.actions, repeated.replay.actions)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize(
+    "payoff", [np.array([1.0, 2.0]), np.array([[3.0]]), np.array([5.0])], ids=["one agent", "one action", "one of each"]
+)
+def test_every_axis_may_have_size_one(name, payoff):
+    """Invariant 9: one run, one environment, one agent, one action, one step, one stored episode."""
+    tiny = {**SMALL, "num_envs": 1, "batch_size": 1, "buffer_size": 1}
+    runs, clock, metrics = train(
+        dataclasses.replace(make(name), **tiny), MatrixGame(payoff), [0], iterations=2, segments=1
+    )
+    assert int(clock.updates) == 2
+    assert np.isfinite(metrics["loss"]).all() and metrics["test_return"].shape == (1,)
+    assert runs.replay.actions.shape == (1, 1, 1, payoff.ndim)
+
+
+def test_one_environment_fills_the_whole_ring():
+    """With num_envs=1 every leaf has size 1 along B, and still the ring has all its slots."""
+    algorithm = dataclasses.replace(make("vdn"), **{**SMALL, "num_envs": 1, "batch_size": 2})
+    runs, _, _ = train(algorithm, TwoStepGame(), [0], iterations=8, segments=1)
+    assert runs.replay.obs.shape[2] == SMALL["buffer_size"]
+    assert runs.replay.filled[0].all()
+    assert len(np.unique(np.asarray(runs.replay.actions[0]).reshape(2, 8, -1).sum(axis=(0, 2)))) > 1
+
+
+def test_traced_hyperparameters_differ_between_runs_of_one_program():
+    """Discount 0 and 1 in one program: only the second learns that the first step is worth something."""
+    algorithm = QLearning(
+        mixer=VdnMixer(), **SMALL, behaviour="uniform", optimizer="adam", target_update_interval=2,
+    )  # fmt: skip
+    _, _, metrics = train(
+        algorithm, TwoStepGame(), [0, 0], iterations=150, segments=1, discount=[0.0, 1.0], learning_rate=[5e-3, 5e-3]
+    )
+    assert metrics["target"][1] > metrics["target"][0] + 1
+
+
+def test_the_clock_counts_iterations_and_updates():
+    """Two segments of six iterations of two episodes; four stored before the first two updates."""
+    _, clock, metrics = train(dataclasses.replace(make("vdn"), **SMALL), TwoStepGame(), [0])
+    assert int(clock.iteration) == 12 and int(clock.updates) == 11 * 2
+    assert metrics["steps_taken"][0] == 12 * 2 * 2
