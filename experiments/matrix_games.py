@@ -38,13 +38,20 @@ PROTOCOLS = {
 EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)
 
 
-def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path) -> None:
+def reproduce(
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    out: Path,
+    games: tuple[str, ...] = tuple(PAYOFFS),
+    learners: tuple[str, ...] = LEARNERS,
+) -> None:
     """Run the sweeps, write Parquet, `summary.json` and both figures to `out`."""
-    games = QUICK_GAMES if quick else tuple(PAYOFFS)
+    games = QUICK_GAMES if quick else games
     seeds = seeds or (64 if quick else 256)
     env_steps = 4_000 if quick else ENV_STEPS
     rows, tables = [], {}
-    for learner in LEARNERS:
+    for learner in learners:
         result = train(learner, games, seeds, env_steps, out / learner)
         for game in games:
             for protocol in PROTOCOLS:
@@ -111,7 +118,7 @@ def draw(rows: list[dict[str, Any]], tables: dict[Any, JointValues], games: tupl
     )
     columns: dict[str, np.ndarray] = {"payoff": np.asarray([PAYOFFS[game] for game in games])}
     greedy: dict[str, list[tuple[int, int]]] = {}
-    for learner in (name for name in LEARNERS if name != "iql"):
+    for learner in dict.fromkeys(row["learner"] for row in rows if row["learner"] != "iql"):
         shown = [(tables[learner, game, "uniform"], median_run(tables[learner, game, "uniform"])) for game in games]
         columns[learner] = np.asarray([values.joint[run] for values, run in shown])
         greedy[learner] = [tuple(values.greedy[run]) for values, run in shown]

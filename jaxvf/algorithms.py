@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jaxvf.errors import InputError, unknown
+from jaxvf.hyperparameters import validated
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.value import QLearning
 
@@ -32,15 +33,15 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
 
 
 def make(name: Any) -> Any:
-    """The algorithm of a registered name; a configured one passes through.
+    """The algorithm of a registered name; a configured one is checked and passed on.
 
     Raises:
-        InputError: for a name that is not registered, with the nearest one that is.
+        InputError: for a name that is not registered, with the nearest one that is; for a field out of its range.
     """
     if not isinstance(name, str):
         if not callable(getattr(name, "update", None)):
             raise InputError(f"algorithm={name!r} is neither a registered name nor a learner")
-        return name
+        return validated(name)
     if name not in ALGORITHMS:
         raise unknown("algorithm", name, ALGORITHMS)
     return ALGORITHMS[name]()

@@ -5,7 +5,7 @@ Heavy modules are imported inside the commands, so that `jaxvf --help` answers a
 
 import ast
 import json
-import re
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,8 +64,8 @@ def run(
         algorithms=algorithm,
         seeds=parse_seeds(seeds),
         grid=parse_settings(set),
-        env_steps=_whole("env_steps", env_steps),
-        test_interval=None if test_interval is None else _whole("test_interval", test_interval),
+        env_steps=env_steps,
+        test_interval=test_interval,
         test_episodes=test_episodes,
         root_seed=root_seed,
     )
@@ -116,7 +116,7 @@ def list_(
     if json:
         print(_dumps(rows))
         return
-    width = max(len(row["name"]) for row in rows)
+    width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         print(f"{row['name']:{width}}  {row['description']}")
 
@@ -186,7 +186,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, list[Any]]:
             raise InputError(f"--set {assignment!r} is not FIELD=VALUE[,VALUE...]")
         if name in grid:
             raise InputError(f"--set {name} is given twice; write {name}=VALUE,VALUE")
-        grid[name] = [_literal(value) for value in re.split(r",(?![^\[(]*[\])])", values)]
+        grid[name] = [_literal(value) for value in _split(values)]
     return grid
 
 
@@ -199,17 +199,23 @@ def parse_seeds(text: str) -> int | list[int]:
     return numbers if "," in text else numbers[0]
 
 
+def _split(values: str) -> list[str]:
+    """The parts between the commas that stand outside brackets."""
+    parts, depth = [""], 0
+    for character in values:
+        depth += (character in "([") - (character in ")]")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
-
-
-def _whole(name: str, value: float) -> int:
-    if value != int(value):
-        raise InputError(f"{name}={value!r} is not a whole number")
-    return int(value)
 
 
 def _finish(result: "Result", out: Path | None, *, as_json: bool) -> None:
@@ -245,10 +251,19 @@ def _short(value: Any) -> str:
 
 
 def _dumps(value: Any) -> str:
-    def plain(item: Any) -> Any:
-        return item.tolist() if hasattr(item, "tolist") else str(item)
+    return json.dumps(_plain(value), indent=2)
 
-    return json.dumps(value, indent=2, default=plain)
+
+def _plain(value: Any) -> Any:
+    """`value` in JSON's own types; what is no number in JSON (NaN, infinity) becomes null."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 if __name__ == "__main__":

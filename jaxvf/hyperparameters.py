@@ -47,7 +47,7 @@ def static(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(traced, static))
+@dataclass_transform(frozen_default=True)
 def hyperparameters(cls: type[T]) -> type[T]:
     """Make `cls` a frozen dataclass whose traced fields are pytree leaves and whose static fields are structure."""
     # Equality by identity: a leaf may be an array, whose == has no single truth value.
@@ -96,6 +96,19 @@ def replace(config: Any, path: str, value: Any) -> Any:
     return dataclasses.replace(config, **{head: value})
 
 
+def validated(config: Any) -> Any:
+    """A copy of `config` in which every field holds what `coerce` makes of it, inner configurations included.
+
+    Raises:
+        InputError: for the first value that its field does not accept.
+    """
+    changes = {}
+    for field in _own_fields(config):
+        value = coerce(field, getattr(config, field.name), getattr(config, field.name))
+        changes[field.name] = validated(value) if dataclasses.is_dataclass(value) else value
+    return dataclasses.replace(config, **changes)
+
+
 def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
     """`value` as the field wants it: a registered name becomes its object, 1e3 becomes 1000; range and choice hold."""
     registry, choices = field.metadata.get("registry"), field.metadata.get("choices")
@@ -114,7 +127,7 @@ def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
     return value
 
 
-def _number(name: str, default: int | float, value: Any, integral: bool) -> Any:
+def _number(name: str, default: Any, value: Any, integral: bool) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         if hasattr(value, "dtype"):  # an array or a tracer: ranges are checked where the numbers are known
             return value

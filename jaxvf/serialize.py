@@ -36,7 +36,7 @@ def from_json(document: Any) -> Any:
     """The object that `to_json` described.
 
     Raises:
-        InputError: if its class cannot be imported any more.
+        InputError: if its class cannot be imported any more, or takes other arguments now.
     """
     if isinstance(document, list):
         return [from_json(item) for item in document]
@@ -46,12 +46,16 @@ def from_json(document: Any) -> Any:
         return {key: from_json(item) for key, item in document.items()}
     module, _, name = document["class"].partition(":")
     try:
-        found = importlib.import_module(module)
+        found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise InputError(f"run.json names {document['class']}, which cannot be imported: {error}") from error
-    return found(**{key: from_json(item) for key, item in document["fields"].items()})
+    fields = {key: from_json(item) for key, item in document["fields"].items()}
+    try:
+        return found(**fields)
+    except TypeError as error:  # written by a version whose constructor was another
+        raise InputError(f"run.json describes a {name} that this version cannot make: {error}") from error
 
 
 def _constructor_arguments(kind: type) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from jaxvf.envs.two_step_game import TwoStepGameParams
 from jaxvf.errors import InputError
-from jaxvf.hyperparameters import describe, hyperparameters, is_traced, replace, static, traced
+from jaxvf.hyperparameters import describe, hyperparameters, is_traced, replace, static, traced, validated
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, RecurrentAgent
 from jaxvf.value import QLearning
@@ -173,3 +173,12 @@ def test_describe_lists_every_field_once():
     rows = describe(QmixMixer())
     assert [row["name"] for row in rows] == ["embed", "hypernet_layers", "hypernet_embed", "monotonic", "scheme"]
     assert all(row["doc"] for row in (*rows, *describe(QLearning())))
+
+
+def test_a_configuration_made_by_hand_is_checked_too():
+    """`QLearning(optimizer="adm")` must not train with whatever the else-branch means."""
+    with pytest.raises(InputError, match="unknown optimizer 'adm'; did you mean 'adam'"):
+        validated(QLearning(optimizer="adm"))
+    with pytest.raises(InputError, match="embed=0 is below"):
+        validated(QLearning(mixer=QmixMixer(embed=0)))
+    assert validated(QLearning(mixer="vdn")).mixer == VdnMixer()

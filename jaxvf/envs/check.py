@@ -236,7 +236,7 @@ def _check_play(spec: EnvSpec, play: _Play) -> None:
             raise _BrokenError(f"{rule} at {where} of the random play")
 
 
-def _rules(spec: EnvSpec, play: _Play) -> Iterator[tuple[np.ndarray, str]]:
+def _rules(spec: EnvSpec, play: _Play) -> Iterator[tuple[Any, str]]:
     """Where each rule is broken, [T], [T, B] or [T, B, N], and how to say it."""
     done = play.terminated | play.truncated
     odd_rewards = play.reward[~np.isfinite(play.reward)]

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.envs.protocol import Environment, View
@@ -74,9 +73,10 @@ class Policy:
         """
         try:
             described = json.loads((Path(path) / "policy.json").read_bytes())
-        except (OSError, ValueError) as error:
+            parts = described["env"], described["algorithm"]
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path} holds no policy: policy.json is missing or damaged") from error
-        env, algorithm = from_json(described["env"]), from_json(described["algorithm"])
+        env, algorithm = (from_json(part) for part in parts)
         return Policy(env, algorithm, load_tree(Path(path) / "params.npz", params_shapes(env, algorithm)))
 
 
@@ -84,8 +84,3 @@ def params_shapes(env: Environment, algorithm: Any) -> Any:
     """Shapes of the parameters that the algorithm learns on this environment."""
     spec = for_algorithm(env, algorithm).spec
     return jax.eval_shape(lambda: algorithm.init(jax.random.key(0), spec)).params
-
-
-def plain(algorithm: Any) -> Any:
-    """The algorithm with Python numbers for leaves, as it was configured."""
-    return jax.tree.map(lambda leaf: np.asarray(leaf).item(), algorithm)

@@ -62,7 +62,15 @@ class Result:
         return self._curves[name]
 
     def select(self, **wanted: Any) -> Int[np.ndarray, " selected"]:
-        """Rows of the runs whose record has these values, e.g. `select(algorithm="qmix", env="predator_prey")`."""
+        """Rows of the runs whose record has these values, e.g. `select(algorithm="qmix", env="predator_prey")`.
+
+        Raises:
+            InputError: for a field that no record has.
+        """
+        known = {name: None for run in self.runs for name in run}
+        for name in wanted:
+            if name not in known:
+                raise unknown("field of a run", name, known)
         rows = [row for row, run in enumerate(self.runs) if all(_same(run.get(k), v) for k, v in wanted.items())]
         return np.asarray(rows, int)
 
@@ -87,15 +95,21 @@ class Result:
         rows = []
         for condition in self.conditions():
             chosen = self.select(**condition)
-            last = self.metric("test_return")[chosen, -1]
-            row = {**condition, "runs": len(chosen), "diverged": int(np.isnan(last).sum())}
-            row["test_return"] = _last(iqm_interval(last[:, None], rng=np.random.default_rng(0)))
+            last = self._last("test_return")[chosen]
+            diverged = sum(self.runs[row]["status"] == "diverged" for row in chosen)
+            row = {**condition, "runs": len(chosen), "diverged": diverged}
+            row["test_return"] = _of_one_column(iqm_interval(last[:, None], rng=np.random.default_rng(0)))
             for name in ("optimal", "won"):
                 if f"test_{name}" in self._curves:
-                    reached = self.metric(f"test_{name}")[chosen, -1]
+                    reached = self._last(f"test_{name}")[chosen]
                     row[f"fraction_{name}"] = fraction_interval(int((reached >= 0.5).sum()), len(chosen))
             rows.append(row)
         return rows
+
+    def _last(self, name: str) -> Float[np.ndarray, " runs"]:
+        """A metric at each run's own last evaluation: static fields may give some runs fewer than others."""
+        last = np.argmax(self._env_steps == self._env_steps[:, -1:], axis=1)
+        return np.take_along_axis(self.metric(name), last[:, None], axis=1)[:, 0]
 
 
 def assemble(parts: Sequence[tuple[Sequence[int], dict[str, np.ndarray], np.ndarray]], runs: int) -> tuple[Any, Any]:
@@ -117,7 +131,7 @@ def assemble(parts: Sequence[tuple[Sequence[int], dict[str, np.ndarray], np.ndar
     return curves, env_steps
 
 
-def _last(interval: Interval) -> Interval:
+def _of_one_column(interval: Interval) -> Interval:
     return Interval(*(float(np.asarray(value).reshape(-1)[-1]) for value in interval))
 
 

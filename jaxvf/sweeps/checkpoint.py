@@ -1,26 +1,37 @@
 """Checkpoints of a chunk at segment boundaries: everything that a bitwise continuation needs."""
 
+import contextlib
+import json
+import logging
 import shutil
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from jaxvf.errors import InputError
-from jaxvf.results.store import NO_SPACE, DiskFullError
+from jaxvf.results.store import NO_SPACE, DiskFullError, write_atomically
 
 KEPT = 2  # the newest and the one before it, in case the newest is damaged
+BLOCK = 2**24  # bytes read at once
 
 
 class Checkpoints:
-    """The checkpoints of one chunk, numbered by segments done; written by orbax, which commits each atomically."""
+    """The checkpoints of one chunk, numbered by segments done; written by orbax, which commits each atomically.
+
+    Beside the directory of each stands a list of its files with their checksums: damage is then found, and its place
+    named, before orbax reads anything (it reports a truncated file in hundreds of lines from its threads).
+    """
 
     def __init__(self, directory: str | Path):
         self.directory = Path(directory).absolute()
 
     def steps(self) -> list[int]:
         """Segments after which a checkpoint is stored, oldest first."""
-        return sorted(int(entry.name) for entry in self.directory.glob("*") if entry.name.isdigit())
+        numbered = [entry for entry in self.directory.glob("*") if entry.name.isdigit()]
+        return sorted(int(entry.name) for entry in numbered if self._checksums(int(entry.name)).exists())
 
     def save(self, segment: int, tree: Any) -> None:
         """Store `tree` and drop all but the newest checkpoints.
@@ -31,16 +42,21 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         leaves = {f"{index:04d}": leaf for index, leaf in enumerate(jax.tree.leaves(tree))}
+        self._checksums(segment).unlink(missing_ok=True)
         try:
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _silent_orbax(), ocp.StandardCheckpointer() as checkpointer:
                 checkpointer.save(self.directory / str(segment), leaves, force=True)
         except (OSError, ValueError) as error:
             if not _no_space(error):
                 raise
             raise DiskFullError(
-                f"no space for a checkpoint in {self.directory}; what was saved before is intact"
+                f"no space for a checkpoint in {self.directory}; what was saved before is intact; "
+                "free some space, then resume the sweep"
             ) from error
+        listed = {name: _checksum(path) for name, path in self._files(segment).items()}
+        write_atomically(self._checksums(segment), json.dumps(listed, indent=2).encode())
         for old in self.steps()[:-KEPT]:
+            self._checksums(old).unlink()  # first: what is not listed is no checkpoint
             shutil.rmtree(self.directory / str(old))
 
     def restore(self, segment: int, like: Any) -> Any:
@@ -54,21 +70,64 @@ class Checkpoints:
         leaves, structure = jax.tree.flatten(like)
         target = {f"{index:04d}": leaf for index, leaf in enumerate(leaves)}
         path = self.directory / str(segment)
+        self._verify(segment)
         try:
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _silent_orbax(), ocp.StandardCheckpointer() as checkpointer:
                 stored = checkpointer.restore(path, jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
         except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
-            older = [step for step in self.steps() if step < segment]
-            fallback = f"segment {older[-1]}" if older else "the start of this chunk"
-            raise InputError(
-                f"checkpoint {path} is damaged ({_first_line(error)}); "
-                f"remove that directory to continue from {fallback}; everything else is intact"
-            ) from error
+            raise self._damaged(segment, path, _first_line(error)) from error
         return jax.tree.unflatten(structure, [stored[name] for name in sorted(stored)])
 
     def clear(self) -> None:
         """Remove all checkpoints: the chunk is finished."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _checksums(self, segment: int) -> Path:
+        return self.directory / f"{segment}.json"
+
+    def _files(self, segment: int) -> dict[str, Path]:
+        root = self.directory / str(segment)
+        return {str(path.relative_to(root)): path for path in sorted(root.rglob("*")) if path.is_file()}
+
+    def _verify(self, segment: int) -> None:
+        """Raise unless every file of a checkpoint is as it was written."""
+        try:
+            listed = json.loads(self._checksums(segment).read_bytes())
+        except ValueError as error:
+            raise self._damaged(segment, self._checksums(segment), "no JSON") from error
+        found = self._files(segment)
+        for name, checksum in listed.items():
+            if name not in found:
+                raise self._damaged(segment, self.directory / str(segment) / name, "missing")
+            if _checksum(found[name]) != checksum:
+                raise self._damaged(segment, found[name], "not what was written")
+
+    def _damaged(self, segment: int, path: Path, why: str) -> InputError:
+        older = [step for step in self.steps() if step < segment]
+        fallback = f"segment {older[-1]}" if older else "the start of this chunk"
+        return InputError(
+            f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} to continue from {fallback}; "
+            "everything else is intact"
+        )
+
+
+@contextlib.contextmanager
+def _silent_orbax() -> Iterator[None]:
+    """Keep orbax from logging the tracebacks of its threads: what goes wrong is raised here too, and said once."""
+    logger = logging.getLogger("absl")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 def _no_space(error: BaseException) -> bool:

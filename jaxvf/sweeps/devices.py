@@ -1,6 +1,7 @@
 """Where runs are placed: how many fit, and how the runs axis is laid over several devices."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -17,17 +18,28 @@ def memory_budget() -> int:
     stats = device.memory_stats() if device.platform != "cpu" else None
     if stats and "bytes_limit" in stats:
         return int(stats["bytes_limit"] * USABLE)
-    pages = os.sysconf("SC_AVPHYS_PAGES") if hasattr(os, "sysconf") else 2**20
-    return int(pages * os.sysconf("SC_PAGE_SIZE") * USABLE)
+    return int(_available_bytes() * USABLE)
+
+
+def fitting_runs(bytes_per_run: int) -> int:
+    """Most runs that the memory of all devices holds at once; 0 if not even one fits."""
+    # The devices of a CPU share one memory.
+    memories = 1 if jax.devices()[0].platform == "cpu" else len(jax.devices())
+    return memory_budget() // max(bytes_per_run, 1) * memories
 
 
 def largest_chunk(bytes_per_run: int) -> int:
     """Most runs of one program: what memory holds, and on a CPU no more than the cache likes; 0 if none fits."""
-    devices = jax.devices()
-    fitting = memory_budget() // max(bytes_per_run, 1)
-    if devices[0].platform == "cpu":
-        return min(fitting, CPU_CHUNK * len(devices))
-    return fitting * len(devices)
+    fitting, devices = fitting_runs(bytes_per_run), jax.devices()
+    return min(fitting, CPU_CHUNK * len(devices)) if devices[0].platform == "cpu" else fitting
+
+
+def _available_bytes() -> int:
+    """Main memory that programs can get; the cache of files counts, as the system gives it back."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        return int(meminfo.read_text().partition("MemAvailable:")[2].split()[0]) * 1024  # it counts in kB
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def place_runs(tree: Any, chunk: int) -> Any:

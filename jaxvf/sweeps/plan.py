@@ -123,6 +123,8 @@ def make_plan(
     for run in runs:
         shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(run.env_params))
         grouped.setdefault((run.env, jax.tree.structure(run.algorithm), shapes), []).append(run)
+    if isinstance(chunk, Sequence) and len(chunk) != len(grouped):
+        raise InputError(f"the stored plan has {len(chunk)} groups, this version of jaxvf makes {len(grouped)}")
     groups = []
     for index, members in enumerate(grouped.values()):
         env = for_algorithm(members[0].env, members[0].algorithm)
@@ -168,6 +170,9 @@ def _chunk_size(runs: int, bytes_per_run: int, wanted: int | None) -> int:
     if wanted is not None:
         if wanted < 1:
             raise InputError(f"chunk={wanted} must be at least 1")
+        fitting = devices.fitting_runs(bytes_per_run)
+        if min(wanted, runs) > fitting:
+            raise InputError(f"chunk={wanted} does not fit into the device's memory; at most {fitting} runs do")
         return min(wanted, runs)
     # Equal chunks: 100 runs at 64 a chunk are two of 50, not 64 and 36 padded to 64.
     return math.ceil(runs / math.ceil(runs / largest))

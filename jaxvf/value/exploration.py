@@ -6,7 +6,10 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 
 def linear_schedule(
-    step: Int[Array, ""], start: Float[Array, ""], end: Float[Array, ""], duration: Float[Array, ""]
+    step: Int[Array, ""],
+    start: float | Float[Array, ""],
+    end: float | Float[Array, ""],
+    duration: float | Float[Array, ""],
 ) -> Float[Array, ""]:
     """From `start` at step 0 to `end` at step `duration` in a straight line, then flat."""
     return start + (end - start) * jnp.clip(step / jnp.maximum(duration, 1.0), 0.0, 1.0)

@@ -107,7 +107,7 @@ class QLearning:
         """
         (loss, metrics), grads = jax.value_and_grad(self._loss, has_aux=True)(state.params, state.target_params, batch)
         steps, opt_state = self._optimizer().update(grads, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, steps)
+        params: Any = optax.apply_updates(state.params, steps)
         target_params = self._follow(params, state.target_params, updates + 1)
         metrics = {"loss": loss, "grad_norm": optax.tree.norm(grads), **metrics}
         return LearnerState(params, target_params, opt_state), metrics
@@ -116,7 +116,8 @@ class QLearning:
         self, params: Networks, q: Float[Array, "*batch N"], state: Float[Array, "*batch S"]
     ) -> Float[Array, "*batch M"]:
         """The mixed value of chosen local values: M = 1 for a team value, N where nothing is mixed."""
-        return self.mixer.apply(params.mixer, q, state)
+        value: Any = self.mixer.apply(params.mixer, q, state)
+        return value
 
     def _optimizer(self) -> optax.GradientTransformation:
         return make_optimizer(self.optimizer, self.learning_rate, self.max_grad_norm)
@@ -140,8 +141,9 @@ class QLearning:
         target = self._targets(jax.lax.stop_gradient(q), target_params, batch, value.shape[-1])
         filled = jnp.broadcast_to(batch.filled[..., None], target.shape)
         squared = jnp.where(filled, (value - target) ** 2, 0.0)
-        loss = jnp.sum(squared) / jnp.maximum(jnp.sum(filled), 1)
-        return loss, {"value": jnp.mean(value), "target": jnp.sum(filled * target) / jnp.maximum(jnp.sum(filled), 1)}
+        count = jnp.maximum(jnp.sum(filled), 1)
+        means = {"value": jnp.sum(filled * value) / count, "target": jnp.sum(filled * target) / count}
+        return jnp.sum(squared) / count, means
 
     def _targets(
         self, online_q: Float[Array, "F B N A"], target_params: Networks, batch: Episodes, width: int
@@ -166,7 +168,7 @@ class QLearning:
         bootstrap = jnp.pad(bootstrap, ((0, steps - bootstrap.shape[0]), (0, 0), (0, 0)))
         return td_lambda_targets(reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda)
 
-    def _follow(self, params: Networks, target_params: Networks, updates: Int[Array, ""]) -> Networks:
+    def _follow(self, params: Any, target_params: Any, updates: Int[Array, ""]) -> Any:
         if self.target_update == "soft":
             return optax.incremental_update(params, target_params, self.target_tau)
         interval = max(1, round(self.target_update_interval * self.updates_per_episode))

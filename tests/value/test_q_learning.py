@@ -1,0 +1,171 @@
+"""The loss of a value learner on batches small enough to do by hand: VDN or independent, with tables for networks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxvf.envs.protocol import EnvSpec, View
+from jaxvf.mixers import NoMixer, VdnMixer
+from jaxvf.networks import TabularAgent
+from jaxvf.value import QLearning
+from jaxvf.value.q_learning import LearnerState, Networks
+from jaxvf.value.replay import Episodes
+
+# Two agents, two steps, three frames; the observation of frame t is id t. Values are [agent, frame, action], and the
+# third action is worth a million everywhere but never available.
+TRAP = 1e6
+ONLINE = np.float32([[[1, 2, TRAP], [5, 3, TRAP], [0, 4, TRAP]], [[3, 1, TRAP], [2, 6, TRAP], [7, 1, TRAP]]])
+TARGET = np.float32(
+    [[[0, 0, TRAP], [10, 20, TRAP], [30, 40, TRAP]], [[0, 0, TRAP], [200, 100, TRAP], [300, 400, TRAP]]]
+)
+STORED = np.array([[1, 1], [0, 0], [0, 1]])  # actions in replay, [frame, agent]
+SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=3, obs_dim=3, state_dim=1, limit_max=2, one_hot_obs=True)
+
+
+def batch_of(*, terminated=(0, 0), truncated=(0, 1), reward=(1, 2), filled=(1, 1)) -> Episodes:
+    """One episode of two steps."""
+    return Episodes(
+        obs=np.broadcast_to(np.eye(3, dtype=np.float32)[:, None, None], (3, 1, 2, 3)),
+        state=np.zeros((3, 1, 1), np.float32),
+        avail=np.broadcast_to([True, True, False], (3, 1, 2, 3)),
+        actions=STORED[:, None],
+        reward=np.float32(reward)[:, None],
+        terminated=np.bool_(terminated)[:, None],
+        truncated=np.bool_(truncated)[:, None],
+        filled=np.bool_(filled)[:, None],
+    )
+
+
+def learner_of(**fields) -> QLearning:
+    parts = {"mixer": VdnMixer(), "agent": TabularAgent()}
+    return QLearning(**{"discount": 0.5, "optimizer": "adam", "max_grad_norm": 1e9, **parts, **fields})
+
+
+def fresh(learner: QLearning) -> LearnerState:
+    """The tables above for networks, and an optimizer that has seen nothing."""
+    online, target = (Networks({"params": {"table": table}}, {}) for table in (ONLINE, TARGET))
+    shapes = jax.eval_shape(lambda key: learner.init(key, SPEC), jax.random.key(0)).opt_state
+    return LearnerState(online, target, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
+
+
+update = jax.jit(lambda learner, state, batch: learner.update(state, batch, jnp.int32(0)))
+
+
+def loss_of(batch: Episodes, **fields) -> float:
+    learner = learner_of(**fields)
+    return float(update(learner, fresh(learner), batch)[1]["loss"])
+
+
+def mean_square(*errors: float) -> float:
+    return float(np.mean(np.square(errors)))
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "first", "second"),
+    [
+        # Online best at frame 1 is (0, 1) and the target says 10 + 100; at frame 2 it is (1, 0): 40 + 300.
+        ("double_q", 1 + 0.5 * 110, 2 + 0.5 * 340),
+        # The target's own best: 20 + 200 and 40 + 400.
+        ("max", 1 + 0.5 * 220, 2 + 0.5 * 440),
+        # The stored actions (0, 0) and (0, 1): 10 + 200 and 30 + 400.
+        ("sarsa", 1 + 0.5 * 210, 2 + 0.5 * 430),
+    ],
+)
+def test_which_action_the_target_values(bootstrap, first, second):
+    """Taken were (1, 1) worth 2 + 1 and (0, 0) worth 5 + 2; the second step is truncated, so both bootstrap."""
+    assert loss_of(batch_of(), bootstrap=bootstrap) == pytest.approx(mean_square(3 - first, 7 - second), rel=1e-6)
+
+
+@pytest.mark.parametrize("bootstrap", ["double_q", "max", "sarsa"])
+def test_a_terminal_step_is_its_reward(bootstrap):
+    first = {"double_q": 110, "max": 220, "sarsa": 210}[bootstrap]
+    loss = loss_of(batch_of(terminated=(0, 1), truncated=(0, 0)), bootstrap=bootstrap)
+    assert loss == pytest.approx(mean_square(3 - (1 + 0.5 * first), 7 - 2), rel=1e-6)
+
+
+def test_lambda_mixes_the_next_target_in():
+    """λ = 0.5: the second target is 2 + 0.5·340 = 172, the first 1 + 0.5·(0.5·110 + 0.5·172) = 71.5."""
+    loss = loss_of(batch_of(), td_lambda=0.5)
+    assert loss == pytest.approx(mean_square(3 - 71.5, 7 - 172), rel=1e-6)
+
+
+@pytest.mark.parametrize("ended", ["terminated", "truncated"])
+def test_padding_counts_for_nothing(ended):
+    """An episode of one step: its squared error alone, undiluted, whatever lies behind it."""
+    target = 1.0 if ended == "terminated" else 1 + 0.5 * 110
+    flags = {"terminated": (0, 0), "truncated": (0, 0), ended: (1, 0)}
+    for junk in (0.0, 1e4):
+        loss = loss_of(batch_of(**flags, filled=(1, 0), reward=(1, junk)), td_lambda=0.5)
+        assert loss == pytest.approx(mean_square(3 - target), rel=1e-6)
+
+
+def test_an_unavailable_action_is_in_no_maximum():
+    """Without the second action at frame 1, double Q takes (0, 0): 10 + 200; the target's maximum is the same."""
+    batch = batch_of(terminated=(0, 1), truncated=(0, 0))
+    avail = batch.avail.copy()
+    avail[1, :, :, 1] = False
+    for bootstrap in ("double_q", "max"):
+        loss = loss_of(batch._replace(avail=avail), bootstrap=bootstrap)
+        assert loss == pytest.approx(mean_square(3 - (1 + 0.5 * 210), 7 - 2), rel=1e-6)
+
+
+def test_independent_learners_regress_each_on_its_own_target():
+    """Four errors: agent 1 has 2 and 5 against 1 + 0.5·10 and 2 + 0.5·40, agent 2 1 and 2 against 51 and 152."""
+    assert loss_of(batch_of(), mixer=NoMixer()) == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 51, 2 - 152), rel=1e-6)
+
+
+def test_gradient_reaches_the_taken_entries_only():
+    """Errors 3 - 56 and 7 - 2 over two steps: the derivative of the mean square is the error itself, for each agent."""
+    learner = learner_of()
+    after, _ = update(learner, fresh(learner), batch_of(terminated=(0, 1), truncated=(0, 0)))
+    grad = 10 * optax.tree_utils.tree_get(after.opt_state, "mu").agent["params"]["table"]  # Adam's first moment
+    expected = np.zeros((2, 3, 3))
+    expected[:, 0, 1], expected[:, 1, 0] = 3 - 56, 7 - 2
+    np.testing.assert_allclose(grad, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_every_episode_of_a_batch_weighs_the_same_per_step():
+    """A whole episode with errors -53 and 5 beside one of a single step with error 2: a mean over three steps."""
+    whole = batch_of(terminated=(0, 1), truncated=(0, 0))
+    short = batch_of(terminated=(1, 0), truncated=(0, 0), filled=(1, 0), reward=(1, 0))
+    both = jax.tree.map(lambda *leaves: np.concatenate(leaves, axis=1), whole, short)
+    assert loss_of(both) == pytest.approx(mean_square(-53, 5, 2), rel=1e-6)
+
+
+def test_no_final_frame_is_needed_where_episodes_end_by_themselves():
+    """F = T: the same loss without the frame behind the last step, which nothing looks at."""
+    batch = batch_of(terminated=(0, 1), truncated=(0, 0))
+    seen = {name: getattr(batch, name)[:2] for name in ("obs", "state", "avail", "actions")}
+    for bootstrap in ("double_q", "max", "sarsa"):
+        whole, cut = loss_of(batch, bootstrap=bootstrap), loss_of(batch._replace(**seen), bootstrap=bootstrap)
+        assert cut == pytest.approx(whole, rel=1e-6)
+
+
+def test_reported_means_leave_padding_out():
+    """Metrics of a one-step episode: value 3 and target 1, not diluted by the padded step."""
+    learner, batch = learner_of(), batch_of(terminated=(1, 0), truncated=(0, 0), filled=(1, 0), reward=(1, 0))
+    metrics = update(learner, fresh(learner), batch)[1]
+    assert float(metrics["target"]) == pytest.approx(1.0)
+    assert float(metrics["value"]) == pytest.approx(3.0)
+
+
+def act(learner: QLearning, env_steps: int, num_envs: int = 2000) -> np.ndarray:
+    state = fresh(learner)
+    avail = np.broadcast_to([True, True, False], (1, 2, 3))
+    view = View(np.eye(3, dtype=np.float32)[[[1, 1]]], np.zeros((1, 1), np.float32), avail, np.ones((1, 2), bool))
+    actions, _ = learner.act(state, None, view, jax.random.key(0), jnp.int32(env_steps), num_envs)
+    greedy, _ = learner.greedy(state.params, None, view)
+    np.testing.assert_array_equal(greedy, [[0, 1]])  # by the online values at frame 1, the trap being unavailable
+    return np.asarray(actions)
+
+
+def test_behaviour_follows_epsilon_and_execution_is_greedy():
+    """ε falls from 1 to 0 in 100 steps; at 50 the greedy action has 0.5 + 0.5/2 = 0.75 of the choices."""
+    learner = learner_of(epsilon_start=1.0, epsilon_end=0.0, epsilon_anneal=100.0)
+    for env_steps, expected in ((0, 0.5), (50, 0.75), (100, 1.0)):
+        actions = act(learner, env_steps)
+        np.testing.assert_allclose((actions == [0, 1]).mean(axis=0), expected, atol=0.05)
+        assert actions.max() <= 1
+    np.testing.assert_allclose((act(learner_of(behaviour="uniform"), 10**6) == [0, 1]).mean(axis=0), 0.5, atol=0.05)

@@ -1,0 +1,163 @@
+"""The episode ring against a plain deque, and the sampler without replacement."""
+
+import functools
+from collections import deque
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvf.value.replay import SHARED_IN_FIXED_VIEW, Episodes, distinct_integers, empty, sample, share_fixed_view, write
+
+T, N, A, RUNS = 3, 2, 3, 2
+
+
+def labelled(labels: np.ndarray) -> Episodes:
+    """Episodes [B] whose every number tells its episode and frame: 10 · label + t."""
+    frames, steps = (10 * labels + np.arange(count)[:, None] for count in (T + 1, T))
+
+    def spread(numbers, *trailing):
+        return np.broadcast_to(numbers.reshape(*numbers.shape, *(1 for _ in trailing)), (*numbers.shape, *trailing))
+
+    flag = np.broadcast_to(labels % 2 == 1, steps.shape)
+    return Episodes(
+        obs=spread(frames, N, 4).astype(np.float32),
+        state=spread(frames, 5).astype(np.float32),
+        avail=spread(np.broadcast_to(labels % 2 == 1, frames.shape), N, A),
+        actions=spread(frames, N).astype(np.int32),
+        reward=steps.astype(np.float32),
+        terminated=flag,
+        truncated=flag,
+        filled=flag,
+    )
+
+
+write_runs = jax.jit(functools.partial(write, runs_axis=1))
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def sample_runs(replay, keys, stored, batch_size):
+    return jax.vmap(sample, in_axes=(0, 0, None, None))(replay, keys, stored, batch_size)
+
+
+def per_run(episodes: Episodes) -> Episodes:
+    """Run 1 stores the same as run 0 with 1000 added to its numbers."""
+    return jax.tree.map(lambda leaf: np.stack([leaf, leaf if leaf.dtype == bool else leaf + 1000]), episodes)
+
+
+def assert_equal(found: Episodes, expected: Episodes) -> None:
+    for name, left, right in zip(Episodes._fields, found, expected, strict=True):
+        np.testing.assert_array_equal(left, right, err_msg=name)
+
+
+@pytest.mark.parametrize(("num_envs", "capacity"), [(2, 6), (1, 3), (3, 3), (1, 1)])
+def test_ring_holds_the_last_episodes_as_a_deque_does(num_envs, capacity):
+    """Written past its end it overwrites the oldest, also with one environment and one slot; runs stay apart."""
+    replay = empty(labelled(np.arange(num_envs)), capacity, fixed_view=False)
+    replay = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), replay)
+    oracle = deque(maxlen=capacity)
+    for iteration in range(2 * capacity // num_envs + 1):
+        labels = iteration * num_envs + np.arange(num_envs)
+        oracle.extend(labels)
+        cursor = jnp.int32((iteration * num_envs) % capacity)
+        replay = write_runs(replay, per_run(labelled(labels)), cursor)
+        held = np.asarray(replay.reward)[0, 0, : len(oracle)] // 10
+        assert sorted(held) == sorted(oracle)
+        # Drawn episodes are distinct, stored and whole: every leaf and frame carries the same label.
+        batch = sample_runs(replay, jax.random.split(jax.random.key(iteration), RUNS), jnp.int32(len(oracle)), num_envs)
+        for run in range(RUNS):
+            drawn = (np.asarray(batch.reward[run, 0]) - 1000 * run).astype(int) // 10
+            assert len(set(drawn)) == num_envs
+            assert set(drawn) <= set(oracle)
+            expected = jax.tree.map(lambda leaf, run=run: leaf[run], per_run(labelled(drawn)))
+            assert_equal(jax.tree.map(lambda leaf, run=run: leaf[run], batch), expected)
+
+
+def test_before_the_ring_is_full_only_what_was_stored_is_drawn():
+    replay = write(empty(labelled(np.arange(2)), 64, fixed_view=False), labelled(np.array([1, 2])), 0, runs_axis=0)
+    draw = jax.jit(jax.vmap(lambda key: sample(replay, key, jnp.int32(2), 2)))
+    rewards = np.asarray(draw(jax.random.split(jax.random.key(0), 50)).reward[:, 0]) // 10
+    np.testing.assert_array_equal(np.sort(rewards, axis=1), np.broadcast_to([1, 2], (50, 2)))
+    assert {tuple(row) for row in rewards} == {(1, 2), (2, 1)}
+
+
+def test_fixed_views_are_stored_once():
+    """What is alike in all episodes has one slot, keeps what was written last, and is not indexed."""
+    shared = share_fixed_view(labelled(np.arange(4)))
+    ring = empty(shared, 8, fixed_view=True)
+    for name in Episodes._fields:
+        once = name in SHARED_IN_FIXED_VIEW
+        assert getattr(shared, name).shape[1] == (1 if once else 4), name
+        assert getattr(ring, name).shape[1] == (1 if once else 8), name
+    assert set(Episodes._fields) - set(SHARED_IN_FIXED_VIEW) == {"actions", "reward"}
+    stored = write(ring, shared, jnp.int32(4), runs_axis=0)
+    np.testing.assert_array_equal(stored.obs, shared.obs)
+    np.testing.assert_array_equal(stored.reward, np.pad(shared.reward, ((0, 0), (4, 0))))
+    batch = jax.jit(sample, static_argnums=3)(stored, jax.random.key(0), jnp.int32(8), 3)
+    assert batch.reward.shape == (T, 3)
+    np.testing.assert_array_equal(batch.obs, shared.obs)
+
+
+def test_storage_keeps_shapes_and_types():
+    episodes = labelled(np.arange(2))._replace(obs=np.ones((T + 1, 2, N, 4), np.uint8))
+    ring = empty(episodes, 6, fixed_view=False)
+    assert [leaf.dtype for leaf in ring] == [leaf.dtype for leaf in episodes]
+    assert {leaf.shape[1] for leaf in ring} == {6}
+    assert not any(leaf.any() for leaf in ring)
+
+
+def test_writing_all_runs_is_one_slice_per_leaf_and_no_scatter():
+    """The cursor has no runs axis, so the write stays a slice; under vmap it would be a scatter."""
+    replay = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), empty(labelled(np.arange(2)), 6, fixed_view=False))
+    program = str(jax.make_jaxpr(functools.partial(write, runs_axis=1))(replay, per_run(labelled(np.arange(2))), 0))
+    assert program.count("dynamic_update_slice") == len(Episodes._fields)
+    assert "scatter" not in program
+
+
+@functools.partial(jax.jit, static_argnames=("count", "draws"))
+def draw(seed, sizes, count, draws):
+    """[sizes, draws, count]"""
+    keys = jax.random.split(jax.random.key(seed), draws)
+    over_keys = jax.vmap(distinct_integers, in_axes=(0, None, None))
+    return jax.vmap(over_keys, in_axes=(None, 0, None))(keys, sizes, count)
+
+
+def test_a_draw_of_everything_is_a_permutation():
+    """For every size from 1 to 200. Entry i does not depend on `count`, so one program tests all sizes."""
+    drawn = np.asarray(draw(0, jnp.arange(1, 201), 200, 300))
+    for size, rows in enumerate(drawn, start=1):
+        np.testing.assert_array_equal(np.sort(rows[:, :size], axis=1), np.broadcast_to(np.arange(size), (300, size)))
+    np.testing.assert_array_equal(draw(0, jnp.array([200]), 7, 300)[0], drawn[-1, :, :7])
+
+
+def test_large_draws_are_distinct_and_in_range():
+    sizes = [32, 33, 63, 64, 65, 1000, 1024, 1025, 4097, 5000, 100_000]
+    for size, rows in zip(sizes, np.asarray(draw(1, jnp.array(sizes), 32, 2000)), strict=True):
+        ordered = np.sort(rows, axis=1)
+        assert (np.diff(ordered, axis=1) > 0).all(), size
+        assert ordered[:, 0].min() >= 0
+        assert ordered[:, -1].max() < size
+        assert ordered[:, -1].max() > 0.99 * size - 1  # and all of the range is used
+
+
+@pytest.mark.parametrize("size", [9, 13, 20])
+def test_samples_are_uniform_alone_and_in_pairs(size):
+    """Each number is in a sample of 4 with probability 4/n, each pair with 12/(n(n-1)), within 10 % and 20 %."""
+    draws = 20_000
+    rows = np.asarray(draw(2, jnp.array([9, 13, 20]), 4, draws))[[9, 13, 20].index(size)]
+    member = np.zeros((draws, size))
+    np.put_along_axis(member, rows, 1.0, axis=1)
+    together = member.T @ member / draws
+    np.testing.assert_allclose(np.diag(together), 4 / size, rtol=0.1)
+    pairs = together[~np.eye(size, dtype=bool)]
+    np.testing.assert_allclose(pairs, 12 / (size * (size - 1)), rtol=0.2)
+
+
+def test_every_slot_of_a_large_ring_is_as_likely():
+    """5000 slots in 50 bins of 100, from each place of the batch: 640 000 draws, 2 % a bin."""
+    rows = np.asarray(draw(3, jnp.array([5000]), 32, 20_000))[0]
+    frequency = np.bincount(rows.ravel() // 100, minlength=50) / rows.size
+    np.testing.assert_allclose(frequency, 0.02, rtol=0.03)
+    first = np.bincount(rows[:, 0] // 500, minlength=10) / len(rows)
+    np.testing.assert_allclose(first, 0.1, rtol=0.1)
