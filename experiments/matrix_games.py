@@ -30,10 +30,10 @@ SETTING = {
 }
 ENV_STEPS = 50_000
 
-# Behaviour: ε at the start, at the end, and the steps of its annealing.
+# Behaviour: ε at the start, at the end, and the share of the budget in which it is annealed.
 PROTOCOLS = {
     "uniform": (1.0, 1.0, 1.0),  # POW: all joint actions equally likely, throughout
-    "annealed": (1.0, 0.05, 16_000.0),  # non-monotonic QMIX: approximately greedy (nm_qmix.md, section 4)
+    "annealed": (1.0, 0.05, 0.32),  # non-monotonic QMIX: approximately greedy (nm_qmix.md, section 4)
 }
 EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)
 
@@ -70,22 +70,22 @@ def train(learner: str, games: tuple[str, ...], seeds: int, env_steps: int, out:
     algorithm = jaxvf.algorithms.make(learner)
     for field, value in SETTING.items():
         algorithm = replace(algorithm, field, value)
+    behaviours = [(start, end, share * env_steps) for start, end, share in PROTOCOLS.values()]
     sweep = jaxvf.Sweep(
         env=[f"matrix_game/{game}" for game in games],
         algorithms=algorithm,
-        grid={"epsilon_start,epsilon_end,epsilon_anneal": list(PROTOCOLS.values())},
+        grid={"epsilon_start,epsilon_end,epsilon_anneal": behaviours},
         seeds=seeds,
         env_steps=env_steps,
         test_interval=max(1000, env_steps // 50),
         test_episodes=1,  # greedy play of a one-step game is deterministic
     )
-    return jaxvf.resume(out) if (out / "run.json").exists() else sweep.run(out)
+    return sweep.run_or_resume(out)
 
 
 def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[str, Any], JointValues]:
     """Both fractions with their intervals, the share of the second half spent at the optimum, and the tables."""
-    start, end, anneal = PROTOCOLS[protocol]
-    runs = result.select(env=f"matrix_game/{game}", epsilon_start=start, epsilon_end=end, epsilon_anneal=anneal)
+    runs = result.select(env=f"matrix_game/{game}", epsilon_end=PROTOCOLS[protocol][1])
     payoff = np.asarray(PAYOFFS[game], np.float32)
     values = joint_values([result.policy(run) for run in runs])
     optimal = values.reaches(payoff)

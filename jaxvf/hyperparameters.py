@@ -89,11 +89,9 @@ def replace(config: Any, path: str, value: Any) -> Any:
     """
     head, _, rest = path.partition(".")
     field = _field(config, head)
-    if rest:
-        value = replace(getattr(config, head), rest, value)
-    else:
-        value = coerce(field, getattr(config, head), value)
-    return dataclasses.replace(config, **{head: value})
+    current = getattr(config, head)
+    new = replace(current, rest, value) if rest else coerce(field, current, value)
+    return dataclasses.replace(config, **{head: new})
 
 
 def validated(config: Any) -> Any:

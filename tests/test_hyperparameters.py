@@ -181,4 +181,7 @@ def test_a_configuration_made_by_hand_is_checked_too():
         validated(QLearning(optimizer="adm"))
     with pytest.raises(InputError, match="embed=0 is below"):
         validated(QLearning(mixer=QmixMixer(embed=0)))
-    assert validated(QLearning(mixer="vdn")).mixer == VdnMixer()
+    made = validated(QLearning(mixer="vdn", buffer_size=1e3, agent=RecurrentAgent(hidden=16.0)))
+    assert made.mixer == VdnMixer()
+    assert (type(made.buffer_size), type(made.agent.hidden)) == (int, int)
+    assert structure(validated(QLearning())) == structure(QLearning())

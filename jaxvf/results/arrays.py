@@ -27,7 +27,7 @@ def load_tree(path: str | Path, like: Any) -> Any:
     """
     structure = jax.tree.structure(like)
     try:
-        with np.load(path) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:
             leaves = [stored[f"arr_{index}"] for index in range(len(stored.files))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is missing or damaged ({error})") from error

@@ -106,8 +106,8 @@ class Checkpoints:
         older = [step for step in self.steps() if step < segment]
         fallback = f"segment {older[-1]}" if older else "the start of this chunk"
         return InputError(
-            f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} to continue from {fallback}; "
-            "everything else is intact"
+            f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} "
+            f"to continue from {fallback}; everything else is intact"
         )
 
 

@@ -175,7 +175,7 @@ def _check_axes(axes: Mapping[str, Any]) -> None:
 def _values(name: str, values: Any) -> list[Any]:
     if hasattr(values, "tolist"):  # an array, of NumPy or on a device: Python numbers, whose range can be checked
         values = np.asarray(values).tolist()
-    listed = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    listed: list[Any] = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
     if not listed:
         raise InputError(f"sweep over {name} has no values")
-    return [value.tolist() if hasattr(value, "tolist") else value for value in listed]
+    return [np.asarray(value).tolist() if hasattr(value, "tolist") else value for value in listed]

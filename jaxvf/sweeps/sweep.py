@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import numbers
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,8 +48,8 @@ class Sweep:
     algorithms: Any
     seeds: int | Sequence[int] = 1
     grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
-    env_steps: int = 100_000
-    test_interval: int | None = None
+    env_steps: float = 100_000  # a whole number, but 1e6 is one too
+    test_interval: float | None = None
     test_episodes: int = 32
     root_seed: int = 0
 
@@ -109,6 +108,17 @@ class Sweep:
             directory.create(to_json(self))
         return _execute(plan, directory, progress=progress, wandb=wandb)
 
+    def run_or_resume(self, out: str | Path, *, progress: str = "auto") -> Result:
+        """Train all runs into `out`, or go on where an earlier call for this very sweep stopped.
+
+        Raises:
+            InputError: if `out` holds another sweep, or anything else.
+        """
+        described = Path(out) / "run.json"
+        if described.is_file() and RunDirectory(out).read_json().get("config") == to_json(self):
+            return resume(out, progress=progress)
+        return self.run(out, progress=progress)
+
 
 def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None) -> Result:
     """Continue an interrupted sweep, bitwise as if it had not stopped; a finished one is only loaded.
@@ -148,7 +158,7 @@ def _stored_plan(directory: RunDirectory) -> Plan:
     return plan
 
 
-def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: str | None) -> Result:
+def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: Any) -> Result:
     if directory is not None and "plan" not in directory.read_json():
         # Runs first: whoever finds a plan finds its table too.
         _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
@@ -198,13 +208,14 @@ def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:
-    if not isinstance(value, numbers.Real) or value % 1 != 0:  # so of infinity and NaN
+    if not isinstance(value, int | float | np.number) or float(value) % 1 != 0:  # so of infinity and NaN
         raise InputError(f"{name}={value!r} is not a whole number")
+    value = int(value)
     if value < low:
         raise InputError(f"{name}={value} must be at least {low}")
     if value >= 2**31:
         raise InputError(f"{name}={value} exceeds {2**31 - 1}, the largest that a counter holds")
-    return int(value)
+    return value
 
 
 def _versions() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-import numpy as np
+import jax.numpy as jnp
 import pytest
 
 from jaxvf.envs import MatrixGame
@@ -15,7 +15,7 @@ SPEC = MatrixGame([[0, 1], [1, 2]]).spec
 
 def updates_per_iteration(pace: Pace, iterations: int) -> list[int]:
     """How many gradient updates each of the first iterations ends with."""
-    return [int(pace.updates_after(Clock(np.int32(i), np.int32(0)))) for i in range(iterations)]
+    return [int(pace.updates_after(Clock(jnp.int32(i), jnp.int32(0)))) for i in range(iterations)]
 
 
 @pytest.mark.parametrize(("num_envs", "ratio", "expected"), [(2, 1.0, 2), (4, 1.0, 4), (8, 1 / 8, 1), (2, 2.0, 4)])
@@ -46,8 +46,8 @@ def test_learning_starts_delays_further():
 def test_cursor_runs_around_the_ring():
     """Capacity 6, two episodes a write: slots 0, 2, 4, 0, ..."""
     pace = make_pace(QLearning(num_envs=2, batch_size=2, buffer_size=6), SPEC)
-    assert [int(pace.cursor(Clock(np.int32(i), np.int32(0)))) for i in range(4)] == [0, 2, 4, 0]
-    assert [int(pace.stored(Clock(np.int32(i), np.int32(0)))) for i in range(4)] == [2, 4, 6, 6]
+    assert [int(pace.cursor(Clock(jnp.int32(i), jnp.int32(0)))) for i in range(4)] == [0, 2, 4, 0]
+    assert [int(pace.stored(Clock(jnp.int32(i), jnp.int32(0)))) for i in range(4)] == [2, 4, 6, 6]
 
 
 @pytest.mark.parametrize(
