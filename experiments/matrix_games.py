@@ -45,16 +45,17 @@ def reproduce(
     out: Path,
     games: tuple[str, ...] = tuple(PAYOFFS),
     learners: tuple[str, ...] = LEARNERS,
+    protocols: tuple[str, ...] = tuple(PROTOCOLS),
 ) -> None:
     """Run the sweeps, write Parquet, `summary.json` and both figures to `out`."""
     games = QUICK_GAMES if quick else games
-    seeds = seeds or (64 if quick else 256)
+    seeds = seeds or 64
     env_steps = 4_000 if quick else ENV_STEPS
     rows, tables = [], {}
     for learner in learners:
-        result = train(learner, games, seeds, env_steps, out / learner)
+        result = train(learner, games, protocols, seeds, env_steps, out / learner)
         for game in games:
-            for protocol in PROTOCOLS:
+            for protocol in protocols:
                 row, values = judge(result, learner, game, protocol)
                 rows.append(row)
                 tables[learner, game, protocol] = values
@@ -65,12 +66,14 @@ def reproduce(
         print(sentence(row))
 
 
-def train(learner: str, games: tuple[str, ...], seeds: int, env_steps: int, out: Path) -> Result:
+def train(
+    learner: str, games: tuple[str, ...], protocols: tuple[str, ...], seeds: int, env_steps: int, out: Path
+) -> Result:
     """One program: all games, behaviours and seeds of a learner; picks up an earlier, interrupted run."""
     algorithm = jaxvf.algorithms.make(learner)
     for field, value in SETTING.items():
         algorithm = replace(algorithm, field, value)
-    behaviours = [(start, end, share * env_steps) for start, end, share in PROTOCOLS.values()]
+    behaviours = [(start, end, share * env_steps) for start, end, share in (PROTOCOLS[name] for name in protocols)]
     sweep = jaxvf.Sweep(
         env=[f"matrix_game/{game}" for game in games],
         algorithms=algorithm,

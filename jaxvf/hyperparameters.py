@@ -7,6 +7,7 @@ sweep by tree structure therefore *is* the compile plan.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
@@ -31,6 +32,7 @@ def static(
     doc: str,
     *,
     low: float | None = None,
+    high: float | None = None,
     choices: tuple[str, ...] | None = None,
     registry: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Any:
@@ -40,10 +42,11 @@ def static(
         default: value when none is given.
         doc: one sentence; it becomes the help text.
         low: smallest valid number.
+        high: largest valid number.
         choices: the valid strings, for an enumeration.
         registry: named constructors; the field then accepts a name of it, or an object made by hand.
     """
-    metadata = {"traced": False, "doc": doc, "low": low, "choices": choices, "registry": registry}
+    metadata = {"traced": False, "doc": doc, "low": low, "high": high, "choices": choices, "registry": registry}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -110,10 +113,14 @@ def validated(config: Any) -> Any:
 def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
     """`value` as the field wants it: a registered name becomes its object, 1e3 becomes 1000; range and choice hold."""
     registry, choices = field.metadata.get("registry"), field.metadata.get("choices")
-    if registry is not None and isinstance(value, str):
-        if value not in registry:
+    if isinstance(value, np.generic):  # a sweep over np.arange gives these
+        value = value.item()
+    if registry is not None:
+        if isinstance(value, str) and value in registry:
+            return registry[value]()
+        if not dataclasses.is_dataclass(value):
             raise unknown(field.name, value, registry)
-        return registry[value]()
+        return value
     if choices is not None and value not in choices:
         raise unknown(field.name, value, choices)
     if isinstance(current, bool):
@@ -141,8 +148,8 @@ def _check_range(field: dataclasses.Field, value: Any) -> None:
     low, high = field.metadata.get("low"), field.metadata.get("high")
     if not isinstance(value, int | float):
         return
-    if value != value:
-        raise InputError(f"{field.name} is NaN")
+    if not math.isfinite(value):
+        raise InputError(f"{field.name}={value!r} is not finite")
     if low is not None and value < low:
         raise InputError(f"{field.name}={value!r} is below its smallest valid value {low:g}")
     if high is not None and value > high:

@@ -107,7 +107,7 @@ def test_a_registered_name_becomes_its_object():
         ("discount", 1.5, "discount=1.5 is above its largest valid value 1"),
         ("learning_rate", -1e-3, "learning_rate=-0.001 is below its smallest valid value 0"),
         ("mixer.embed", 0, "embed=0 is below its smallest valid value 1"),
-        ("discount", float("nan"), "discount is NaN"),
+        ("discount", float("nan"), "discount=nan is not finite"),
         ("batch_size", 2.5, "batch_size=2.5 is not a whole number"),
         ("batch_size", float("inf"), "batch_size=inf is not a whole number"),
         ("batch_size", float("nan"), "batch_size=nan is not a whole number"),
@@ -185,3 +185,14 @@ def test_a_configuration_made_by_hand_is_checked_too():
     assert made.mixer == VdnMixer()
     assert (type(made.buffer_size), type(made.agent.hidden)) == (int, int)
     assert structure(validated(QLearning())) == structure(QLearning())
+
+
+def test_numpy_scalars_are_numbers_like_any_other():
+    """A sweep over np.arange meets the same range as one over a list."""
+    assert replace(QLearning(), "batch_size", np.int64(8)).batch_size == 8
+    with pytest.raises(InputError, match="batch_size=-3 is below"):
+        replace(QLearning(), "batch_size", np.int64(-3))
+    with pytest.raises(InputError, match="discount=2.0 is above"):
+        replace(QLearning(), "discount", np.float32(2))
+    with pytest.raises(InputError, match="unknown mixer 3"):
+        replace(QLearning(), "mixer", 3)

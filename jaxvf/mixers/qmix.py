@@ -19,7 +19,7 @@ class QmixMixer(nn.Module):
     """
 
     embed: int = static(32, "width of the mixing layer", low=1)
-    hypernet_layers: int = static(2, "1 or 2 linear layers from state to mixing weights", low=1)
+    hypernet_layers: int = static(2, "1 or 2 linear layers from state to mixing weights", low=1, high=2)
     hypernet_embed: int = static(64, "width inside the two-layer hypernetworks", low=1)
     monotonic: bool = static(True, "keep the mixing weights non-negative")
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)

@@ -21,8 +21,10 @@ def greedy(q: Float[Array, "*b N A"], avail: Bool[Array, "*b N A"]) -> Int[Array
 
 
 def mask_unavailable(q: Float[Array, "*b A"], avail: Bool[Array, "*b A"]) -> Float[Array, "*b A"]:
-    """`q` with the values of unavailable actions replaced by a finite minimum (finite, so that gradients are too)."""
-    return jnp.where(avail, q, jnp.finfo(q.dtype).min / 2)
+    """`q` with unavailable actions below every available one, whatever its value; finite, so that gradients are too."""
+    lowest = jnp.finfo(q.dtype).min
+    # Even a diverging network's -inf stays above the mask.
+    return jnp.where(avail, jnp.maximum(q, lowest / 2), lowest)
 
 
 def uniform(key: Key[Array, ""], avail: Bool[Array, "*b N A"], num_envs: int) -> Int[Array, "B N"]:

@@ -64,7 +64,7 @@ class QLearning:
     epsilon_start: float = traced(1.0, "ε at the first step", low=0, high=1)
     epsilon_end: float = traced(0.05, "ε after annealing", low=0, high=1)
     epsilon_anneal: float = traced(50_000, "environment steps of the linear annealing", low=0)
-    max_grad_norm: float = traced(10.0, "global L2 norm to which gradients are clipped", low=0)
+    max_grad_norm: float = traced(10.0, "global L2 norm to which gradients are clipped", low=1e-6)
     target_tau: float = traced(0.01, "rate at which a soft target follows", low=0, high=1)
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:

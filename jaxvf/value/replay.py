@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-BIJECTION_ROUNDS = 3
+BIJECTION_ROUNDS = 4
 # An image is outside the valid range with probability below 1/2: all but 2^-24 of the walks end inside, and the few
 # that do not take the last slot.
 WALK_STEPS = 24

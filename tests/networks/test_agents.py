@@ -69,19 +69,30 @@ def test_every_width_follows_from_the_field(hidden):
 
 
 def test_recurrent_agent_equals_its_layers():
-    """Linear -> relu -> GRU -> linear, no activation at the end."""
-    agent, obs = RecurrentAgent(hidden=4), normal(1, 1, 1, 1, O)
+    """Linear -> relu -> GRU -> linear, no activation at the end; eight agents at the first frame."""
+    agent, obs = RecurrentAgent(hidden=4), normal(1, 1, 1, 8, O)
     params = random_params(agent)
     q, carry = unroll(agent, params, obs)
     layers = params["params"]
-    x = np.maximum(obs[0, 0, 0] @ layers["input"]["kernel"] + layers["input"]["bias"], 0)
+    x = np.maximum(obs[0, 0] @ layers["input"]["kernel"] + layers["input"]["bias"], 0)
     from_input = x @ layers["gru"]["kernel"] + layers["gru"]["bias"]
     both = from_input + layers["gru"]["recurrent_bias"]  # the state before the first frame is zero
-    reset, update = 1 / (1 + np.exp(-both[:4])), 1 / (1 + np.exp(-both[4:8]))
-    state = (1 - update) * np.tanh(from_input[8:] + reset * layers["gru"]["recurrent_bias"][8:])
-    np.testing.assert_allclose(carry[0, 0], state, rtol=1e-5)
+    reset, update = 1 / (1 + np.exp(-both[:, :4])), 1 / (1 + np.exp(-both[:, 4:8]))
+    state = (1 - update) * np.tanh(from_input[:, 8:] + reset * layers["gru"]["recurrent_bias"][8:])
+    np.testing.assert_allclose(carry[0], state, rtol=1e-4, atol=1e-6)
     expected = state @ layers["output"]["kernel"] + layers["output"]["bias"]
-    np.testing.assert_allclose(q[0, 0, 0], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(q[0, 0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_feed_forward_agent_equals_its_layers():
+    """Two hidden relu layers and a linear one."""
+    agent, obs = FeedForwardAgent(hidden=4), normal(1, 1, 1, 8, O)
+    params = random_params(agent)
+    x = obs
+    for name in ("input", "middle"):
+        x = np.maximum(x @ params["params"][name]["kernel"] + params["params"][name]["bias"], 0)
+    expected = x @ params["params"]["output"]["kernel"] + params["params"]["output"]["bias"]
+    np.testing.assert_allclose(unroll(agent, params, obs)[0], expected, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", AGENTS)

@@ -19,13 +19,14 @@ from jaxvf import cli
 from jaxvf.envs import MatrixGame
 from jaxvf.errors import InputError
 from jaxvf.mixers import VdnMixer
-from jaxvf.networks import TabularAgent
+from jaxvf.networks import RecurrentAgent, TabularAgent
 from jaxvf.results import Policy, store
 from jaxvf.results.store import DiskFullError, RunDirectory
 from jaxvf.sweeps import Interrupted, Sweep, load, resume, runner
 from jaxvf.sweeps import sweep as sweep_module
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.progress import Silent
+from jaxvf.training import for_algorithm
 from jaxvf.value import QLearning
 
 # All tests share one program per chunk size: a table per agent, two environments, 6 segments of 5 iterations.
@@ -262,6 +263,25 @@ def test_a_policy_plays_what_its_test_measured(reference):
         assert payoff[tuple(actions)] == result.metric("test_return")[row, -1]
 
 
+def test_a_policy_sees_what_the_learner_saw():
+    """Alone, on the bare environment, it appends previous action and agent index as the wrappers do in training."""
+    env = MatrixGame(np.eye(3))
+    algorithm = QLearning(mixer=VdnMixer(), agent=RecurrentAgent(hidden=8))
+    wrapped = for_algorithm(env, algorithm)
+    key, env_params = jax.random.key(0), env.default_params()
+    params = algorithm.init(key, wrapped.spec).params
+    policy, state = Policy(env, algorithm, params), wrapped.init(key, env_params)
+    memory, carry = policy.start(), algorithm.initial_carry((1, 2))
+    for _ in range(3):
+        view = wrapped.observe(state, env_params)
+        expected, carry = algorithm.greedy(params, carry, jax.tree.map(lambda leaf: leaf[None], view))
+        actions, memory = policy.act(view.obs[:, : env.spec.obs_dim], view.avail, memory)
+        np.testing.assert_array_equal(actions, expected[0])
+        np.testing.assert_allclose(memory.hidden, carry, rtol=1e-6)
+        state, _ = wrapped.transition(key, state, actions, env_params)
+    assert np.abs(carry).max() > 0.01
+
+
 def test_a_damaged_policy_is_one_line(tmp_path, reference):
     result, _ = reference
     result.policy(0).save(tmp_path)
@@ -352,6 +372,22 @@ def test_resuming_a_finished_sweep_only_loads(tmp_path, monkeypatch, reference):
     before = files(out)
     monkeypatch.setattr(runner.Runner, "run", lambda self: pytest.fail("nothing is left to run"))
     assert_same_curves(resume(out), result)
+    assert files(out) == before
+
+
+def test_one_call_begins_goes_on_and_loads(tmp_path, monkeypatch, reference):
+    result, _ = reference
+    out = tmp_path / "sweep"
+    sweep = tiny(seeds=2)
+    during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        sweep.run_or_resume(out)
+    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    assert_same_curves(sweep.run_or_resume(out), result, others=[0, 1, 3, 4])
+    before = files(out)
+    sweep.run_or_resume(out)
+    with pytest.raises(InputError, match="holds another configuration"):
+        tiny(seeds=3).run_or_resume(out)
     assert files(out) == before
 
 

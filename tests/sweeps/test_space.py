@@ -145,7 +145,7 @@ def test_things_of_one_name_get_a_number_each():
         ({"learning_rate": np.float32([-1])}, "learning_rate=-1.0 is below its smallest valid value 0"),
         ({"learning_rate": jnp.array([-1.0])}, "learning_rate=-1.0 is below its smallest valid value 0"),
         ({"learning_rate": np.ones((2, 2))}, "learning_rate=[1.0, 1.0] is not a number"),
-        ({"learning_rate": [NAN]}, "learning_rate is NaN"),
+        ({"learning_rate": [NAN]}, "learning_rate=nan is not finite"),
         ({"learning_rate": [None]}, "learning_rate=None is not a number"),
         ({"discount": [0.5, 1.5]}, "discount=1.5 is above its largest valid value 1"),
         ({"batch_size": [2.5]}, "batch_size=2.5 is not a whole number"),

@@ -132,3 +132,10 @@ def test_one_view_equals_the_same_view_repeated():
     repeated = epsilon_greedy(jax.random.key(3), np.repeat(q, 64, 0), np.repeat(avail, 64, 0), 0.5, num_envs=64)
     np.testing.assert_array_equal(few, repeated)
     assert len(np.unique(few, axis=0)) > 4
+
+
+def test_even_minus_infinity_is_chosen_before_an_unavailable_action():
+    """A diverging network may give -inf to all that is available; the mask still holds (invariant 3)."""
+    q = jnp.array([[5.0, -jnp.inf, -jnp.inf], [7.0, -3e38, -jnp.inf]])
+    avail = jnp.array([[False, True, True], [False, True, False]])
+    assert exploration.greedy(q, avail).tolist() == [1, 1]

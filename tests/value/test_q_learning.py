@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jaxvf.envs.protocol import EnvSpec, View
-from jaxvf.mixers import NoMixer, VdnMixer
+from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.value import QLearning
 from jaxvf.value.q_learning import LearnerState, Networks
@@ -114,6 +114,19 @@ def test_an_unavailable_action_is_in_no_maximum():
 def test_independent_learners_regress_each_on_its_own_target():
     """Four errors: agent 1 has 2 and 5 against 1 + 0.5·10 and 2 + 0.5·40, agent 2 1 and 2 against 51 and 152."""
     assert loss_of(batch_of(), mixer=NoMixer()) == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 51, 2 - 152), rel=1e-6)
+
+
+def test_the_mixer_sees_the_state_of_the_frame_it_values():
+    """With all other weights zero QMIX is v(s): s online, 10 s in the target. States 1, 3, 7 give 1, 3 and 30, 70."""
+    learner = learner_of(mixer=QmixMixer(embed=1, hypernet_layers=1))
+    shapes = jax.eval_shape(lambda key: learner.init(key, SPEC), jax.random.key(0))
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    for networks, slope in ((zeros.params, 1), (zeros.target_params, 10)):
+        networks.mixer["params"]["v_input"]["kernel"][:] = 1
+        networks.mixer["params"]["v_output"]["kernel"][:] = slope
+    batch = batch_of()._replace(state=np.float32([1, 3, 7]).reshape(3, 1, 1))
+    loss = float(update(learner, zeros, batch)[1]["loss"])
+    assert loss == pytest.approx(mean_square(1 - (1 + 0.5 * 30), 3 - (2 + 0.5 * 70)), rel=1e-6)
 
 
 def test_gradient_reaches_the_taken_entries_only():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
-from jaxvf.envs.protocol import EnvSpec
+from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.mixers import MIXERS, QmixMixer, VdnMixer
 from jaxvf.networks import AGENTS, FeedForwardAgent, RecurrentAgent, TabularAgent
 from jaxvf.value import QLearning
@@ -138,6 +138,29 @@ def test_gradients_are_finite_where_nothing_was_stored():
     after, metrics = update(LEARNER, random_state(LEARNER, BATCH), BATCH._replace(filled=np.zeros((T, B), bool)))
     assert float(metrics["loss"]) == 0.0
     assert all((leaf == 0).all() for leaf in gradient(after))
+
+
+def test_the_target_network_remembers_the_first_frame():
+    """It is unrolled from frame 0 although only later frames are valued; one available action rules out the argmax."""
+    forced = BATCH._replace(avail=np.broadcast_to(np.arange(A) == 0, BATCH.avail.shape))
+    other = forced._replace(obs=forced.obs + (np.arange(T + 1) == 0)[:, None, None, None])
+    state = random_state(LEARNER, BATCH)
+    first, second = (float(update(LEARNER, state, batch)[1]["target"]) for batch in (forced, other))
+    assert abs(first - second) > 1e-5
+
+
+def test_acting_remembers_what_the_unroll_of_an_episode_does():
+    """Greedy actions frame by frame from `initial_carry` are the masked maxima of the values that learning sees."""
+    state = jax.tree.map(lambda leaf: 5 * leaf, random_state(LEARNER, BATCH))  # so that memory decides
+    greedy, carry = jax.jit(LEARNER.greedy), LEARNER.initial_carry((B, N))
+    q, _ = jax.jit(LEARNER.agent.apply, static_argnums=3)(state.params.agent, BATCH.obs, None, A)
+    best = np.where(BATCH.avail, q, -np.inf).argmax(axis=-1)
+    for frame, expected in enumerate(best):
+        view = View(BATCH.obs[frame], BATCH.state[frame], BATCH.avail[frame], np.ones((B, N), bool))
+        actions, carry = greedy(state.params, carry, view)
+        np.testing.assert_array_equal(actions, expected)
+    forgetful = greedy(state.params, LEARNER.initial_carry((B, N)), view)[0]
+    assert (forgetful != expected).any()
 
 
 SMALL = {"agent": TabularAgent(), "mixer": QmixMixer(embed=2, hypernet_layers=1)}
