@@ -192,7 +192,7 @@ def test_numpy_scalars_are_numbers_like_any_other():
     assert replace(QLearning(), "batch_size", np.int64(8)).batch_size == 8
     with pytest.raises(InputError, match="batch_size=-3 is below"):
         replace(QLearning(), "batch_size", np.int64(-3))
-    with pytest.raises(InputError, match="discount=2.0 is above"):
+    with pytest.raises(InputError, match=r"discount=2\.0 is above"):
         replace(QLearning(), "discount", np.float32(2))
     with pytest.raises(InputError, match="unknown mixer 3"):
         replace(QLearning(), "mixer", 3)

@@ -25,7 +25,7 @@ def test_two_step_game_qmix_reaches_8_and_vdn_7():
 
 @pytest.mark.parametrize("name", ["vdn", "qmix"])
 def test_predator_prey_without_penalty_is_learned(name):
-    """Without penalty (p = 0): random play returns 4.3 (specification, B.7), 40 is the ceiling; 32k steps take it beyond 20."""
+    """Without penalty, random play returns 4.3 (specification, B.7) of at most 40; 32k steps take it beyond 20."""
     algorithm = dataclasses.replace(
         make(name),
         agent=FeedForwardAgent(hidden=64),
