@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -41,5 +42,6 @@ def load(kind: str, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"jaxvf_{kind}_{name}", path)
     assert spec is not None and spec.loader is not None  # the file exists
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that what it defines can be found again when a sweep is resumed
     spec.loader.exec_module(module)
     return module

@@ -76,7 +76,9 @@ class Program:
             of the evaluation, each of shape [R].
         """
 
-        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], Metrics]:
+        def iteration(
+            carried: tuple[RunState, Clock], _: None
+        ) -> tuple[tuple[RunState, Clock], tuple[Metrics, Metrics]]:
             runs, clock = carried
             episodes, steps, collected = jax.vmap(self._collect, in_axes=(0, 0, 0, None))(
                 runs, algorithm, env_params, clock
@@ -86,14 +88,17 @@ class Program:
             runs = runs._replace(replay=replay, env_steps=runs.env_steps + steps)
             learner, learned = jax.vmap(self._learn, in_axes=(0, 0, None))(runs, algorithm, clock)
             clock = Clock(clock.iteration + 1, clock.updates + self.pace.updates_after(clock))
-            return (runs._replace(learner=learner), clock), {**collected, **learned}
+            return (runs._replace(learner=learner), clock), (collected, learned)
 
-        before = runs.learner
-        (runs, clock), trace = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
-        metrics = {name: _mean_of_numbers(values) for name, values in trace.items()}
-        runs = _freeze_diverged(runs, before)
+        before, updates_before = runs.learner, clock.updates
+        (runs, clock), (collected, learned) = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
+        updates = clock.updates - updates_before
+        collected = {name: values.mean(axis=0) for name, values in collected.items()}
+        learned = {name: jnp.where(updates > 0, sums.sum(axis=0) / updates, jnp.nan) for name, sums in learned.items()}
+        runs = _freeze_diverged(runs, before, learned, updates)
         tested = jax.vmap(self._evaluate, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
-        return runs, clock, {**metrics, **tested, "steps_taken": runs.env_steps.astype(jnp.float32)}
+        steps_taken = {"steps_taken": runs.env_steps.astype(jnp.float32)}
+        return runs, clock, {**collected, **learned, **tested, **steps_taken}
 
     def _init_run(self, algorithm: Any, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
@@ -125,6 +130,9 @@ class Program:
     def _learn(self, run: RunState, algorithm: Any, clock: Clock) -> tuple[Any, dict[str, Float[Array, ""]]]:
         """This iteration's gradient updates of one run: as many as the clock allows, which may be none.
 
+        Returns:
+            The learner, and its metrics summed over the updates.
+
         A loop whose length is a scalar, not a `cond`: it updates parameters in place, where the branches of a `cond`
         copy them (40 % of an iteration in a matrix game).
         """
@@ -141,9 +149,7 @@ class Program:
 
         shapes = jax.eval_shape(update, jnp.int32(0), run.learner)[1]
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-        count = self.pace.updates_after(clock)
-        learner, sums = jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
-        return learner, {name: jnp.where(count > 0, total / count, jnp.nan) for name, total in sums.items()}
+        return jax.lax.fori_loop(0, self.pace.updates_after(clock), one_more, (run.learner, zeros))
 
     def _evaluate(
         self, run: RunState, algorithm: Any, env_params: EnvParams, clock: Clock
@@ -191,21 +197,16 @@ def make_pace(algorithm: Any, spec: EnvSpec) -> Pace:
     )
 
 
-def _freeze_diverged(runs: RunState, before: Any) -> RunState:
-    """Mark runs whose parameters are no longer finite, and put them back to where the segment began, for good.
+def _freeze_diverged(runs: RunState, before: Any, learned: Metrics, updates: Int[Array, ""]) -> RunState:
+    """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
 
     Once a segment and not once an update: what is not finite stays so, and testing every update would read all
     parameters once more. Runs share no arithmetic, so their neighbours never notice.
     """
-    diverged = runs.diverged | ~jax.vmap(_all_finite)(runs.learner.params)
+    finite = jax.vmap(_all_finite)(runs.learner.params) & (jax.vmap(_all_finite)(learned) | (updates == 0))
+    diverged = runs.diverged | ~finite
     return runs._replace(learner=where_done(diverged, before, runs.learner), diverged=diverged)
 
 
 def _all_finite(tree: Any) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
-
-
-def _mean_of_numbers(values: Float[Array, "n R"]) -> Float[Array, "R"]:
-    """Mean over iterations; those without an update said NaN and do not count. NaN where none had one."""
-    counted = ~jnp.isnan(values)
-    return jnp.where(counted, values, 0.0).sum(axis=0) / jnp.where(counted.any(axis=0), counted.sum(axis=0), jnp.nan)

@@ -12,9 +12,10 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs.protocol import EnvSpec
+from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import MIXERS, QmixMixer
-from jaxvf.networks.agents import AGENTS, RecurrentAgent
+from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.value import exploration
 from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
 from jaxvf.value.replay import Episodes
@@ -68,7 +69,14 @@ class QLearning:
     target_tau: float = traced(0.01, "rate at which a soft target follows", low=0, high=1)
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
-        """Fresh networks for the shapes of `spec`; the target starts as a copy."""
+        """Fresh networks for the shapes of `spec`; the target starts as a copy.
+
+        Raises:
+            InputError: for a table over observations that are not one-hot.
+        """
+        if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
+            appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
+            raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
         agent_key, mixer_key = jax.random.split(key)
         obs = jnp.zeros((1, 1, spec.n_agents, spec.obs_dim))
         agent = self.agent.init(agent_key, obs, None, spec.n_actions)

@@ -48,7 +48,16 @@ def random_state(learner: QLearning, batch: Episodes, seed: int = 0) -> LearnerS
     """Normal parameters, others for the target, and an optimizer that has seen nothing."""
     generator = np.random.default_rng(seed)
     agents, obs_dim = batch.obs.shape[-2:]
-    spec = EnvSpec("random", 1, agents, batch.avail.shape[-1], obs_dim, batch.state.shape[-1], batch.reward.shape[0])
+    spec = EnvSpec(
+        "random",
+        1,
+        agents,
+        batch.avail.shape[-1],
+        obs_dim,
+        batch.state.shape[-1],
+        batch.reward.shape[0],
+        one_hot_obs=True,
+    )
     shapes = jax.eval_shape(lambda key: learner.init(key, spec), jax.random.key(0))
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     params, target = (
@@ -193,8 +202,14 @@ def test_soft_target_moves_by_tau():
 
 
 def test_a_fresh_target_is_a_copy():
-    spec = EnvSpec("random", 1, N, A, OBS, STATE, T)
+    spec = EnvSpec("random", 1, N, A, OBS, STATE, T, one_hot_obs=True)
     learner = learner_of(**SMALL)
     state = jax.jit(lambda key: learner.init(key, spec))(jax.random.key(0))
     for online, target in zip(jax.tree.leaves(state.params), jax.tree.leaves(state.target_params), strict=True):
         np.testing.assert_array_equal(online, target)
+
+
+def test_a_table_needs_one_hot_observations():
+    """A table indexed by anything else would silently be a linear model; the line says what to switch off."""
+    with pytest.raises(InputError, match="agent=tabular needs one-hot observations.*agent_id=False last_action=False"):
+        QLearning(agent=TabularAgent()).init(jax.random.key(0), EnvSpec("dense", 1, N, A, OBS, STATE, T))
