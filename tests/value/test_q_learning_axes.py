@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
 from jaxvf.envs.protocol import EnvSpec, View
+from jaxvf.errors import InputError
 from jaxvf.mixers import MIXERS, QmixMixer, VdnMixer
 from jaxvf.networks import AGENTS, FeedForwardAgent, RecurrentAgent, TabularAgent
 from jaxvf.value import QLearning
@@ -211,5 +212,5 @@ def test_a_fresh_target_is_a_copy():
 
 def test_a_table_needs_one_hot_observations():
     """A table indexed by anything else would silently be a linear model; the line says what to switch off."""
-    with pytest.raises(InputError, match="agent=tabular needs one-hot observations.*agent_id=False last_action=False"):
+    with pytest.raises(InputError, match=r"agent=tabular needs one-hot observations.*agent_id=False last_action=False"):
         QLearning(agent=TabularAgent()).init(jax.random.key(0), EnvSpec("dense", 1, N, A, OBS, STATE, T))
