@@ -32,7 +32,8 @@ def run(
         seeds: how many, or which.
         sweep: values by field. Traced fields ("learning_rate", "env.penalty") share one program; each distinct value
             of a static one ("mixer.embed", "batch_size") compiles its own.
-        env_steps: budget of one run.
+        env_steps: environment steps allotted to one run; an episode is allotted the environment's limit, and
+            the metric `steps_taken` counts the steps that were taken.
         test_interval: steps between evaluations; by default a twentieth of the budget.
         test_episodes: greedy episodes in an evaluation.
         root_seed: root of all random streams.

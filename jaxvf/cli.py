@@ -130,14 +130,18 @@ def reproduce(
         experiment: its name (`jaxvf list experiments`).
         seeds: seeds per cell; by default the experiment's own.
         quick: minutes instead of hours: fewer cells, seeds and steps.
-        out: directory for its Parquet and figures; by default runs/EXPERIMENT.
+        out: directory for its Parquet and figures; by default runs/EXPERIMENT, or runs/EXPERIMENT_quick.
     """
     from jaxvf import scripts
 
     module = scripts.load("experiments", experiment)
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds={seeds} must be at least 1")
-    module.reproduce(seeds=seeds, quick=quick, out=out or Path("runs") / experiment)
+    out = out or Path("runs") / (f"{experiment}_quick" if quick else experiment)
+    try:
+        module.reproduce(seeds=seeds, quick=quick, out=out)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt("What is done is saved; the same command goes on from there.") from error
 
 
 def bench(benchmark: Positional[str] = "throughput", quick: Flag[bool] = False, out: Path | None = None) -> None:

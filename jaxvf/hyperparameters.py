@@ -76,12 +76,6 @@ def describe(config: Any) -> list[dict[str, Any]]:
     ]
 
 
-def is_traced(config: Any, path: str) -> bool:
-    """Whether the field at a dotted `path` may vary inside one program."""
-    owner, name = _owner(config, path)
-    return bool(_field(owner, name).metadata.get("traced"))
-
-
 def replace(config: Any, path: str, value: Any) -> Any:
     """A copy of `config` with the field at a dotted `path` set; raises `InputError` for a field that is not there.
 
@@ -168,11 +162,3 @@ def _field(config: Any, name: str) -> dataclasses.Field:
     if name not in fields:
         raise unknown(f"field of {type(config).__name__}", name, fields)
     return fields[name]
-
-
-def _owner(config: Any, path: str) -> tuple[Any, str]:
-    *parents, name = path.split(".")
-    for parent in parents:
-        _field(config, parent)
-        config = getattr(config, parent)
-    return config, name

@@ -1,6 +1,6 @@
 """What a sweep returns: one record a run, curves, and the trained policies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from jaxvf.errors import unknown
 from jaxvf.results.policy import Policy
-from jaxvf.results.statistics import Interval, fraction_interval, iqm_interval
+from jaxvf.results.statistics import Interval, fraction_interval, iqm_interval, probability_of_improvement
 
 
 class Result:
@@ -73,6 +73,20 @@ class Result:
                 raise unknown("field of a run", name, known)
         rows = [row for row, run in enumerate(self.runs) if all(_same(run.get(k), v) for k, v in wanted.items())]
         return np.asarray(rows, int)
+
+    def probability_of_improvement(
+        self, better: Mapping[str, Any], worse: Mapping[str, Any], metric: str = "test_return"
+    ) -> Interval:
+        """How likely a run of one condition ends above a run of another, with its 95 % interval.
+
+        Args:
+            better: what selects the first condition, e.g. `{"algorithm": "qmix"}`.
+            worse: what selects the second.
+            metric: compared at the last evaluation; a diverged run loses.
+        """
+        last = self.metric(metric)[:, -1]
+        x, y = last[self.select(**better)], last[self.select(**worse)]
+        return probability_of_improvement(x, y, rng=np.random.default_rng(0))
 
     def policy(self, run: int) -> Policy:
         """The greedy policy that a run ended with."""

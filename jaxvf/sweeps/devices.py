@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 # On a CPU batching gains until parameters fall out of the cache; on an accelerator until memory is full.
 CPU_CHUNK = 64
@@ -42,12 +42,20 @@ def _available_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def place_runs(tree: Any, chunk: int) -> Any:
-    """Spread the leading axis of every leaf over all devices when it divides evenly; else everything on the first."""
+class Placement(NamedTuple):
+    """Where the arrays of a program are: those with a leading runs axis, and those that all runs share."""
+
+    runs: Sharding
+    shared: Sharding
+
+
+def placement(chunk: int) -> Placement:
+    """Runs spread over all devices where they divide evenly; else everything on the first device."""
     devices = jax.devices()
     if len(devices) == 1 or chunk % len(devices):
-        return jax.device_put(tree, devices[0])
-    return jax.device_put(tree, NamedSharding(Mesh(devices, ("runs",)), PartitionSpec("runs")))
+        return Placement(SingleDeviceSharding(devices[0]), SingleDeviceSharding(devices[0]))
+    mesh = Mesh(devices, ("runs",))
+    return Placement(NamedSharding(mesh, PartitionSpec("runs")), NamedSharding(mesh, PartitionSpec()))
 
 
 def describe() -> dict[str, Any]:

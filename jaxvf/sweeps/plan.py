@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxvf.errors import InputError
+from jaxvf.serialize import to_json
 from jaxvf.sweeps import devices
 from jaxvf.sweeps.space import Run
 from jaxvf.training import Clock, Program, for_algorithm, make_pace
@@ -56,7 +57,7 @@ class Group:
         algorithm = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.float32), *[run.algorithm for run in filled])
         env_params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[run.env_params for run in filled])
         seeds = jnp.asarray([run.seed for run in filled], jnp.int32)
-        return devices.place_runs((algorithm, env_params, seeds), self.chunk)
+        return jax.device_put((algorithm, env_params, seeds), devices.placement(self.chunk).runs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +92,11 @@ class Plan:
                 "segments": group.segments,
                 "segment_steps": group.program.segment_steps,
                 "predicted_bytes_per_run": group.bytes_per_run,
+                # In full, so that a directory keeps its meaning when a default changes.
+                "algorithm": to_json(group.runs[0].algorithm),
+                "env": to_json(group.runs[0].env),
+                "env_params": to_json(group.runs[0].env_params),
+                "env_version": group.runs[0].env.spec.version,
             }
             for group in self.groups
         ]
@@ -154,9 +160,9 @@ def predict_bytes(program: Program, run: Run) -> int:
     return int(_bytes(state) + _bytes(state.learner) + batch)
 
 
-def start_clock() -> Clock:
-    """The clock of a chunk that has not begun, on its device."""
-    return jax.device_put(Clock.start())
+def start_clock(group: Group) -> Clock:
+    """The clock of a chunk that has not begun, on every device of the program."""
+    return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
 
 
 def _chunk_size(runs: int, bytes_per_run: int, wanted: int | None) -> int:

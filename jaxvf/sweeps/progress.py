@@ -23,6 +23,10 @@ class Progress(Protocol):
         """`steps` environment steps of all runs were done; `headline` is the latest result."""
         ...
 
+    def skip(self, steps: int) -> None:
+        """`steps` of the total were done by an earlier process."""
+        ...
+
     def note(self, text: str) -> None:
         """Something to keep on screen."""
         ...
@@ -47,8 +51,31 @@ class Silent:
     def start(self, total_steps: int) -> None: ...
     def phase(self, text: str) -> None: ...
     def advance(self, steps: int, headline: str) -> None: ...
+    def skip(self, steps: int) -> None: ...
     def note(self, text: str) -> None: ...
     def stop(self) -> None: ...
+
+
+class Rate:
+    """Environment steps per second of all runs while they run; compiling does not count."""
+
+    def __init__(self) -> None:
+        self._done = 0
+        self._seconds = 0.0
+        self._running_since: float | None = None
+
+    def phase(self, text: str) -> None:
+        """A phase begins; only those named "running" are timed."""
+        now = time.monotonic()
+        if self._running_since is not None:
+            self._seconds += now - self._running_since
+        self._running_since = now if text.startswith("running") else None
+
+    def advance(self, steps: int) -> float:
+        """The rate once `steps` more are done."""
+        self._done += steps
+        running = time.monotonic() - self._running_since if self._running_since is not None else 0.0
+        return self._done / max(self._seconds + running, 1e-9)
 
 
 class Lines:
@@ -56,23 +83,27 @@ class Lines:
 
     def __init__(self) -> None:
         self._done = self._total = 0
-        self._begun = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._rate = Rate()
 
     def start(self, total_steps: int) -> None:
-        self._total, self._begun = total_steps, time.monotonic()
+        self._total = total_steps
 
     def phase(self, text: str) -> None:
+        self._rate.phase(text)
         self.note(text)
 
     def advance(self, steps: int, headline: str) -> None:
         self._done += steps
-        now = time.monotonic()
+        rate, now = self._rate.advance(steps), time.monotonic()
         if now - self._said >= SECONDS_BETWEEN_LINES or self._done >= self._total:
             self._said = now
-            rate = self._done / max(now - self._begun, 1e-9)
             left = (self._total - self._done) / rate
             share = self._done / max(self._total, 1)
             self.note(f"{share:4.0%}  {rate:,.0f} steps/s over all runs  {left:,.0f} s left  {headline}")
+
+    def skip(self, steps: int) -> None:
+        self._total -= steps
 
     def note(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -98,21 +129,25 @@ class Bar:
             console=Console(stderr=True),
         )
         self._task: Any = None
-        self._begun = 0.0
-        self._done = 0
+        self._total = 0
+        self._rate = Rate()
 
     def start(self, total_steps: int) -> None:
-        self._begun = time.monotonic()
+        self._total = total_steps
         self._task = self._bar.add_task("starting", total=total_steps, rate="", headline="")
         self._bar.start()
 
     def phase(self, text: str) -> None:
+        self._rate.phase(text)
         self._bar.update(self._task, description=text)
 
     def advance(self, steps: int, headline: str) -> None:
-        self._done += steps
-        rate = self._done / max(time.monotonic() - self._begun, 1e-9)
+        rate = self._rate.advance(steps)
         self._bar.update(self._task, advance=steps, rate=f"{rate:,.0f} steps/s", headline=headline)
+
+    def skip(self, steps: int) -> None:
+        self._total -= steps
+        self._bar.update(self._task, total=self._total)
 
     def note(self, text: str) -> None:
         self._bar.console.print(text)

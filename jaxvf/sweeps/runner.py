@@ -14,6 +14,7 @@ from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.policy import params_shapes
 from jaxvf.results.statistics import iqm
 from jaxvf.results.store import RunDirectory
+from jaxvf.sweeps import devices
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.interrupt import Interrupted, StopRequest
 from jaxvf.sweeps.plan import Group, Plan, start_clock
@@ -98,16 +99,20 @@ class Runner:
         self.progress.phase(f"compiling group {index + 1}/{len(self.plan.groups)}")
         begun = time.monotonic()
         algorithm, env_params, seeds = group.stack(chunk)
-        init = jax.jit(group.program.init).lower(algorithm, env_params, seeds).compile()
-        state = jax.eval_shape(group.program.init, algorithm, env_params, seeds)
+        runs, shared = devices.placement(group.chunk)
+        init = jax.jit(group.program.init, out_shardings=runs).lower(algorithm, env_params, seeds).compile()
+        state = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=runs),
+            jax.eval_shape(group.program.init, algorithm, env_params, seeds),
+        )
         # Donated: the runs' state is updated in place, never held twice.
-        segment = jax.jit(group.program.segment, donate_argnums=0)
-        compiled = segment.lower(state, algorithm, env_params, start_clock()).compile()
+        segment = jax.jit(group.program.segment, donate_argnums=0, out_shardings=(runs, shared, runs))
+        compiled = segment.lower(state, algorithm, env_params, start_clock(group)).compile()
         return Executable(init, compiled, time.monotonic() - begun, _cost(compiled, group))
 
     def _run_chunk(self, name: str, group: Group, chunk: tuple[Run, ...], executable: Executable) -> ChunkResult:
         algorithm, env_params, seeds = group.stack(chunk)
-        state, clock = executable.init(algorithm, env_params, seeds), start_clock()
+        state, clock = executable.init(algorithm, env_params, seeds), start_clock(group)
         done, history, (state, clock) = self._resume(name, group, (state, clock))
         self.progress.phase(f"running {name}")
         begun = saved = time.monotonic()
@@ -149,7 +154,7 @@ class Runner:
         entry = self.out.read_json()["chunks"][name]
         metrics = _history_from(self.out, name, chunk, group.segments)
         params = load_tree(policy_path(self.out.path, name), policy_shapes(group, len(chunk)))
-        self.progress.advance(len(chunk) * group.segments * group.program.segment_steps, "already done")
+        self.progress.skip(len(chunk) * group.segments * group.program.segment_steps)
         return ChunkResult(chunk, metrics, group.env_steps, params, np.asarray(entry["diverged"]), entry["seconds"])
 
     def _partial(self, name: str, group: Group, chunk: tuple[Run, ...]) -> ChunkResult:
@@ -173,7 +178,7 @@ class Runner:
         chunk = group.chunks[int(name.rpartition("c")[2])]
         stored = _history_from(self.out, name, chunk, done)
         history = [{key: values[segment] for key, values in stored.items()} for segment in range(done)]
-        self.progress.advance(len(chunk) * done * group.program.segment_steps, "resumed")
+        self.progress.skip(len(chunk) * done * group.program.segment_steps)
         return done, history, checkpoints.restore(done, like)
 
     def _save(
@@ -224,7 +229,8 @@ class Runner:
         self, index: int, group: Group, executable: Executable | None, results: Sequence[ChunkResult]
     ) -> None:
         seconds = sum(result.seconds for result in results)
-        steps = len(group.runs) * group.segments * group.program.segment_steps
+        # Steps really taken: an episode that ends early uses fewer than it is allotted.
+        steps = sum(float(np.nansum(result.metrics["steps_taken"][-1])) for result in results)
         self.timing.append(
             {
                 "group": index,

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import jax
 import numpy as np
 
+from jaxvf import __version__
 from jaxvf.errors import InputError, unknown
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result, assemble
@@ -25,7 +26,7 @@ from jaxvf.sweeps.space import expand
 
 MANY_PROGRAMS = 16  # more than this many compilations are asked for explicitly
 EVALUATIONS = 20  # of a run whose test interval is not given
-VERSIONED = ("jaxvf", "jax", "jaxlib", "flax", "optax", "numpy")
+VERSIONED = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Sweep:
         seeds: how many, or which.
         grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...; a key "a,b" with tuples for values
             varies several fields together.
-        env_steps: environment steps of one run, rounded up to whole evaluations.
+        env_steps: environment steps allotted to one run, rounded up to whole evaluations. An episode is allotted the
+            environment's limit and may end earlier; the metric `steps_taken` counts the steps that were taken.
         test_interval: steps between evaluations; by default a twentieth of the budget.
         test_episodes: greedy episodes in an evaluation.
         root_seed: root of all random streams; change it to repeat a whole sweep independently.
@@ -153,9 +155,19 @@ def _stored_plan(directory: RunDirectory) -> Plan:
         return sweep.plan()
     # The chunks of the first process, whatever this device would hold: files are named by them.
     plan = sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
-    if [group["runs"] for group in plan.to_json()] != [group["runs"] for group in stored["plan"]]:
-        raise InputError(f"{directory.path / 'run.json'} was written by a version of jaxvf that groups runs otherwise")
+    if [_meaning(group) for group in plan.to_json()] != [_meaning(group) for group in stored["plan"]]:
+        written = stored.get("versions", {}).get("jaxvf")
+        raise InputError(
+            f"{directory.path / 'run.json'} was written by jaxvf {written}, whose defaults or rules differ from those "
+            f"of {__version__}; use that version to go on"
+        )
     return plan
+
+
+def _meaning(group: dict[str, Any]) -> dict[str, Any]:
+    """What a stored group must share with the same group planned today."""
+    names = ("runs", "segments", "segment_steps", "algorithm", "env", "env_params", "env_version")
+    return {name: group.get(name) for name in names}
 
 
 def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: Any) -> Result:
@@ -172,7 +184,12 @@ def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb
         log = open_wandb(wandb, config=config, directory=directory.path if directory else Path.cwd())
     with stop_on_signal() as stop:
         runner = Runner(plan, shown, stop, directory, log)
-        chunks = runner.run()
+        try:
+            chunks = runner.run()
+        except BaseException:
+            if log is not None:
+                log.close()
+            raise
     result = _result(plan, chunks, runner.timing)
     if directory is not None:
         _write_runs(directory, result.runs)
@@ -219,7 +236,7 @@ def _whole(name: str, value: Any, low: int = 1) -> int:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {"jaxvf": __version__, "python": platform.python_version()}
     for name in VERSIONED:
         try:
             found[name] = importlib.metadata.version(name)

@@ -97,8 +97,10 @@ class Program:
         learned = {name: jnp.where(updates > 0, sums.sum(axis=0) / updates, jnp.nan) for name, sums in learned.items()}
         runs = _freeze_diverged(runs, before, learned, updates)
         tested = jax.vmap(self._evaluate, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
-        steps_taken = {"steps_taken": runs.env_steps.astype(jnp.float32)}
-        return runs, clock, {**collected, **learned, **tested, **steps_taken}
+        metrics = {**collected, **learned, **tested, "steps_taken": runs.env_steps.astype(jnp.float32)}
+        # What a frozen run goes on to do is no result.
+        metrics = {name: jnp.where(runs.diverged, jnp.nan, values) for name, values in metrics.items()}
+        return runs, clock, metrics
 
     def _init_run(self, algorithm: Any, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
@@ -155,8 +157,7 @@ class Program:
         self, run: RunState, algorithm: Any, env_params: EnvParams, clock: Clock
     ) -> dict[str, Float[Array, ""]]:
         key = run_key(self.root, run.seed, Purpose.EVALUATE, clock.iteration)
-        tested = evaluate(algorithm, run.learner.params, self.env, env_params, key, self.test_episodes)
-        return {name: jnp.where(run.diverged, jnp.nan, value) for name, value in tested.items()}
+        return evaluate(algorithm, run.learner.params, self.env, env_params, key, self.test_episodes)
 
 
 def for_algorithm(env: Environment, algorithm: Any) -> Environment:

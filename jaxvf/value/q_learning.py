@@ -50,7 +50,9 @@ class QLearning:
     batch_size: int = static(32, "episodes in a gradient update", low=1)
     learning_starts: int = static(0, "episodes stored before the first update; at least batch_size", low=0)
     updates_per_episode: float = static(1.0, "gradient updates per collected episode, however many num_envs", low=0)
-    target_update_interval: int = static(200, "episodes between hard copies of the target network", low=1)
+    target_update_interval: int = static(
+        200, "episodes between hard copies of the target network, in whole updates", low=1
+    )
     target_update: str = static("hard", "copy the target at intervals or follow softly", choices=("hard", "soft"))
     bootstrap: str = static(
         "double_q",

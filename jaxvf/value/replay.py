@@ -82,7 +82,7 @@ def sample(replay: Episodes, key: Key[Array, ""], stored: Int[Array, ""], batch_
 
 
 def distinct_integers(key: Key[Array, ""], size: Int[Array, ""], count: int) -> Int[Array, "count"]:
-    """`count` distinct integers of [0, size), a uniform sample without replacement at the cost of a few products.
+    """`count` distinct integers of [0, size), a nearly uniform sample without replacement; costs a few products.
 
     The images of 0 ... count-1 under a random bijection of [0, 2^m), the smallest power of two that holds `size`;
     images outside [0, size) are mapped again until they fall inside, which keeps it a bijection (cycle walking, as in

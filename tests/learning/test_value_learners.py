@@ -38,9 +38,9 @@ def test_predator_prey_without_penalty_is_learned(name):
         epsilon_anneal=20_000.0,
     )
     result = jaxvf.run(
-        "predator_prey", algorithm, seeds=1, env_steps=32_000, test_interval=8_000, test_episodes=16, progress="none"
+        "predator_prey", algorithm, seeds=2, env_steps=32_000, test_interval=8_000, test_episodes=16, progress="none"
     )
-    assert result.metric("test_return")[0, -2:].max() > 20
+    assert (result.metric("test_return")[:, -2:].mean(axis=1) > 20).all()
 
 
 def test_tabular_vdn_finds_its_least_squares_fit():

@@ -32,7 +32,7 @@ def spread(tree: Any, runs: int) -> Any:
 
 def train(algorithm: Any, env: Any, seeds: Any, *, iterations: int = 6, segments: int = 2, **traced: Any) -> Any:
     """States and metrics after some segments; `traced` gives a value per run."""
-    program, seeds = program_of(algorithm, env, iterations), jnp.asarray(seeds)
+    program, seeds = program_of(algorithm, env, iterations), jnp.asarray(list(seeds))
     configured = dataclasses.replace(
         spread(algorithm, len(seeds)), **{name: jnp.asarray(value, jnp.float32) for name, value in traced.items()}
     )
@@ -69,13 +69,13 @@ def primitives(jaxpr: Any, found: list[Any] | None = None) -> list[Any]:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_run_in_a_sweep_equals_the_same_run_alone(name):
-    """Invariant 6, over the registry: seed 5 among four seeds and seed 5 alone learn the same parameters."""
+    """Invariant 6, over the registry: seed 5 among 64 seeds and seed 5 alone learn the same parameters."""
     algorithm = dataclasses.replace(make(name), **SMALL)
-    together, clock, _ = train(algorithm, TwoStepGame(), [3, 5, 7, 9])
+    together, clock, _ = train(algorithm, TwoStepGame(), range(64))
     alone, _, _ = train(algorithm, TwoStepGame(), [5])
     assert int(clock.updates) > 0
-    assert_close(row(together, 1).learner.params, row(alone, 0).learner.params)
-    assert_close(row(together, 1).replay, row(alone, 0).replay)
+    assert_close(row(together, 5).learner.params, row(alone, 0).learner.params)
+    assert_close(row(together, 5).replay, row(alone, 0).replay)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -108,14 +108,16 @@ def test_no_update_happens_before_replay_is_filled():
     jax.tree.map(np.testing.assert_array_equal, runs.learner, fresh.learner)
 
 
-def test_a_diverged_run_is_frozen_marked_and_alone():
-    """Invariant 8: an absurd learning rate ends one run; its neighbours' bits are those of a sweep without it."""
-    algorithm = dataclasses.replace(make("qmix"), **SMALL)
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_diverged_run_is_frozen_marked_and_alone(name):
+    """Invariant 8, over the registry: a diverged run ends alone; its neighbours' bits are as if it were not there."""
+    algorithm = dataclasses.replace(make(name), **SMALL)
     with np.errstate(all="ignore"):
         mixed, _, metrics = train(algorithm, TwoStepGame(), [0, 1, 2], learning_rate=[1e-3, 1e30, 1e-3])
     sane, _, _ = train(algorithm, TwoStepGame(), [0, 1, 2], learning_rate=[1e-3, 1e-3, 1e-3])
     np.testing.assert_array_equal(mixed.diverged, [False, True, False])
-    np.testing.assert_array_equal(np.isnan(metrics["test_return"]), [False, True, False])
+    for values in metrics.values():  # what a frozen run goes on to do is no result
+        np.testing.assert_array_equal(np.isnan(values), [False, True, False])
     for index in (0, 2):
         jax.tree.map(np.testing.assert_array_equal, row(mixed, index), row(sane, index))
     # Frozen where the first bad segment began, which is still finite.
