@@ -35,6 +35,7 @@ PROTOCOLS = {
     "uniform": (1.0, 1.0, 1.0),  # POW: all joint actions equally likely, throughout
     "annealed": (1.0, 0.05, 0.32),  # non-monotonic QMIX: approximately greedy (nm_qmix.md, section 4)
 }
+SOURCE_BEHAVIOUR = {"B": "annealed", "D": "annealed"}  # the paper that argues with the game; else uniform
 EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)
 
 
@@ -121,14 +122,24 @@ def draw(rows: list[dict[str, Any]], tables: dict[Any, JointValues], games: tupl
     success = plots.success_fractions(
         fractions, xlabel=f"seeds whose greedy joint action is optimal ({runs} seeds, 95 % interval)"
     )
+    learners = list(dict.fromkeys(row["learner"] for row in rows if row["learner"] != "iql"))
+    behaviour = {game: shown_behaviour(game, learners, tables) for game in games}
     columns: dict[str, np.ndarray] = {"payoff": np.asarray([PAYOFFS[game] for game in games])}
     greedy: dict[str, list[tuple[int, int]]] = {}
-    for learner in dict.fromkeys(row["learner"] for row in rows if row["learner"] != "iql"):
-        shown = [(tables[learner, game, "uniform"], median_run(tables[learner, game, "uniform"])) for game in games]
-        columns[learner] = np.asarray([values.joint[run] for values, run in shown])
-        greedy[learner] = [tuple(values.greedy[run]) for values, run in shown]
-    learned = plots.value_tables(columns, rows=[f"game {game}" for game in games], greedy=greedy)
+    for learner in learners:
+        values = [tables[learner, game, behaviour[game]] for game in games]
+        typical = [median_run(each) for each in values]
+        columns[learner] = np.asarray([each.joint[run] for each, run in zip(values, typical, strict=True)])
+        greedy[learner] = [tuple(each.greedy[run]) for each, run in zip(values, typical, strict=True)]
+    names = [f"game {game}, {behaviour[game]}" for game in games]
+    learned = plots.value_tables(columns, rows=names, greedy=greedy)
     return plots.save(success, out / "fractions.png") + plots.save(learned, out / "tables.png")
+
+
+def shown_behaviour(game: str, learners: list[str], tables: dict[Any, JointValues]) -> str:
+    """The behaviour whose tables are drawn: that of the paper the game is from, where every learner had it."""
+    wanted = (SOURCE_BEHAVIOUR.get(game, "uniform"), *PROTOCOLS)
+    return next(name for name in wanted if all((learner, game, name) in tables for learner in learners))
 
 
 def median_run(values: JointValues) -> int:
