@@ -22,8 +22,8 @@ def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
 def project(x: Float[Array, "*batch I"], kernel: Float[Array, "I F"]) -> Float[Array, "*batch F"]:
     """`x @ kernel`, with the gradient of `x` computed kernel first.
 
-    The same numbers as autodiff's; but with a kernel per run and few rows of `x`, XLA's CPU library runs the product in
-    this order four times faster. Reverse mode only: what needs `jax.jvp` uses a plain product.
+    The same numbers as autodiff's; but with a kernel per run and few rows of `x`, XLA's CPU library is faster at the
+    product in this order. Reverse mode only: what needs `jax.jvp` uses a plain product.
     """
     return x @ kernel
 

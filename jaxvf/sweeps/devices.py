@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
-# On a CPU batching gains until parameters fall out of the cache; on an accelerator until memory is full.
+# On a CPU batching gains until parameters fall out of the cache (benchmarks/results/throughput_cpu2.json: 64 runs are
+# faster than 16 or 256); on an accelerator until memory is full.
 CPU_CHUNK = 64
 USABLE = 0.8  # of a device's memory; the rest is for what XLA allocates beside our arrays
 

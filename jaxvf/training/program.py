@@ -136,7 +136,7 @@ class Program:
             The learner, and its metrics summed over the updates.
 
         A loop whose length is a scalar, not a `cond`: it updates parameters in place, where the branches of a `cond`
-        copy them (40 % of an iteration in a matrix game).
+        copy them.
         """
         key = run_key(self.root, run.seed, Purpose.REPLAY, clock.iteration)
 
