@@ -341,7 +341,7 @@ def test_an_interrupted_sweep_goes_on_as_if_nothing_had_happened(tmp_path, monke
 def test_interrupted_twice(tmp_path, monkeypatch, reference):
     out = tmp_path / "sweep"
     stop_at(monkeypatch, tiny(), out, 2, chunk=4)
-    during(monkeypatch, 3, lambda: signal.raise_signal(signal.SIGINT))  # the first advance says "resumed"
+    during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         resume(out, progress="none")
     assert Checkpoints(out / "checkpoints" / "g000-c000").steps() == [3, 4]
@@ -525,9 +525,11 @@ def test_a_damaged_run_json_is_named(stopped, call):
         refuse(call, stopped, str(path))
     path.write_text(json.dumps({**document, "plan": document["plan"] * 2}))
     refuse(call, stopped, "the stored plan has 2 groups")
-    document["plan"][0]["runs"] = 5
-    path.write_text(json.dumps(document))
-    refuse(call, stopped, str(path), "groups runs otherwise")
+    # Written by a version whose defaults, rules or grouping were others: going on would change the sweep's meaning.
+    for field, value in (("runs", 5), ("env_version", 0), ("algorithm", {"class": "another", "fields": {}})):
+        other = {**document, "plan": [{**document["plan"][0], field: value}, *document["plan"][1:]]}
+        path.write_text(json.dumps(other))
+        refuse(call, stopped, str(path), "whose defaults or rules differ")
 
 
 @pytest.mark.parametrize("call", [resume, load])
