@@ -109,5 +109,5 @@ def distinct_integers(key: Key[Array, ""], size: Int[Array, ""], count: int) -> 
         return jnp.where(x < size, x, bijection(x))
 
     first = bijection(jnp.arange(count, dtype=jnp.uint32))
-    x = jax.lax.fori_loop(0, WALK_STEPS, walk, first, unroll=True)
+    x = jax.lax.fori_loop(0, WALK_STEPS, walk, first)
     return jnp.minimum(x, size - 1).astype(jnp.int32)
