@@ -9,16 +9,62 @@ from typing import Any
 
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import validated
-from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
-from jaxvf.value import QLearning
+from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QmixMixer, QplexMixer, VdnMixer
+from jaxvf.value import Mrvf, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
+
+# The settings of POW's release and of the port of weighted QMIX that it compares with (pow.md, 6; wqmix_resq.md, 4).
+PORT: dict[str, Any] = {
+    "batch_size": 128,
+    "updates_per_episode": 1 / 8,
+    "td_lambda": 0.6,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "epsilon_anneal": 500_000,
+}
+
+
+def _weighted(weighting: str, mixer: Mixer) -> WeightedLearner:
+    return WeightedLearner(mixer=mixer, weighting=weighting, **PORT)
+
+
+def _pow(mixer: Mixer) -> WeightedLearner:
+    """POW (pow.md, sections 3, 4 and 6): weights 1 and 0, both losses halved, 100k unweighted steps."""
+    return WeightedLearner(
+        mixer=mixer,
+        weighting="potentially_optimal",
+        alpha=0.0,
+        central_width=64,
+        total_coefficient=0.5,
+        central_coefficient=0.5,
+        unweighted_steps=100_000,
+        **PORT,
+    )
+
 
 ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
         "iql": lambda: QLearning(mixer=NoMixer()),
         "vdn": lambda: QLearning(mixer=VdnMixer()),
         "qmix": lambda: QLearning(mixer=QmixMixer()),
-        # nm_qmix.md, section 2: no absolute values, SARSA TD(λ) with PyMARL2's λ.
+        "qplex": lambda: QLearning(mixer=QplexMixer()),
+        # baselines.md, 4.5: the configuration of QPLEX's StarCraft results.
+        "qplex_qatten": lambda: QLearning(mixer=QplexMixer(transformation="attention"), learning_starts=100),
+        "duelmix": lambda: QLearning(mixer=DuelmixMixer()),
+        # nm_qmix.md, section 2: no absolute values, SARSA TD(λ) with PyMARL2's λ; with RND as its third step.
         "nm_qmix": lambda: QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", td_lambda=0.6),
+        "nm_qmix_rnd": lambda: QLearning(
+            mixer=QmixMixer(monotonic=False), bootstrap="sarsa", td_lambda=0.6, novelty="state"
+        ),
+        "qtran": Qtran,
+        "qtran_alt": QtranAlt,
+        "cw_qmix": lambda: _weighted("central", QmixMixer()),
+        "ow_qmix": lambda: _weighted("optimistic", QmixMixer()),
+        # wqmix_resq.md, 5.4: RMSprop, as its release runs.
+        "resq": lambda: Resq(**{**PORT, "optimizer": "rmsprop"}),
+        "pow_vdn": lambda: _pow(VdnMixer()),
+        "pow_qmix": lambda: _pow(QmixMixer()),
+        "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
+        "mrvf": lambda: Mrvf(optimizer="adam"),
     }
 )
 
@@ -27,9 +73,25 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "iql": "independent Q-learning: every agent regresses its own value on the team return",
         "vdn": "value decomposition: the team value is the sum of local values",
         "qmix": "monotonic, state-conditioned mixing of local values",
+        "qplex": "duelling mixing whose advantages are weighted by the joint action: complete in the IGM class",
+        "qplex_qatten": "QPLEX with attention over agents in place of its affine transformation",
+        "duelmix": "separate value and advantage streams, mixed by the joint history and the state",
         "nm_qmix": "QMIX's mixer without the monotonicity constraint, SARSA(λ) targets",
+        "nm_qmix_rnd": "the same, with a bonus for states that are hard to predict (RND)",
+        "qtran": "a free joint value; the sum of local values must agree with it at the greedy joint action",
+        "qtran_alt": "QTRAN with counterfactual joint values, which make its inequality tight",
+        "cw_qmix": "QMIX fitted with small weights where a central value sees nothing better than the greedy action",
+        "ow_qmix": "QMIX fitted with small weights where it overestimates the target",
+        "resq": "QMIX plus a residual that is never positive and masked at the greedy action",
+        "pow_vdn": "VDN fitted only to joint actions recognized as potentially optimal",
+        "pow_qmix": "QMIX fitted only to joint actions recognized as potentially optimal",
+        "pow_qplex": "QPLEX fitted only to joint actions recognized as potentially optimal",
+        "mrvf": "rounds of factorization, each fitting the gains over the greedy action of the one before",
     }
 )
+
+# The static fields in which registered algorithms of one class differ, beside the mixer's class.
+TELLING = ("weighting", "novelty", "mixer.monotonic", "mixer.transformation")
 
 
 def make(name: Any) -> Any:
@@ -48,14 +110,18 @@ def make(name: Any) -> Any:
 
 
 def name_of(algorithm: Any) -> str:
-    """A short label: the registered name of an algorithm whose parts match one, else its class and mixer."""
+    """A short label: the registered name of an algorithm whose parts match one, else its class."""
     for name, constructor in ALGORITHMS.items():
-        reference = constructor()
-        if type(algorithm) is type(reference) and _kind(algorithm) == _kind(reference):
+        if _kind(algorithm) == _kind(constructor()):
             return name
     return type(algorithm).__name__.lower()
 
 
 def _kind(algorithm: Any) -> tuple[Any, ...]:
-    mixer = algorithm.mixer
-    return type(mixer), getattr(mixer, "monotonic", None)
+    return type(algorithm), type(getattr(algorithm, "mixer", None)), *(_field(algorithm, path) for path in TELLING)
+
+
+def _field(config: Any, path: str) -> Any:
+    for name in path.split("."):
+        config = getattr(config, name, None)
+    return config

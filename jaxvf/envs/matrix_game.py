@@ -83,6 +83,7 @@ class MatrixGame(Environment):
             metric_names=("optimal",),
             fixed_view=True,
             self_ending=True,
+            payoff_game=True,
             one_hot_obs=True,
         )
 

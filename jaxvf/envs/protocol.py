@@ -37,6 +37,7 @@ class EnvSpec:
             a one-step game. Batched views then have size 1 along B, and the networks run once for all of B.
         self_ending: True where every episode terminates by its own rules within `limit_max` steps, so that no value is
             ever bootstrapped from the view behind the last step, and none is stored.
+        payoff_game: True where every episode is one step whose reward is a function of the joint action alone.
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
         storage: dtype that holds observation and state without loss in replay: "float32", or "uint8" for 0/1 features.
     """
@@ -51,6 +52,7 @@ class EnvSpec:
     metric_names: tuple[str, ...] = ()
     fixed_view: bool = False
     self_ending: bool = False
+    payoff_game: bool = False
     one_hot_obs: bool = False
     storage: str = "float32"
 

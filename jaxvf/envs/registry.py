@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from jaxvf.envs.box_pushing import BoxPushing
+from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment
@@ -12,6 +14,8 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
     **{f"matrix_game/{letter}": (lambda payoff=payoff: MatrixGame(payoff)) for letter, payoff in PAYOFFS.items()},
     "two_step_game": TwoStepGame,
     "predator_prey": PredatorPrey,
+    **{f"box_pushing/{size}": (lambda size=size: BoxPushing(size)) for size in (4, 6, 8, 10)},
+    "box_pushing_classic": BoxPushingClassic,
 }
 
 

@@ -122,6 +122,43 @@ class LastAction(Wrapper):
         return view._replace(obs=jnp.concatenate([view.obs, state.last_action], axis=-1))
 
 
+class Noisy(NamedTuple):
+    """An inner state and the noise that stands for its view's state."""
+
+    inner: EnvState
+    noise: Float[Array, "S"]
+
+
+@dataclasses.dataclass(frozen=True)
+class NoiseState(Wrapper):
+    """Replaces the state by independent standard normals, drawn anew at every step (duelmix.md, section 4).
+
+    Part of the environment, so that replay keeps the draw and online and target networks see the same one. Nothing but
+    the view's state changes.
+    """
+
+    @property
+    def spec(self) -> EnvSpec:
+        return dataclasses.replace(self.env.spec, fixed_view=False, storage="float32")
+
+    def init(self, key: Key[Array, ""], params: EnvParams) -> Noisy:
+        inner_key, noise_key = jax.random.split(key)
+        return Noisy(self.env.init(inner_key, params), self._draw(noise_key))
+
+    def transition(
+        self, key: Key[Array, ""], state: Noisy, actions: Int[Array, "N"], params: EnvParams
+    ) -> tuple[Noisy, Outcome]:
+        inner_key, noise_key = jax.random.split(key)
+        inner, outcome = self.env.transition(inner_key, state.inner, actions, params)
+        return Noisy(inner, self._draw(noise_key)), outcome
+
+    def observe(self, state: Noisy, params: EnvParams) -> View:
+        return self.env.observe(state.inner, params)._replace(state=state.noise)
+
+    def _draw(self, key: Key[Array, ""]) -> Float[Array, "S"]:
+        return jax.random.normal(key, (self.env.spec.state_dim,))
+
+
 class Running(NamedTuple):
     """An inner state and what its episode has earned so far."""
 

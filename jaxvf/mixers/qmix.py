@@ -6,42 +6,48 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxvf.hyperparameters import static
+from jaxvf.mixers.context import CONTEXTS, context_parts
+from jaxvf.mixers.protocol import Mixer, Utilities
 from jaxvf.networks.linear import SCHEMES, Linear
 
 
-class QmixMixer(nn.Module):
-    """One hidden layer over the local values whose weights are functions of the state (Rashid et al. 2018, eq. 6).
+class QmixMixer(Mixer):
+    """One hidden layer over the local values whose weights are functions of a context (Rashid et al. 2018, eq. 6).
 
-        Q_tot = w2(s) · elu(q W1(s) + b1(s)) + v(s),    W1, w2 >= 0
+        Q_tot = w2(x) · elu(q W1(x) + b1(x)) + v(x),    W1, w2 >= 0,    x the state, or another context
 
     `monotonic=False` drops the absolute values and nothing else: the unconstrained factorization of Hu et al. 2026,
     section 4. Layer sizes: baselines specification, section 3.
     """
 
     embed: int = static(32, "width of the mixing layer", low=1)
-    hypernet_layers: int = static(2, "1 or 2 linear layers from state to mixing weights", low=1, high=2)
+    hypernet_layers: int = static(2, "1 or 2 linear layers from context to mixing weights", low=1, high=2)
     hypernet_embed: int = static(64, "width inside the two-layer hypernetworks", low=1)
     monotonic: bool = static(True, "keep the mixing weights non-negative")
+    context: str = static("state", "what the mixing weights depend on", choices=CONTEXTS)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact
-    def __call__(self, q: Float[Array, "*batch N"], state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
-        """The team value of the chosen local values, with a trailing axis of one value."""
+    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
+        """The team value of the chosen local values."""
         constrain = jnp.abs if self.monotonic else (lambda weights: weights)
+        q = utilities.chosen
         n_agents = q.shape[-1]
-        w1 = constrain(self._hypernet("w1", state, n_agents * self.embed))
-        w1 = w1.reshape(*state.shape[:-1], n_agents, self.embed)
-        b1 = Linear(self.embed, self.scheme, name="b1")(state)
-        w2 = constrain(self._hypernet("w2", state, self.embed))
-        v = Linear(1, self.scheme, name="v_output")(jax.nn.relu(Linear(self.embed, self.scheme, name="v_input")(state)))
+        context = context_parts(self.context, utilities, state)
+        w1 = constrain(self._hypernet("w1", context, n_agents * self.embed))
+        w1 = w1.reshape(*w1.shape[:-1], n_agents, self.embed)
+        b1 = Linear(self.embed, self.scheme, name="b1")(*context)
+        w2 = constrain(self._hypernet("w2", context, self.embed))
+        v_hidden = jax.nn.relu(Linear(self.embed, self.scheme, name="v_input")(*context))
+        v = Linear(1, self.scheme, name="v_output")(v_hidden)
         # einsum drops a size-one batch axis of the weights, so that all of B share one matrix product.
         hidden = jax.nn.elu(jnp.einsum("...n,...ne->...e", q, w1) + b1)
         return jnp.einsum("...e,...e->...", hidden, w2)[..., None] + v
 
-    def _hypernet(self, name: str, state: Array, features: int) -> Array:
-        x = state
-        if self.hypernet_layers == 2:
-            x = jax.nn.relu(Linear(self.hypernet_embed, self.scheme, name=f"{name}_input")(x))
-        elif self.hypernet_layers != 1:
+    def _hypernet(self, name: str, context: tuple[Array, ...], features: int) -> Array:
+        if self.hypernet_layers == 1:
+            return Linear(features, self.scheme, name=f"{name}_output")(*context)
+        if self.hypernet_layers != 2:
             raise ValueError(f"hypernet_layers={self.hypernet_layers}: QMIX defines 1 or 2")
-        return Linear(features, self.scheme, name=f"{name}_output")(x)
+        hidden = jax.nn.relu(Linear(self.hypernet_embed, self.scheme, name=f"{name}_input")(*context))
+        return Linear(features, self.scheme, name=f"{name}_output")(hidden)

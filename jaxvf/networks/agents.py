@@ -1,7 +1,10 @@
 """Agent networks: local observation history to one value per action. Parameters are shared by all agents.
 
-Every agent network is called on whole sequences, `(obs [T, B, N, O], carry, n_actions) -> q [T, B, N, A], carry`;
-acting is the same call with T = 1. `carry=None` says that the sequence begins at the first frame of an episode.
+Every agent network is called on whole sequences,
+`(obs [T, B, N, O], carry, n_outputs) -> outputs [T, B, N, n_outputs], features [T, B, N, H], carry`; acting is the same
+call with T = 1. `carry=None` says that the sequence begins at the first frame of an episode. The outputs are one value
+per action, or more where a learner asks for them; the features are what the network knows of an agent's history, for
+whoever wants to condition on it.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,11 +28,11 @@ class RecurrentAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N H"] | None, n_actions: int
-    ) -> tuple[Float[Array, "T B N A"], Float[Array, "B N H"]]:
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N H"] | None, n_outputs: int
+    ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N H"]]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
         states, carry = GRU(self.hidden, self.scheme, name="gru")(x, carry)
-        return Linear(n_actions, self.scheme, name="output")(states), carry
+        return Linear(n_outputs, self.scheme, name="output")(states), states, carry
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
         """What is remembered before the first frame: zeros."""
@@ -44,11 +47,11 @@ class FeedForwardAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_actions: int
-    ) -> tuple[Float[Array, "T B N A"], Float[Array, "B N 0"] | None]:
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int
+    ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N 0"] | None]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="middle")(x))
-        return Linear(n_actions, self.scheme, name="output")(x), carry
+        return Linear(n_outputs, self.scheme, name="output")(x), x, carry
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
         """Nothing."""
@@ -59,20 +62,20 @@ class TabularAgent(nn.Module):
     """One value per agent, observation id and action: no network between data and values, as theory assumes.
 
     The id of an observation is the position of the one in its one-hot vector, so the environment must declare
-    `one_hot_obs`. Every agent has a table of its own.
+    `one_hot_obs`. Every agent has a table of its own. Its features are the one-hot observation itself.
     """
 
     scale: float = static(0.1, "initial values are uniform in ± this", low=0.0)
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_actions: int
-    ) -> tuple[Float[Array, "T B N A"], Float[Array, "B N 0"] | None]:
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int
+    ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N O"], Float[Array, "B N 0"] | None]:
         def init(key: Array, shape: tuple[int, ...]) -> Array:
             return jax.random.uniform(key, shape, minval=-self.scale, maxval=self.scale)
 
-        table = self.param("table", init, (*obs.shape[-2:], n_actions))
-        return jnp.einsum("tbno,noa->tbna", obs, table), carry
+        table = self.param("table", init, (*obs.shape[-2:], n_outputs))
+        return jnp.einsum("tbno,noa->tbna", obs, table), obs, carry
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
         """Nothing."""

@@ -42,8 +42,13 @@ def _project_backward(residuals: tuple[Array, Array], grad: Array) -> tuple[Arra
 project.defvjp(_project_forward, _project_backward)
 
 
+def join_agents(x: Float[Array, "*batch N F"]) -> Float[Array, "*batch N*F"]:
+    """All agents' rows as one vector, agent by agent."""
+    return x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+
+
 class Linear(nn.Module):
-    """An affine map of the last axis.
+    """An affine map of the last axis, or of the concatenation of several arrays along it.
 
     `scheme="torch"` starts weights and biases as PyTorch does, which parity runs need because hypernetworks are
     sensitive to scale; "lecun" is flax's default: normal weights, zero biases.
@@ -53,11 +58,41 @@ class Linear(nn.Module):
     scheme: str = "torch"
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*batch I"]) -> Float[Array, "*batch F"]:
+    def __call__(self, *parts: Float[Array, "..."]) -> Float[Array, "*batch F"]:
+        """The map of the concatenated `parts`, each [*batch, I_k]; their batch axes broadcast.
+
+        A part that does not vary along an axis has size 1 there and is multiplied once: nothing is concatenated.
+        """
+        widths = [part.shape[-1] for part in parts]
         if self.scheme == "torch":
-            kernel_init = bias_init = uniform_fan_in(x.shape[-1])
+            kernel_init = bias_init = uniform_fan_in(sum(widths))
         else:
             kernel_init, bias_init = nn.initializers.lecun_normal(), nn.initializers.zeros_init()
-        kernel = self.param("kernel", kernel_init, (x.shape[-1], self.features))
+        kernel = self.param("kernel", kernel_init, (sum(widths), self.features))
         bias = self.param("bias", bias_init, (self.features,))
-        return project(x, kernel) + bias
+        starts = [sum(widths[:place]) for place in range(len(widths))]
+        products = [
+            project(part, kernel[start : start + width])
+            for part, start, width in zip(parts, starts, widths, strict=True)
+        ]
+        return sum(products[1:], products[0]) + bias
+
+
+class MLP(nn.Module):
+    """Linear layers with relu between them, none after the last.
+
+    Attributes:
+        widths: outputs of each layer.
+        scheme: how weights start, as in `Linear`.
+    """
+
+    widths: tuple[int, ...]
+    scheme: str = "torch"
+
+    @nn.compact
+    def __call__(self, *parts: Float[Array, "..."]) -> Float[Array, "*batch F"]:
+        """The output for the concatenated `parts`, each [*batch, I_k]; their batch axes broadcast."""
+        x = Linear(self.widths[0], self.scheme, name="layer_0")(*parts)
+        for index, width in enumerate(self.widths[1:], start=1):
+            x = Linear(width, self.scheme, name=f"layer_{index}")(jax.nn.relu(x))
+        return x

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxvf.envs.protocol import Environment
+from jaxvf.envs.protocol import Environment, View
 from jaxvf.results.policy import Policy
 from jaxvf.training import for_algorithm
+from jaxvf.value.replay import Episodes
 
 
 class JointValues(NamedTuple):
@@ -18,13 +19,20 @@ class JointValues(NamedTuple):
 
     Attributes:
         local: local values q_i(u_i).
-        joint: Q_tot of every joint action; NaN for a learner that mixes nothing.
-        greedy: the tuple of local argmaxes, which is what the agents play.
+        heads: every value of joint actions that the learner has, by name; "q_tot" is the factored one. A learner that
+            mixes nothing has none.
+        greedy: what the agents play.
     """
 
     local: Float[np.ndarray, "runs N A"]
-    joint: Float[np.ndarray, "runs *actions"]
+    heads: dict[str, Float[np.ndarray, "runs *actions"]]
     greedy: Int[np.ndarray, "runs N"]
+
+    @property
+    def joint(self) -> Float[np.ndarray, "runs *actions"]:
+        """Q_tot of every joint action; NaN for a learner that mixes nothing."""
+        n_agents, n_actions = self.local.shape[1:]
+        return self.heads.get("q_tot", np.full((len(self.local), *[n_actions] * n_agents), np.nan, np.float32))
 
     def reaches(self, payoff: Float[np.ndarray, "*actions"]) -> np.ndarray:
         """Whether the greedy joint action pays the maximum, [runs]."""
@@ -44,18 +52,33 @@ def joint_values(policies: Sequence[Policy]) -> JointValues:
     env, algorithm = policies[0].env, policies[0].algorithm
     seen = for_algorithm(env, algorithm)
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[policy.params for policy in policies])
-    local, joint = jax.jit(jax.vmap(lambda params: _tables(seen, algorithm, params)))(stacked)
-    return JointValues(np.asarray(local), np.asarray(joint), np.asarray(local).argmax(axis=-1))
+    # Traced fields may differ too: the tolerance of a recognizer, the bonus of an anchor.
+    learners = jax.tree.map(lambda *leaves: np.asarray(leaves, np.float32), *[policy.algorithm for policy in policies])
+    tables = jax.jit(jax.vmap(lambda learner, params: _tables(seen, learner, params)))(learners, stacked)
+    return JointValues(*jax.tree.map(np.asarray, tables))
 
 
-def _tables(env: Environment, algorithm: Any, params: Any) -> tuple[jax.Array, jax.Array]:
+def _tables(env: Environment, algorithm: Any, params: Any) -> tuple[jax.Array, dict[str, jax.Array], jax.Array]:
     view = env.observe(env.init(jax.random.key(0), env.default_params()), env.default_params())
     spec = env.spec
-    q, _ = algorithm.agent.apply(params.agent, view.obs[None, None], None, spec.n_actions)
-    local = q[0, 0]
     shape = (spec.n_actions,) * spec.n_agents
     actions = jnp.stack([axis.reshape(-1) for axis in jnp.meshgrid(*map(jnp.arange, shape), indexing="ij")], axis=-1)
-    chosen = jnp.take_along_axis(local[None], actions[..., None], axis=-1)[..., 0]
-    value = algorithm.joint_value(params, chosen, view.state[None])
-    joint = value[:, 0] if value.shape[-1] == 1 else jnp.full(len(actions), jnp.nan)
-    return local, joint.reshape(shape)
+    frames = _frames(view, actions)
+    local = algorithm.unroll(params.agent, frames).outputs[0, 0, :, : spec.n_actions]
+    values = algorithm.joint_values(params, frames)
+    heads = {
+        name: jnp.broadcast_to(value[0, :, 0], len(actions)).reshape(shape)
+        for name, value in values.items()
+        if value.shape[-1] == 1
+    }
+    batched = jax.tree.map(lambda leaf: leaf[None], view)
+    greedy, _ = algorithm.greedy(params, algorithm.initial_carry((1, spec.n_agents)), batched)
+    return local, heads, greedy[0]
+
+
+def _frames(view: View, actions: Int[jax.Array, "joint N"]) -> Episodes:
+    """Episodes of one frame that all show the same view, one for each joint action."""
+    nothing = jnp.zeros((1, 1))
+    flag = nothing.astype(bool)
+    obs, state, avail = (leaf[None, None] for leaf in (view.obs, view.state, view.avail))
+    return Episodes(obs, state, avail, actions[None], nothing, flag, flag, ~flag)

@@ -13,6 +13,7 @@ class Purpose(enum.IntEnum):
     COLLECT = 1
     REPLAY = 2
     EVALUATE = 3
+    UPDATE = 4
 
 
 def run_key(root: int, seed: Int[Array, ""], purpose: Purpose, count: Int[Array, ""] | int = 0) -> Key[Array, ""]:

@@ -14,13 +14,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, where_done
-from jaxvf.envs.wrappers import AgentId, LastAction
+from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
 from jaxvf.errors import InputError
 from jaxvf.training.clock import Clock, Pace
 from jaxvf.training.evaluation import carry_batch, evaluate
 from jaxvf.training.keys import Purpose, run_key
 from jaxvf.training.rollout import rollout
 from jaxvf.value import replay as ring
+from jaxvf.value.learner import Progress
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, "R"]]
@@ -138,12 +139,17 @@ class Program:
         A loop whose length is a scalar, not a `cond`: it updates parameters in place, where the branches of a `cond`
         copy them.
         """
-        key = run_key(self.root, run.seed, Purpose.REPLAY, clock.iteration)
+        replay_key, update_key = (
+            run_key(self.root, run.seed, purpose, clock.iteration) for purpose in (Purpose.REPLAY, Purpose.UPDATE)
+        )
+        spec = self.env.spec
 
         def update(index: Int[Array, ""], learner: Any) -> tuple[Any, dict[str, Array]]:
-            batch_key = jax.random.fold_in(key, index)
+            batch_key, key = jax.random.fold_in(replay_key, index), jax.random.fold_in(update_key, index)
             batch = ring.sample(run.replay, batch_key, self.pace.stored(clock), algorithm.batch_size)
-            return algorithm.update(learner, batch, clock.updates + index)
+            if spec.payoff_game and spec.fixed_view and spec.n_actions**spec.n_agents < algorithm.batch_size:
+                batch = ring.by_joint_action(batch, spec.n_actions)
+            return algorithm.update(learner, batch, key, Progress(clock.updates + index, run.env_steps))
 
         def one_more(index: Int[Array, ""], carried: tuple[Any, dict[str, Array]]) -> tuple[Any, dict[str, Array]]:
             learner, metrics = update(index, carried[0])
@@ -161,7 +167,9 @@ class Program:
 
 
 def for_algorithm(env: Environment, algorithm: Any) -> Environment:
-    """`env` with what the algorithm wants appended to observations: previous action, then agent index."""
+    """`env` as the algorithm wants to see it: noise for a state, previous action and agent index in observations."""
+    if algorithm.noisy_state:
+        env = NoiseState(env)
     if algorithm.last_action:
         env = LastAction(env)
     return AgentId(env) if algorithm.agent_id else env

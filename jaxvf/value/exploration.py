@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.networks.masks import mask_unavailable
+
 
 def linear_schedule(
     step: Int[Array, ""],
@@ -20,16 +22,9 @@ def greedy(q: Float[Array, "*b N A"], avail: Bool[Array, "*b N A"]) -> Int[Array
     return jnp.argmax(mask_unavailable(q, avail), axis=-1)
 
 
-def mask_unavailable(q: Float[Array, "*b A"], avail: Bool[Array, "*b A"]) -> Float[Array, "*b A"]:
-    """`q` with unavailable actions below every available one, whatever its value; finite, so that gradients are too."""
-    lowest = jnp.finfo(q.dtype).min
-    # Even a diverging network's -inf stays above the mask.
-    return jnp.where(avail, jnp.maximum(q, lowest / 2), lowest)
-
-
 def uniform(key: Key[Array, ""], avail: Bool[Array, "*b N A"], num_envs: int) -> Int[Array, "B N"]:
     """A uniformly random available action of every agent, independently in each of `num_envs` environments."""
-    return _nth_available(jax.random.uniform(key, (num_envs, avail.shape[-2])), avail)
+    return nth_available(jax.random.uniform(key, (num_envs, avail.shape[-2])), avail)
 
 
 def epsilon_greedy(
@@ -43,11 +38,25 @@ def epsilon_greedy(
 
     `q` and `avail` may have size 1 along B; actions always have `num_envs`.
     """
+    return explore(key, greedy(q, avail), avail, epsilon, num_envs)
+
+
+def explore(
+    key: Key[Array, ""],
+    actions: Int[Array, "*b N"],
+    avail: Bool[Array, "*b N A"],
+    epsilon: Float[Array, ""],
+    num_envs: int,
+    *,
+    together: bool = False,
+) -> Int[Array, "B N"]:
+    """`actions`, but each agent's own coin (or, with `together`, one for all) replaces them with probability ε."""
     coin, choice = jax.random.uniform(key, (2, num_envs, avail.shape[-2]))
-    return jnp.where(coin < epsilon, _nth_available(choice, avail), greedy(q, avail))
+    coin = coin[:, :1] if together else coin
+    return jnp.where(coin < epsilon, nth_available(choice, avail), actions)
 
 
-def _nth_available(fraction: Float[Array, "B N"], avail: Bool[Array, "*b N A"]) -> Int[Array, "B N"]:
+def nth_available(fraction: Float[Array, "*b N"], avail: Bool[Array, "*b N A"]) -> Int[Array, "*b N"]:
     """The available action at `fraction` of the way through the list of available ones."""
     rank = jnp.cumsum(avail, axis=-1)
     nth = jnp.floor(fraction * rank[..., -1]).astype(rank.dtype)

@@ -31,7 +31,7 @@ class Episodes(NamedTuple):
     reward: Float[Array, "T B"]
     terminated: Bool[Array, "T B"]
     truncated: Bool[Array, "T B"]
-    filled: Bool[Array, "T B"]  # a step that was really taken
+    filled: Bool[Array, "T B"]  # a step that was really taken; a number where a row stands for several episodes
 
 
 # What is the same in every episode where all environments look alike and end together (`EnvSpec.fixed_view`).
@@ -79,6 +79,21 @@ def sample(replay: Episodes, key: Key[Array, ""], stored: Int[Array, ""], batch_
         return ring.at[:, slots].get(mode="promise_in_bounds") if ring.shape[1] > 1 else ring
 
     return jax.tree.map(pick, replay)
+
+
+def by_joint_action(batch: Episodes, n_actions: int) -> Episodes:
+    """A batch of a one-step game as one row per joint action, which counts as often as the batch holds it.
+
+    Where the reward is a function of the joint action alone (`EnvSpec.payoff_game`) every sum over the batch is the
+    same, and networks run on A^N rows instead of one for each episode.
+    """
+    n_agents = batch.actions.shape[-1]
+    rows = jnp.indices((n_actions,) * n_agents).reshape(n_agents, -1).T
+    place = n_actions ** jnp.arange(n_agents - 1, -1, -1)
+    holds = jax.nn.one_hot(batch.actions[0] @ place, len(rows))
+    count = holds.sum(axis=0)
+    reward = batch.reward[0] @ holds / jnp.maximum(count, 1.0)
+    return batch._replace(actions=rows[None].astype(batch.actions.dtype), reward=reward[None], filled=count[None])
 
 
 def distinct_integers(key: Key[Array, ""], size: Int[Array, ""], count: int) -> Int[Array, "count"]:

@@ -1,11 +1,13 @@
 """QMIX's mixer against its equations: sizes, numbers, signs."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvf.mixers import MIXERS, NoMixer, QmixMixer, VdnMixer
+from jaxvf.mixers import MIXERS, NoMixer, QmixMixer, VdnMixer, init_mixer
 
 N, S = 3, 10
 
@@ -24,22 +26,22 @@ def inputs(*batch: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("monotonic", [True, False])
 def test_qmix_has_the_reference_parameter_count(n_agents, state_dim, expected, monotonic):
     mixer = QmixMixer(monotonic=monotonic)
-    shapes = jax.eval_shape(mixer.init, jax.random.key(0), np.zeros(n_agents), np.zeros(state_dim))
+    shapes = jax.eval_shape(lambda: init_mixer(mixer, jax.random.key(0), n_agents, 3, 5, state_dim))
     assert count(shapes) == expected
 
 
-def test_vdn_and_iql_have_no_parameters():
+def test_vdn_and_iql_have_no_parameters(value_of):
     """VDN is 1 + 2 + 4 = 7; independent learners keep the three values apart."""
     q, state = np.array([[1.0, 2.0, 4.0]]), np.zeros((1, S))
     for mixer, expected in ((VdnMixer(), [[7.0]]), (NoMixer(), [[1.0, 2.0, 4.0]])):
-        params = mixer.init(jax.random.key(0), q, state)
+        params = init_mixer(mixer, jax.random.key(0), 3, 3, 5, S)
         assert count(params) == 0
-        np.testing.assert_array_equal(mixer.apply(params, q, state), expected)
+        np.testing.assert_array_equal(value_of(mixer, params, q, state), expected)
 
 
 @pytest.mark.parametrize("monotonic", [True, False])
 @pytest.mark.parametrize(("embed", "layers"), [(32, 2), (5, 2), (5, 1)])
-def test_qmix_equals_its_equations(random_params, monotonic, embed, layers):
+def test_qmix_equals_its_equations(random_params, value_of, monotonic, embed, layers):
     """baselines.md, section 3, with the absolute value on the output of both weight hypernetworks."""
     mixer = QmixMixer(embed=embed, hypernet_layers=layers, hypernet_embed=7, monotonic=monotonic)
     params = random_params(mixer, N, S)
@@ -61,47 +63,48 @@ def test_qmix_equals_its_equations(random_params, monotonic, embed, layers):
         hidden = np.where(before > 0, before, np.expm1(before))  # elu
         value = linear("v_output", np.maximum(linear("v_input", s), 0))
         expected.append(hidden @ hypernet("w2", s) + value)
-    np.testing.assert_allclose(jax.jit(mixer.apply)(params, q, state), expected, rtol=1e-5, atol=1e-5)
+    value = jax.jit(value_of, static_argnums=0)(mixer, params, q, state)
+    np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_qmix_defines_one_or_two_hypernetwork_layers():
     with pytest.raises(ValueError, match="hypernet_layers=3"):
-        jax.eval_shape(QmixMixer(hypernet_layers=3).init, jax.random.key(0), np.zeros(N), np.zeros(S))
+        init_mixer(QmixMixer(hypernet_layers=3), jax.random.key(0), N, 3, 5, S)
 
 
-def slopes(mixer, params) -> np.ndarray:
+def slopes(mixer, params, value_of) -> np.ndarray:
     """dQ_tot/dq_i at 20 random values and states, for every mixer of `params`: [mixers, 20, N]."""
-    slope = jax.grad(lambda q, state, params: mixer.apply(params, q, state)[0])
+    slope = jax.grad(lambda q, state, params: value_of(mixer, params, q, state)[0])
     over_inputs = jax.vmap(slope, in_axes=(0, 0, None))
     return np.asarray(jax.jit(jax.vmap(over_inputs, in_axes=(None, None, 0)))(*inputs(20), params))
 
 
-def test_a_monotonic_mixer_never_falls(random_params):
+def test_a_monotonic_mixer_never_falls(random_params, value_of):
     mixer = QmixMixer()
-    found = slopes(mixer, random_params(mixer, N, S, 200))
+    found = slopes(mixer, random_params(mixer, N, S, 200), value_of)
     assert found.min() >= 0
     assert (found.max(axis=(0, 1)) > 0.1).all()  # and is not flat
 
 
-def test_without_the_constraint_both_signs_occur_for_every_agent(random_params):
+def test_without_the_constraint_both_signs_occur_for_every_agent(random_params, value_of):
     mixer = QmixMixer(monotonic=False)
-    found = slopes(mixer, random_params(mixer, N, S, 200))
+    found = slopes(mixer, random_params(mixer, N, S, 200), value_of)
     assert (found.min(axis=(0, 1)) < -0.1).all()
     assert (found.max(axis=(0, 1)) > 0.1).all()
 
 
-def test_non_negative_weights_make_both_mixers_equal(random_params):
+def test_non_negative_weights_make_both_mixers_equal(random_params, value_of):
     """The absolute value is the only difference: with positive hypernetwork outputs there is none."""
     params = jax.tree.map(np.abs, random_params(QmixMixer(), N, S))  # relu keeps them positive for every state
     q, state = inputs(50)
-    constrained, free = jax.jit(QmixMixer().apply), jax.jit(QmixMixer(monotonic=False).apply)
+    constrained, free = (jax.jit(functools.partial(value_of, QmixMixer(monotonic=sign))) for sign in (True, False))
     np.testing.assert_array_equal(constrained(params, q, state), free(params, q, state))
     negative = jax.tree.map(np.negative, params)
     assert np.abs(constrained(negative, q, state) - free(negative, q, state)).max() > 0.1
 
 
 @pytest.mark.parametrize("name", MIXERS)
-def test_one_state_equals_the_same_state_repeated(random_params, name):
+def test_one_state_equals_the_same_state_repeated(random_params, value_of, name):
     """A state of size 1 along B gives every number and gradient of B equal rows."""
     mixer = MIXERS[name]()
     q, state = inputs(5, 4)
@@ -110,7 +113,7 @@ def test_one_state_equals_the_same_state_repeated(random_params, name):
     @jax.jit
     def run(params, q, state):
         def loss(params, q):
-            value = mixer.apply(params, q, state)
+            value = value_of(mixer, params, q, state)
             return jnp.sum(weight * value), value
 
         return jax.grad(loss, argnums=(0, 1), has_aux=True)(params, q)
@@ -126,12 +129,13 @@ def test_one_state_equals_the_same_state_repeated(random_params, name):
 @pytest.mark.parametrize("name", MIXERS)
 @pytest.mark.parametrize("shape", [(), (1,), (1, 1), (5, 1), (1, 4), (5, 4)])
 @pytest.mark.parametrize("n_agents", [1, N])
-def test_size_one_axes_keep_their_place(name, shape, n_agents):
+def test_size_one_axes_keep_their_place(value_of, name, shape, n_agents):
     mixer = MIXERS[name]()
 
     def value(q, state):
-        return mixer.apply(mixer.init(jax.random.key(0), q, state), q, state)
+        params = init_mixer(mixer, jax.random.key(0), n_agents, 3, 5, state.shape[-1])
+        return value_of(mixer, params, q, state)
 
-    for state_dim in (1, S):
+    for state_dim in (n_agents, S):  # the attention variant wants an entry for every agent
         result = jax.eval_shape(value, np.zeros((*shape, n_agents)), np.zeros((*shape, state_dim)))
         assert result.shape == (*shape, n_agents if name == "none" else 1)

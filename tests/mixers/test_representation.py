@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from jaxvf.envs.matrix_game import PAYOFFS
-from jaxvf.mixers import QmixMixer, VdnMixer
+from jaxvf.mixers import QmixMixer, Utilities, VdnMixer, init_mixer
 
 TABLES = {
     "and": ((0, 0), (0, 1)),
@@ -39,7 +39,7 @@ def test_vdn_least_squares_errors(payoff, expected):
 
     def table(q):
         pairs = jnp.stack(jnp.broadcast_arrays(q[0][:, None], q[1][None, :]), axis=-1)
-        return VdnMixer().apply({}, pairs, jnp.zeros(1)).reshape(-1)
+        return VdnMixer().apply({}, Utilities.of_chosen(pairs), jnp.zeros(1)).reshape(-1)
 
     design = np.asarray(jax.jacobian(table)(jnp.zeros((2, actions)))).reshape(actions**2, -1)
     fit = design @ np.linalg.lstsq(design, payoff.reshape(-1), rcond=None)[0]
@@ -68,7 +68,7 @@ def fits(monotonic: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
         def errors(params):
             q, mixing = params
             pairs = jnp.stack(jnp.broadcast_arrays(q[0][:, None], q[1][None, :]), axis=-1)
-            return weight * (payoff - mixer.apply(mixing, pairs, state)[..., 0])
+            return weight * (payoff - mixer.apply(mixing, Utilities.of_chosen(pairs), state)[..., 0])
 
         def step(carried, _):
             params, opt_state, best = carried
@@ -77,7 +77,7 @@ def fits(monotonic: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
             return (optax.apply_updates(params, steps), opt_state, jnp.minimum(best, loss)), None
 
         q_key, mixer_key = jax.random.split(key)
-        start = jax.random.uniform(q_key, (2, 3), minval=-3, maxval=3), mixer.init(mixer_key, jnp.zeros(2), state)
+        start = jax.random.uniform(q_key, (2, 3), minval=-3, maxval=3), init_mixer(mixer, mixer_key, 2, 3, 0, 1)
         (params, _, best), _ = jax.lax.scan(step, (start, optimizer.init(start), jnp.inf), None, FIT_STEPS)
         return best, jnp.abs(errors(params)).max()
 

@@ -33,7 +33,8 @@ def abstract(agent, shape, actions=A, carry=None):
 
     def start(obs):
         params = agent.init(jax.random.key(0), obs, carry, actions)
-        return *agent.apply(params, obs, carry, actions), params
+        values, _, carry_after = agent.apply(params, obs, carry, actions)
+        return values, carry_after, params
 
     return jax.eval_shape(start, jax.ShapeDtypeStruct(shape, jnp.float32))
 
@@ -46,7 +47,8 @@ def random_params(agent, obs_dim=O):
 
 @functools.partial(jax.jit, static_argnames="agent")
 def unroll(agent, params, obs, carry=None):
-    return agent.apply(params, obs, carry, A)
+    values, _, carry = agent.apply(params, obs, carry, A)
+    return values, carry
 
 
 @pytest.mark.parametrize(("inputs", "actions", "expected"), [(6, 5, 25733), (30, 11, 27659)])
@@ -143,6 +145,19 @@ def test_tabular_values_start_small_and_different():
     assert len(np.unique(table)) == table.size  # no two entries start alike, those of two agents included
 
 
+def test_features_are_what_the_values_are_made_of():
+    """The recurrent agent's are its GRU states, a table's the one-hot observation, and values are linear in both."""
+    obs = one_hot(np.random.default_rng(1).integers(0, O, (T, B, N)))
+    for agent in (RecurrentAgent(hidden=6), FeedForwardAgent(hidden=6)):
+        params = random_params(agent)
+        values, features, carry = jax.jit(agent.apply, static_argnums=3)(params, obs, None, A)
+        output = params["params"]["output"]
+        np.testing.assert_allclose(values, features @ output["kernel"] + output["bias"], rtol=1e-4, atol=1e-5)
+        if isinstance(agent, RecurrentAgent):
+            np.testing.assert_array_equal(features[-1], carry)
+    np.testing.assert_array_equal(TabularAgent().apply(random_params(TabularAgent()), obs, None, A)[1], obs)
+
+
 @pytest.mark.parametrize("name", AGENTS)
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, B, N, O), (T, 1, N, O), (T, B, 1, O), (T, B, N, 1)])
 @pytest.mark.parametrize("actions", [1, A])
@@ -164,7 +179,7 @@ def test_one_observation_equals_the_same_one_repeated(name):
     @jax.jit
     def values(params, obs):
         def loss(params):
-            q, _ = agent.apply(params, obs, None, A)
+            q, *_ = agent.apply(params, obs, None, A)
             return jnp.sum(weight * q), q
 
         return jax.grad(loss, has_aux=True)(params)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from jaxvf.networks.masks import mask_unavailable
 from jaxvf.value import exploration
 
 B, N, A = 3, 2, 5
@@ -59,10 +60,10 @@ def test_no_rule_picks_an_unavailable_action(avail, q, epsilon, seed):
 
 def test_masked_values_are_finite_and_pass_no_gradient():
     q, avail = jnp.array([[1.0, 2.0, 3.0]]), jnp.array([[True, False, True]])
-    masked = exploration.mask_unavailable(q, avail)
+    masked = mask_unavailable(q, avail)
     np.testing.assert_array_equal(masked[0, jnp.array([0, 2])], [1.0, 3.0])  # the others stay exactly as they are
     assert np.isfinite(masked).all()
-    grad = jax.grad(lambda q: exploration.mask_unavailable(q, avail).max())(q)
+    grad = jax.grad(lambda q: mask_unavailable(q, avail).max())(q)
     np.testing.assert_array_equal(grad, [[0.0, 0.0, 1.0]])
 
 

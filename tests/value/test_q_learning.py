@@ -10,7 +10,8 @@ from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.value import QLearning
-from jaxvf.value.q_learning import LearnerState, Networks
+from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.q_learning import Networks
 from jaxvf.value.replay import Episodes
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Values are [agent, frame, action], and the
@@ -50,7 +51,9 @@ def fresh(learner: QLearning) -> LearnerState:
     return LearnerState(online, target, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
 
 
-update = jax.jit(lambda learner, state, batch: learner.update(state, batch, jnp.int32(0)))
+@jax.jit
+def update(learner, state, batch):
+    return learner.update(state, batch, jax.random.key(0), Progress(jnp.int32(0), jnp.int32(0)))
 
 
 def loss_of(batch: Episodes, **fields) -> float:

@@ -1,0 +1,57 @@
+"""The unconstrained joint value Q_C that weighted QMIX, POW, ResQ and MRVF bootstrap from."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxvf.envs.protocol import EnvSpec
+from jaxvf.mixers import UnrestrictedMixer, init_mixer, utilities_of
+from jaxvf.value.learner import Frames, Unrolled, ValueLearner
+from jaxvf.value.replay import Episodes
+
+
+class CentralParams(NamedTuple):
+    """Agent networks of its own, one value per action each, and the unrestricted mixer."""
+
+    agent: Any
+    mixer: Any
+
+
+class CentralValue(NamedTuple):
+    """Q_C(τ, u, s) = FF(s, c_1(u_1) ... c_n(u_n)) + V(s) (pow specification, 3.2).
+
+    Attributes:
+        learner: whose kind of agent network is used, with other parameters.
+        width: of the mixer's hidden layers.
+        non_positive: pass it through -|·|, as ResQ's residual is.
+    """
+
+    learner: ValueLearner
+    width: int
+    non_positive: bool = False
+
+    @property
+    def mixer(self) -> UnrestrictedMixer:
+        """The mixer's module."""
+        return UnrestrictedMixer(self.width, self.non_positive)
+
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> CentralParams:
+        """Fresh networks."""
+        agent_key, mixer_key = jax.random.split(key)
+        agent, features = self.learner.init_agent(agent_key, spec)
+        mixer = init_mixer(self.mixer, mixer_key, spec.n_agents, spec.n_actions, features, spec.state_dim)
+        return CentralParams(agent, mixer)
+
+    def unroll(self, params: CentralParams, batch: Episodes) -> Unrolled:
+        """Its agents over whole episodes."""
+        return self.learner.unroll(params.agent, batch)
+
+    def value(
+        self, params: CentralParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
+    ) -> Float[Array, "F B 1"]:
+        """The value of joint actions in the given frames."""
+        utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
+        value: Any = self.mixer.apply(params.mixer, utilities, frames.state)
+        return jnp.asarray(value)

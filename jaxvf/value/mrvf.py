@@ -1,0 +1,221 @@
+"""MRVF: rounds of value factorization, each fitting only what improves on the greedy joint action of the one before.
+
+    p^1 = argmax of q^1;    p^k = argmax of a_i(u) = q_i^k(u, p_i) - q_i^k(p_i, p_i), with a bonus ζ for staying at p_i
+    F^k(u) = M^k(a(u)) - M^k(0) + Σ_i a_i(u_i)    regresses    max(0, Q_J(u) - Q_J(p^{k-1}) - ξ)
+
+Every joint action not better than p^{k-1} has target 0, so local optima below it are cut off. An agent needs its own
+previous action alone: execution stays decentralized (Tao et al. 2026; mrvf specification, section 3).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from jaxvf.envs.protocol import EnvSpec
+from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.mixers import Utilities, utilities_of
+from jaxvf.networks.agents import TabularAgent
+from jaxvf.networks.rounds import RoundHead, TabularRoundHead
+from jaxvf.value import exploration
+from jaxvf.value.central import CentralParams, CentralValue
+from jaxvf.value.imagination import imagined_actions
+from jaxvf.value.learner import Frames, LearnerState, MixedLearner, Progress, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.replay import Episodes
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+class Round(NamedTuple):
+    """Parameters of one round k >= 2: the agents' head and the mixer M^k."""
+
+    head: Any
+    mixer: Any
+
+
+class MrvfParams(NamedTuple):
+    """Parameters of the shared agents (with the values of round 1), its mixer, later rounds, and Q_J."""
+
+    agent: Any
+    mixer: Any
+    rounds: tuple[Round, ...]
+    central: CentralParams
+
+
+class Choice(NamedTuple):
+    """What the rounds choose in some frames."""
+
+    actions: list[Int[Array, "F B N"]]  # p^1 ... p^K
+    gains: list[Float[Array, "F B N A"]]  # a_i(u) of rounds 2 ... K, 0 at the anchor
+
+
+@hyperparameters
+class Mrvf(MixedLearner):
+    """Multi-round value factorization. With rounds=1 it is the mixer's method, bootstrapped from Q_J."""
+
+    rounds: int = static(2, "K", low=1)
+    central_width: int = static(256, "width of the unconstrained mixer of Q_J", low=1)
+    exploration: str = static("central", "one coin for all agents, or one each", choices=("central", "independent"))
+    behaviour_round: str = static(
+        "multi", "whose greedy action is explored around: a random round's or the last", choices=("multi", "last")
+    )
+    imagined: int = static(0, "imagined joint actions per frame for rounds >= 2, random ones and both anchors", low=0)
+    deviations: int = static(0, "imagined single-agent deviations from the anchor per frame", low=0)
+    threshold: float = traced(0.02, "ξ, gains that are cut off", low=0)
+    anchor_bonus: float = traced(0.005, "ζ, advantage of staying", low=0)
+    gain_penalty: float = traced(0.0, "λ_a, weight of the mean squared advantage of rounds >= 2", low=0)
+    central_rate: float = traced(10.0, "step size of Q_J as a multiple of learning_rate", low=0)
+
+    @property
+    def central(self) -> CentralValue:
+        """The unconstrained value Q_J."""
+        return CentralValue(self, self.central_width)
+
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
+        """Fresh networks; values of later rounds start at 0. Only Q_J has a target copy."""
+        agent_key, mixer_key, central_key, *round_keys = jax.random.split(key, 3 + 2 * (self.rounds - 1))
+        agent, width = self.init_agent(agent_key, spec)
+        features = jnp.zeros((1, 1, spec.n_agents, width))
+        actions = jnp.zeros((1, 1, spec.n_agents, spec.n_actions))
+        later = tuple(
+            Round(self._head().init(head_key, features, actions), self.init_mixer(key, spec, width))
+            for head_key, key in zip(round_keys[::2], round_keys[1::2], strict=True)
+        )
+        mixer = self.init_mixer(mixer_key, spec, width)
+        params = MrvfParams(agent, mixer, later, self.central.init(central_key, spec))
+        return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
+
+    def act(
+        self, state: LearnerState, carry: Any, view: Any, key: Key[Array, ""], env_steps: Int[Array, ""], num_envs: int
+    ) -> tuple[Int[Array, "B N"], Any]:
+        """ε-greedy around the greedy action of one round; or uniform."""
+        if self.behaviour == "uniform":
+            return exploration.uniform(key, view.avail, num_envs), carry
+        seen, carry = self.look(state.params.agent, carry, view)
+        actions = self.choose(state.params, seen, view.avail).actions
+        round_key, explore_key = jax.random.split(key)
+        if self.behaviour_round == "multi":
+            drawn = jax.random.randint(round_key, (num_envs, 1), 0, self.rounds)
+            greedy = jnp.select([drawn == k for k in range(self.rounds)], actions)
+        else:
+            greedy = actions[-1]
+        together = self.exploration == "central"
+        epsilon = self.epsilon(env_steps)
+        return exploration.explore(explore_key, greedy, view.avail, epsilon, num_envs, together=together), carry
+
+    def greedy(self, params: MrvfParams, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
+        """p^K: every agent goes through the rounds by itself."""
+        seen, carry = self.look(params.agent, carry, view)
+        return self.choose(params, seen, view.avail).actions[-1], carry
+
+    def choose(self, params: MrvfParams, seen: Unrolled, avail: Bool[Array, "*b N A"]) -> Choice:
+        """The forward pass: each round's action, given the one before."""
+        anchor = greedy_actions(seen.outputs, avail)
+        actions, gains = [anchor], []
+        for each in params.rounds:
+            stay = jax.nn.one_hot(anchor, avail.shape[-1])
+            values: Any = self._head().apply(each.head, seen.features, stay)
+            gain = values - jnp.sum(values * stay, axis=-1, keepdims=True)
+            gains.append(gain)
+            anchor = exploration.greedy(gain + self.anchor_bonus * stay, avail)
+            actions.append(anchor)
+        return Choice(actions, gains)
+
+    def update(
+        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+    ) -> tuple[LearnerState, Metrics]:
+        """One gradient step on the K + 1 regressions; then the target of Q_J follows."""
+        loss = jax.value_and_grad(self._loss, has_aux=True)
+        (value, metrics), grads = loss(state.params, state.target_params, batch, key)
+        steps: Any
+        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
+        # Later rounds chase the errors of Q_J, so it moves faster.
+        steps = steps._replace(central=jax.tree.map(lambda step: self.central_rate * step, steps.central))
+        params: Any = optax.apply_updates(state.params, steps)
+        target_params = self.follow(params.central, state.target_params, progress)
+        return LearnerState(params, target_params, opt_state), {
+            "loss": value,
+            "grad_norm": optax.tree.norm(grads),
+            **metrics,
+        }
+
+    def joint_values(self, params: MrvfParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+        """F^1, Q_J and the increments F^2 ... F^K of the stored actions."""
+        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
+        central = self.central.unroll(params.central, batch)
+        values = {
+            "q_tot": self.mix(params.mixer, seen, frames, frames.actions)[0],
+            "q_joint": self.central.value(params.central, central, frames, frames.actions),
+        }
+        gains = self.choose(params, seen, frames.avail).gains
+        for index, (each, gain) in enumerate(zip(params.rounds, gains, strict=True)):
+            values[f"increment_{index + 2}"] = self.increment(each, gain, seen, frames, frames.actions)
+        return values
+
+    def increment(
+        self, each: Round, gain: Float[Array, "F B N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is."""
+        outputs = jnp.concatenate([gain, seen.outputs[..., gain.shape[-1] :]], axis=-1)
+        utilities = utilities_of(outputs, seen.features, frames.avail, actions)
+
+        def mixed(utilities: Utilities) -> Any:
+            return self.mixer.apply(each.mixer, utilities, frames.state)
+
+        nothing = utilities._replace(chosen=jnp.zeros((1, 1, gain.shape[-2])))
+        return mixed(utilities) - mixed(nothing) + utilities.chosen.sum(axis=-1, keepdims=True)
+
+    def _loss(
+        self, params: MrvfParams, target: CentralParams, batch: Episodes, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Metrics]:
+        steps = batch.reward.shape[0]
+        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        seen, central_seen = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
+        target_seen = self.central.unroll(target, batch).frames(1, None)
+        choice = self.choose(params, seen, batch.avail)
+        y = self.td_targets(batch, self.central.value(target, target_seen, then, choice.actions[-1][1:]))
+        choice = Choice([each[:steps] for each in choice.actions], [each[:steps] for each in choice.gains])
+        seen, central_seen = seen.frames(0, steps), central_seen.frames(0, steps)
+
+        def joint(actions: Array) -> Array:
+            return self.central.value(params.central, central_seen, now, actions)
+
+        taken, (first, penalty) = joint(now.actions), self.mix(params.mixer, seen, now, now.actions)
+        errors = ((taken - y) ** 2, (first - y) ** 2)
+        loss = sum((mean_over_steps(error, batch.filled) for error in errors), penalty)
+        metrics = {"value": mean_over_steps(taken, batch.filled), "target": mean_over_steps(y, batch.filled)}
+        for index, each in enumerate(params.rounds):
+            round_key = jax.random.fold_in(key, index)
+            loss += self._round_loss(index, each, choice, joint, seen, now, batch.filled, round_key)
+            changed = jnp.any(choice.actions[index] != choice.actions[index + 1], axis=-1, keepdims=True)
+            metrics[f"changed_{index + 2}"] = mean_over_steps(changed.astype(jnp.float32), batch.filled)
+        for index, actions in enumerate(choice.actions):
+            metrics[f"value_of_round_{index + 1}"] = mean_over_steps(joint(actions), batch.filled)
+        return loss, metrics
+
+    def _round_loss(
+        self,
+        index: int,
+        each: Round,
+        choice: Choice,
+        joint: Callable[[Array], Array],
+        seen: Unrolled,
+        now: Frames,
+        filled: Bool[Array, "T B"],
+        key: Key[Array, ""],
+    ) -> Float[Array, ""]:
+        """Regression of F^k on the clipped gain over the anchor, on stored and imagined joint actions."""
+        anchor, gain = choice.actions[index], choice.gains[index]
+        more = imagined_actions(key, anchor, choice.actions[index + 1], now.avail, self.imagined, self.deviations)
+        loss = self.gain_penalty * mean_over_steps(jnp.mean(gain**2, axis=(-2, -1))[..., None], filled)
+        for tried in (now.actions, *more):
+            aim = jax.lax.stop_gradient(jnp.maximum(0.0, joint(tried) - joint(anchor) - self.threshold))
+            loss += mean_over_steps((self.increment(each, gain, seen, now, tried) - aim) ** 2, filled)
+        return loss
+
+    def _head(self) -> nn.Module:
+        return TabularRoundHead() if isinstance(self.agent, TabularAgent) else RoundHead()

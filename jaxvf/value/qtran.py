@@ -1,0 +1,114 @@
+"""QTRAN-base: a free joint value J, and local values whose sum must agree with it at the greedy joint action.
+
+    T(u) = Σ_i q_i(u_i);    T - J + V = 0 at the joint ū of local greedy actions,    T - J + V >= 0 elsewhere
+
+Son et al. 2019; form and losses: baselines specification, 5.1.
+"""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from jaxvf.envs.protocol import EnvSpec
+from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.mixers import utilities_of
+from jaxvf.networks.qtran import JointNetwork
+from jaxvf.value.learner import Frames, LearnerState, Progress, Unrolled, ValueLearner, greedy_actions, mean_over_steps
+from jaxvf.value.replay import Episodes
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+class QtranParams(NamedTuple):
+    """Parameters of the agents and of J with its bias V."""
+
+    agent: Any
+    joint: Any
+
+
+@hyperparameters
+class Qtran(ValueLearner):
+    """Regresses J on its own bootstrap, and holds the sum of local values to it by two penalties."""
+
+    joint: nn.Module = static(JointNetwork(), "the networks of J and V")
+    opt_coefficient: float = traced(1.0, "weight of the equality at the greedy joint action", low=0)
+    nopt_coefficient: float = traced(0.1, "weight of the inequality at the taken joint action", low=0)
+
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
+        """Fresh networks; the target starts as a copy."""
+        agent_key, joint_key = jax.random.split(key)
+        agent, width = self.init_agent(agent_key, spec)
+        features = jnp.zeros((1, 1, spec.n_agents, width))
+        actions = jnp.zeros((1, 1, spec.n_agents, spec.n_actions))
+        joint = self.joint.init(joint_key, jnp.zeros((1, 1, spec.state_dim)), features, actions)
+        params = QtranParams(agent, joint)
+        return LearnerState(params, jax.tree.map(jnp.copy, params), self.make_optimizer().init(params))
+
+    def update(
+        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+    ) -> tuple[LearnerState, Metrics]:
+        """One gradient step on the three losses; then the target follows."""
+        loss = jax.value_and_grad(self._loss, has_aux=True)
+        (value, metrics), grads = loss(state.params, state.target_params, batch)
+        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
+        params: Any = optax.apply_updates(state.params, steps)
+        target_params = self.follow(params, state.target_params, progress)
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
+        return LearnerState(params, target_params, opt_state), metrics
+
+    def joint_values(self, params: QtranParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+        """The sum of local values T, J and V at the stored actions."""
+        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
+        joint, bias = self.evaluate(params, seen, frames, frames.actions)
+        return {"q_tot": self._sum_of_chosen(seen, frames, frames.actions), "q_joint": joint, "bias": bias}
+
+    def evaluate(
+        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
+    ) -> tuple[Float[Array, "F B 1"], Float[Array, "F B 1"]]:
+        """J of joint actions, and V."""
+        return self.network(params, seen, frames, actions)
+
+    def network(self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]) -> Any:
+        """What the joint network gives for joint actions."""
+        one_hot = jax.nn.one_hot(actions, frames.avail.shape[-1])
+        return self.joint.apply(params.joint, frames.state, seen.features, one_hot)
+
+    def _loss(
+        self, params: QtranParams, target_params: QtranParams, batch: Episodes
+    ) -> tuple[Float[Array, ""], Metrics]:
+        seen, target = self.unroll(params.agent, batch), self.unroll(target_params.agent, batch)
+        steps = batch.reward.shape[0]
+        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        greedy = greedy_actions(seen.outputs, batch.avail)
+        y = self.td_targets(batch, self.evaluate(target_params, target.frames(1, None), then, greedy[1:])[0])
+        return self._losses(params, seen.frames(0, steps), now, greedy[:steps], y, batch)
+
+    def _losses(
+        self,
+        params: QtranParams,
+        seen: Unrolled,
+        now: Frames,
+        greedy: Int[Array, "T B N"],
+        y: Float[Array, "T B 1"],
+        batch: Episodes,
+    ) -> tuple[Float[Array, ""], Metrics]:
+        """L_td + λ_opt L_opt + λ_nopt L_nopt. J is stopped in the last two, which train the q_i and V."""
+        stop = jax.lax.stop_gradient
+        taken, bias = self.evaluate(params, seen, now, now.actions)
+        best, _ = self.evaluate(params, seen, now, greedy)
+        utilities = utilities_of(seen.outputs, seen.features, now.avail, now.actions)
+        sum_taken, sum_best = (q.sum(axis=-1, keepdims=True) for q in (utilities.chosen, utilities.greedy))
+        td = mean_over_steps((taken - y) ** 2, batch.filled)
+        equality = mean_over_steps((sum_best - stop(best) + bias) ** 2, batch.filled)
+        inequality = mean_over_steps(jnp.minimum(0.0, sum_taken - stop(taken) + bias) ** 2, batch.filled)
+        metrics = {"td_loss": td, "opt_loss": equality, "nopt_loss": inequality}
+        metrics["target"] = mean_over_steps(y, batch.filled)
+        return td + self.opt_coefficient * equality + self.nopt_coefficient * inequality, metrics
+
+    def _sum_of_chosen(self, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]) -> Float[Array, "F B 1"]:
+        utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
+        return utilities.chosen.sum(axis=-1, keepdims=True)

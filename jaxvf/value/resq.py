@@ -1,0 +1,106 @@
+"""ResQ: a monotonic value plus a masked, never positive residual (Shen et al. 2022; wqmix_resq specification, 5)."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Key
+
+from jaxvf.envs.protocol import EnvSpec
+from jaxvf.hyperparameters import hyperparameters, static
+from jaxvf.value.central import CentralParams, CentralValue
+from jaxvf.value.learner import Frames, LearnerState, MixedLearner, Progress, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.replay import Episodes
+
+Metrics = dict[str, Float[Array, ""]]
+
+
+class ResqParams(NamedTuple):
+    """Parameters of the agents, their mixer, the residual Q_res and the central value Q_C."""
+
+    agent: Any
+    mixer: Any
+    residual: CentralParams
+    central: CentralParams
+
+
+@hyperparameters
+class Resq(MixedLearner):
+    """Q_J = Q_T + μ Q_res with μ = 0 at the greedy joint action of Q_T and 1 elsewhere, Q_res <= 0.
+
+    The residual can lower every value but the greedy one, so argmax Q_J = argmax Q_T, and Q_T need only be an
+    optimistic envelope. The sign is enforced by -|·| in the regression itself (section 5.5), which makes the paper's
+    third loss term vanish.
+    """
+
+    central_width: int = static(128, "width of the unconstrained mixers", low=1)
+
+    @property
+    def central(self) -> CentralValue:
+        """The unconstrained value Q_C."""
+        return CentralValue(self, self.central_width)
+
+    @property
+    def residual(self) -> CentralValue:
+        """The residual Q_res."""
+        return CentralValue(self, self.central_width, non_positive=True)
+
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
+        """Fresh networks; the residual's agents start as copies of the acting ones, the target as one of Q_C."""
+        agent_key, mixer_key, residual_key, central_key = jax.random.split(key, 4)
+        agent, features = self.init_agent(agent_key, spec)
+        residual = self.residual.init(residual_key, spec)._replace(agent=jax.tree.map(jnp.copy, agent))
+        mixer = self.init_mixer(mixer_key, spec, features)
+        params = ResqParams(agent, mixer, residual, self.central.init(central_key, spec))
+        return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
+
+    def update(
+        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+    ) -> tuple[LearnerState, Metrics]:
+        """One gradient step on both regressions; then the central target follows."""
+        loss = jax.value_and_grad(self._loss, has_aux=True)
+        (value, metrics), grads = loss(state.params, state.target_params, batch)
+        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
+        params: Any = optax.apply_updates(state.params, steps)
+        target_params = self.follow(params.central, state.target_params, progress)
+        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
+        return LearnerState(params, target_params, opt_state), metrics
+
+    def joint_values(self, params: ResqParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+        """Q_T, Q_J and Q_C of the stored actions."""
+        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
+        total = self.mix(params.mixer, seen, frames, frames.actions)[0]
+        central = self.central.value(params.central, self.central.unroll(params.central, batch), frames, frames.actions)
+        return {
+            "q_tot": total,
+            "q_joint": total + self._masked_residual(params, seen, batch, frames),
+            "q_central": central,
+        }
+
+    def _loss(self, params: ResqParams, target: CentralParams, batch: Episodes) -> tuple[Float[Array, ""], Metrics]:
+        steps = batch.reward.shape[0]
+        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        seen = self.unroll(params.agent, batch)
+        total, penalty = self.mix(params.mixer, seen.frames(0, steps), now, now.actions)
+        joint = total + self._masked_residual(params, seen, batch, now)
+        central_seen = self.central.unroll(params.central, batch).frames(0, steps)
+        central = self.central.value(params.central, central_seen, now, now.actions)
+        following = greedy_actions(seen.outputs, batch.avail)[1:]
+        target_seen = self.central.unroll(target, batch).frames(1, None)
+        y = self.td_targets(batch, self.central.value(target, target_seen, then, following))
+        joint_loss, central_loss = (mean_over_steps((value - y) ** 2, batch.filled) for value in (joint, central))
+        metrics = {"value": joint, "target": y, "q_tot": total}
+        metrics = {name: mean_over_steps(values, batch.filled) for name, values in metrics.items()}
+        return joint_loss + central_loss + penalty, {**metrics, "central_loss": central_loss}
+
+    def _masked_residual(
+        self, params: ResqParams, seen: Unrolled, batch: Episodes, frames: Frames
+    ) -> Float[Array, "F B 1"]:
+        """μ Q_res in the first frames of the batch, as many as `frames` has."""
+        count = frames.state.shape[0]
+        residual_seen = self.residual.unroll(params.residual, batch).frames(0, count)
+        residual = self.residual.value(params.residual, residual_seen, frames, frames.actions)
+        greedy = greedy_actions(seen.outputs[:count], frames.avail)
+        elsewhere = jnp.any(frames.actions != greedy, axis=-1, keepdims=True)
+        return jnp.where(elsewhere, residual, 0.0)
