@@ -17,7 +17,11 @@ from jaxvf.results import Result, fraction_interval, plots
 from jaxvf.results.store import write_atomically
 from jaxvf.theory import JointValues, joint_values
 
-LEARNERS = ("vdn", "qmix", "nm_qmix", "iql")
+LEARNERS = (
+    "vdn", "qmix", "qplex", "duelmix", "nm_qmix", "qtran", "qtran_alt",
+    "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex", "mrvf", "iql",
+)  # fmt: skip
+QUICK_LEARNERS = ("vdn", "qmix", "qplex", "nm_qmix")
 QUICK_GAMES = ("E", "D")
 
 # The setting of POW's release, for every learner (pow.md, section 6; predator_prey_and_matrix_games.md, A.1).
@@ -28,7 +32,16 @@ SETTING = {
     "updates_per_episode": 1 / 8,
     "last_action": False,
 }
+# What a learner's own paper sets apart on matrix games.
+OF_LEARNER: dict[str, dict[str, Any]] = {
+    **{name: {"unweighted_steps": 0.0} for name in ("pow_qmix", "pow_vdn", "pow_qplex")},  # pow.md, section 6
+    **{name: {"nopt_coefficient": 1.0} for name in ("qtran", "qtran_alt")},  # baselines.md, 5.2
+    "resq": {"optimizer": "rmsprop"},  # wqmix_resq.md, 5.4
+}
 ENV_STEPS = 50_000
+# The head that is meant to equal the payoff, where it is not the factored value itself.
+TABLE_HEADS = ("q_recognizer", "q_joint")
+DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf")
 
 # Behaviour: ε at the start, at the end, and the share of the budget in which it is annealed.
 PROTOCOLS = {
@@ -45,13 +58,15 @@ def reproduce(
     quick: bool = False,
     out: Path,
     games: tuple[str, ...] | None = None,
-    learners: tuple[str, ...] = LEARNERS,
+    learners: tuple[str, ...] | None = None,
     protocols: tuple[str, ...] = tuple(PROTOCOLS),
+    env_steps: int | None = None,
 ) -> None:
-    """Run the sweeps, write Parquet, `summary.json` and both figures to `out`."""
+    """Run the sweeps, write Parquet, `summary.json` and the figures to `out`."""
     games = games or (QUICK_GAMES if quick else tuple(PAYOFFS))
+    learners = learners or (QUICK_LEARNERS if quick else LEARNERS)
     seeds = seeds or (64 if quick else 256)
-    env_steps = 4_000 if quick else ENV_STEPS
+    env_steps = env_steps or (4_000 if quick else ENV_STEPS)
     rows, tables = [], {}
     for learner in learners:
         result = train(learner, games, protocols, seeds, env_steps, out / learner)
@@ -72,7 +87,7 @@ def train(
 ) -> Result:
     """One program: all games, behaviours and seeds of a learner; picks up an earlier, interrupted run."""
     algorithm = jaxvf.algorithms.make(learner)
-    for field, value in SETTING.items():
+    for field, value in {**SETTING, **OF_LEARNER.get(learner, {})}.items():
         algorithm = replace(algorithm, field, value)
     behaviours = [(start, end, share * env_steps) for start, end, share in (PROTOCOLS[name] for name in protocols)]
     sweep = jaxvf.Sweep(
@@ -94,7 +109,8 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[
     values = joint_values([result.policy(run) for run in runs])
     finished = np.asarray([result.runs[run]["status"] == "finished" for run in runs])
     optimal = values.reaches(payoff) & finished  # a run that diverged reached nothing
-    exact = (values.error(payoff) < EXACT) & finished
+    errors = values.error(payoff, head=table_head(values))
+    exact = (errors < EXACT) & finished
     late = slice(len(result.env_steps) // 2, None)
     greedy = result.metric("test_return")[runs][finished]
     row = {
@@ -108,7 +124,8 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[
         "held_in_second_half": float((greedy[:, late] >= payoff.max()).mean()),
         "greedy_reward_changed_in_second_half": float((np.diff(greedy[:, late], axis=1) != 0).any(axis=1).mean()),
         "mean_greedy_reward": float(greedy[:, -1].mean()),
-        "median_largest_error": None if learner == "iql" else float(np.median(values.error(payoff))),
+        "table": None if learner == "iql" else table_head(values),
+        "median_largest_error": None if learner == "iql" else float(np.median(errors)),
     }
     return row, values
 
@@ -122,18 +139,28 @@ def draw(rows: list[dict[str, Any]], tables: dict[Any, JointValues], games: tupl
     success = plots.success_fractions(
         fractions, xlabel=f"seeds whose greedy joint action is optimal ({runs} seeds, 95 % interval)"
     )
-    learners = list(dict.fromkeys(row["learner"] for row in rows if row["learner"] != "iql"))
+    learners = [name for name in dict.fromkeys(row["learner"] for row in rows) if name in DRAWN]
+    if not learners:
+        return plots.save(success, out / "fractions.png")
     behaviour = {game: shown_behaviour(game, learners, tables) for game in games}
     columns: dict[str, np.ndarray] = {"payoff": np.asarray([PAYOFFS[game] for game in games])}
     greedy: dict[str, list[tuple[int, int]]] = {}
     for learner in learners:
         values = [tables[learner, game, behaviour[game]] for game in games]
         typical = [median_run(each) for each in values]
-        columns[learner] = np.asarray([each.joint[run] for each, run in zip(values, typical, strict=True)])
-        greedy[learner] = [tuple(each.greedy[run]) for each, run in zip(values, typical, strict=True)]
+        heads = {"": "q_tot"} | {f"\n{head}": head for head in (*TABLE_HEADS, "recognized") if head in values[0].heads}
+        for suffix, head in heads.items():
+            label = f"{learner}{suffix}"
+            columns[label] = np.asarray([each.heads[head][run] for each, run in zip(values, typical, strict=True)])
+            greedy[label] = [tuple(each.greedy[run]) for each, run in zip(values, typical, strict=True)]
     names = [f"game {game}, {behaviour[game]}" for game in games]
     learned = plots.value_tables(columns, rows=names, greedy=greedy)
     return plots.save(success, out / "fractions.png") + plots.save(learned, out / "tables.png")
+
+
+def table_head(values: JointValues) -> str:
+    """The name of the head that a learner means to equal the payoff."""
+    return next((head for head in TABLE_HEADS if head in values.heads), "q_tot")
 
 
 def shown_behaviour(game: str, learners: list[str], tables: dict[Any, JointValues]) -> str:

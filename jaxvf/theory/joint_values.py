@@ -38,9 +38,10 @@ class JointValues(NamedTuple):
         """Whether the greedy joint action pays the maximum, [runs]."""
         return payoff[tuple(self.greedy.T)] >= payoff.max()
 
-    def error(self, payoff: Float[np.ndarray, "*actions"]) -> np.ndarray:
-        """Largest difference between learned table and payoff, [runs]."""
-        return np.abs(self.joint - payoff).reshape(len(self.joint), -1).max(axis=-1)
+    def error(self, payoff: Float[np.ndarray, "*actions"], head: str = "q_tot") -> np.ndarray:
+        """Largest difference between a learned table and the payoff, [runs]; NaN where the learner has no such head."""
+        table = self.heads.get(head, self.joint)
+        return np.abs(table - payoff).reshape(len(table), -1).max(axis=-1)
 
 
 def joint_values(policies: Sequence[Policy]) -> JointValues:

@@ -8,7 +8,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import UnrestrictedMixer, init_mixer, utilities_of
-from jaxvf.value.learner import Frames, Unrolled, ValueLearner
+from jaxvf.value.frames import Frames, Unrolled
+from jaxvf.value.learner import ValueLearner
 from jaxvf.value.replay import Episodes
 
 

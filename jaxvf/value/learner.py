@@ -1,12 +1,13 @@
 """What all value learners share: their common hyperparameters, acting, the target network's pace, the loss's mask."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.errors import InputError
@@ -14,6 +15,7 @@ from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import MIXERS, Mixer, QmixMixer, init_mixer, utilities_of
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.value import exploration
+from jaxvf.value.frames import Frames, Unrolled, greedy_actions
 from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
 from jaxvf.value.replay import Episodes
 from jaxvf.value.targets import td_lambda_targets
@@ -33,30 +35,6 @@ class Progress(NamedTuple):
 
     updates: Int[Array, ""]  # gradient updates so far; the same for all runs of a program, and never batched
     env_steps: Int[Array, ""]  # environment steps this run has taken
-
-
-class Unrolled(NamedTuple):
-    """What an agent network gives for the frames of a batch."""
-
-    outputs: Float[Array, "F B N U"]  # a value per action, then any further streams
-    features: Float[Array, "F B N H"]
-
-    def frames(self, first: int | None, last: int | None) -> "Unrolled":
-        """The frames `[first, last)`."""
-        return Unrolled(self.outputs[first:last], self.features[first:last])
-
-
-class Frames(NamedTuple):
-    """What can be seen in some frames of a batch, beside the observations that the agents unroll."""
-
-    state: Float[Array, "F B S"]
-    avail: Bool[Array, "F B N A"]
-    actions: Int[Array, "F B N"]  # as stored
-
-    @staticmethod
-    def of(batch: Episodes, first: int | None = None, last: int | None = None) -> "Frames":
-        """The frames `[first, last)` of a batch."""
-        return Frames(batch.state[first:last].astype(jnp.float32), batch.avail[first:last], batch.actions[first:last])
 
 
 @hyperparameters
@@ -152,6 +130,23 @@ class ValueLearner:
         """The update rule with this run's numbers."""
         return make_optimizer(self.optimizer, self.learning_rate, self.max_grad_norm)
 
+    def descend(
+        self, loss: Callable[..., Any], params: Any, opt_state: Any, *arguments: Any
+    ) -> tuple[Any, Any, Any, dict[str, Float[Array, ""]]]:
+        """One optimizer step along the gradient of `loss(params, *arguments) -> value, extra`.
+
+        Returns:
+            Parameters, optimizer state, the extra, and the metrics `loss` and `grad_norm`.
+        """
+        (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(params, *arguments)
+        steps, opt_state = self.make_optimizer().update(grads, opt_state, params)
+        params = optax.apply_updates(params, self.scale_steps(steps))
+        return params, opt_state, extra, {"loss": value, "grad_norm": optax.tree.norm(grads)}
+
+    def scale_steps(self, steps: Any) -> Any:
+        """The optimizer's steps, where some parameters are to move faster."""
+        return steps
+
     def follow(self, params: Any, target_params: Any, progress: Progress) -> Any:
         """The target after an update."""
         if self.target_update == "soft":
@@ -203,18 +198,3 @@ class MixedLearner(ValueLearner):
         utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
         value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])
         return value, sum((jnp.mean(term) for term in jax.tree.leaves(sown)), jnp.zeros(()))
-
-
-def greedy_actions(outputs: Float[Array, "*b N U"], avail: Bool[Array, "*b N A"]) -> Int[Array, "*b N"]:
-    """Every agent's available action of highest value, whatever streams follow the values."""
-    return exploration.greedy(outputs[..., : avail.shape[-1]], avail)
-
-
-def mean_over_steps(values: Float[Array, "..."], filled: Bool[Array, "T _"]) -> Float[Array, ""]:
-    """The mean of `values` [..., T, B or 1, M] over steps that were really taken; 0 where there are none.
-
-    A row that stands for several episodes (`replay.by_joint_action`) counts as often.
-    """
-    shape = jnp.broadcast_shapes(values.shape, (*filled.shape, 1))
-    weight = jnp.broadcast_to(filled[..., None], shape).astype(jnp.float32)
-    return jnp.sum(jnp.where(weight > 0, weight * values, 0.0)) / jnp.maximum(jnp.sum(weight), 1.0)

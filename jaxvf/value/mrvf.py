@@ -1,40 +1,28 @@
 """MRVF: rounds of value factorization, each fitting only what improves on the greedy joint action of the one before.
 
-    p^1 = argmax of q^1;    p^k = argmax of a_i(u) = q_i^k(u, p_i) - q_i^k(p_i, p_i), with a bonus ζ for staying at p_i
-    F^k(u) = M^k(a(u)) - M^k(0) + Σ_i a_i(u_i)    regresses    max(0, Q_J(u) - Q_J(p^{k-1}) - ξ)
+    F^k(u) = M^k(a(u)) - M^k(0) + Σ_i a_i(u_i)    regresses    max(0, Q_J(u) - Q_J(p^{k-1}) - ξ),    k >= 2
 
-Every joint action not better than p^{k-1} has target 0, so local optima below it are cut off. An agent needs its own
-previous action alone: execution stays decentralized (Tao et al. 2026; mrvf specification, section 3).
+Every joint action not better than p^{k-1} has target 0, so local optima below it are cut off (Tao et al. 2026; mrvf
+specification, section 3). How agents act is `multi_round`'s.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
-from jaxvf.mixers import Utilities, utilities_of
-from jaxvf.networks.agents import TabularAgent
-from jaxvf.networks.rounds import RoundHead, TabularRoundHead
-from jaxvf.value import exploration
 from jaxvf.value.central import CentralParams, CentralValue
+from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.imagination import imagined_actions
-from jaxvf.value.learner import Frames, LearnerState, MixedLearner, Progress, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, ""]]
-
-
-class Round(NamedTuple):
-    """Parameters of one round k >= 2: the agents' head and the mixer M^k."""
-
-    head: Any
-    mixer: Any
 
 
 class MrvfParams(NamedTuple):
@@ -46,27 +34,14 @@ class MrvfParams(NamedTuple):
     central: CentralParams
 
 
-class Choice(NamedTuple):
-    """What the rounds choose in some frames."""
-
-    actions: list[Int[Array, "F B N"]]  # p^1 ... p^K
-    gains: list[Float[Array, "F B N A"]]  # a_i(u) of rounds 2 ... K, 0 at the anchor
-
-
 @hyperparameters
-class Mrvf(MixedLearner):
+class Mrvf(MultiRoundLearner):
     """Multi-round value factorization. With rounds=1 it is the mixer's method, bootstrapped from Q_J."""
 
-    rounds: int = static(2, "K", low=1)
     central_width: int = static(256, "width of the unconstrained mixer of Q_J", low=1)
-    exploration: str = static("central", "one coin for all agents, or one each", choices=("central", "independent"))
-    behaviour_round: str = static(
-        "multi", "whose greedy action is explored around: a random round's or the last", choices=("multi", "last")
-    )
     imagined: int = static(0, "imagined joint actions per frame for rounds >= 2, random ones and both anchors", low=0)
     deviations: int = static(0, "imagined single-agent deviations from the anchor per frame", low=0)
     threshold: float = traced(0.02, "ξ, gains that are cut off", low=0)
-    anchor_bonus: float = traced(0.005, "ζ, advantage of staying", low=0)
     gain_penalty: float = traced(0.0, "λ_a, weight of the mean squared advantage of rounds >= 2", low=0)
     central_rate: float = traced(10.0, "step size of Q_J as a multiple of learning_rate", low=0)
 
@@ -82,66 +57,26 @@ class Mrvf(MixedLearner):
         features = jnp.zeros((1, 1, spec.n_agents, width))
         actions = jnp.zeros((1, 1, spec.n_agents, spec.n_actions))
         later = tuple(
-            Round(self._head().init(head_key, features, actions), self.init_mixer(key, spec, width))
+            Round(self.head().init(head_key, features, actions), self.init_mixer(key, spec, width))
             for head_key, key in zip(round_keys[::2], round_keys[1::2], strict=True)
         )
         mixer = self.init_mixer(mixer_key, spec, width)
         params = MrvfParams(agent, mixer, later, self.central.init(central_key, spec))
         return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
 
-    def act(
-        self, state: LearnerState, carry: Any, view: Any, key: Key[Array, ""], env_steps: Int[Array, ""], num_envs: int
-    ) -> tuple[Int[Array, "B N"], Any]:
-        """ε-greedy around the greedy action of one round; or uniform."""
-        if self.behaviour == "uniform":
-            return exploration.uniform(key, view.avail, num_envs), carry
-        seen, carry = self.look(state.params.agent, carry, view)
-        actions = self.choose(state.params, seen, view.avail).actions
-        round_key, explore_key = jax.random.split(key)
-        if self.behaviour_round == "multi":
-            drawn = jax.random.randint(round_key, (num_envs, 1), 0, self.rounds)
-            greedy = jnp.select([drawn == k for k in range(self.rounds)], actions)
-        else:
-            greedy = actions[-1]
-        together = self.exploration == "central"
-        epsilon = self.epsilon(env_steps)
-        return exploration.explore(explore_key, greedy, view.avail, epsilon, num_envs, together=together), carry
-
-    def greedy(self, params: MrvfParams, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
-        """p^K: every agent goes through the rounds by itself."""
-        seen, carry = self.look(params.agent, carry, view)
-        return self.choose(params, seen, view.avail).actions[-1], carry
-
-    def choose(self, params: MrvfParams, seen: Unrolled, avail: Bool[Array, "*b N A"]) -> Choice:
-        """The forward pass: each round's action, given the one before."""
-        anchor = greedy_actions(seen.outputs, avail)
-        actions, gains = [anchor], []
-        for each in params.rounds:
-            stay = jax.nn.one_hot(anchor, avail.shape[-1])
-            values: Any = self._head().apply(each.head, seen.features, stay)
-            gain = values - jnp.sum(values * stay, axis=-1, keepdims=True)
-            gains.append(gain)
-            anchor = exploration.greedy(gain + self.anchor_bonus * stay, avail)
-            actions.append(anchor)
-        return Choice(actions, gains)
-
     def update(
         self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the K + 1 regressions; then the target of Q_J follows."""
-        loss = jax.value_and_grad(self._loss, has_aux=True)
-        (value, metrics), grads = loss(state.params, state.target_params, batch, key)
-        steps: Any
-        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
-        # Later rounds chase the errors of Q_J, so it moves faster.
-        steps = steps._replace(central=jax.tree.map(lambda step: self.central_rate * step, steps.central))
-        params: Any = optax.apply_updates(state.params, steps)
+        params, opt_state, means, metrics = self.descend(
+            self._loss, state.params, state.opt_state, state.target_params, batch, key
+        )
         target_params = self.follow(params.central, state.target_params, progress)
-        return LearnerState(params, target_params, opt_state), {
-            "loss": value,
-            "grad_norm": optax.tree.norm(grads),
-            **metrics,
-        }
+        return LearnerState(params, target_params, opt_state), {**metrics, **means}
+
+    def scale_steps(self, steps: Any) -> Any:
+        """Q_J moves faster, because later rounds chase its errors."""
+        return steps._replace(central=jax.tree.map(lambda step: self.central_rate * step, steps.central))
 
     def joint_values(self, params: MrvfParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
         """F^1, Q_J and the increments F^2 ... F^K of the stored actions."""
@@ -155,19 +90,6 @@ class Mrvf(MixedLearner):
         for index, (each, gain) in enumerate(zip(params.rounds, gains, strict=True)):
             values[f"increment_{index + 2}"] = self.increment(each, gain, seen, frames, frames.actions)
         return values
-
-    def increment(
-        self, each: Round, gain: Float[Array, "F B N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "..."]
-    ) -> Float[Array, "..."]:
-        """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is."""
-        outputs = jnp.concatenate([gain, seen.outputs[..., gain.shape[-1] :]], axis=-1)
-        utilities = utilities_of(outputs, seen.features, frames.avail, actions)
-
-        def mixed(utilities: Utilities) -> Any:
-            return self.mixer.apply(each.mixer, utilities, frames.state)
-
-        nothing = utilities._replace(chosen=jnp.zeros((1, 1, gain.shape[-2])))
-        return mixed(utilities) - mixed(nothing) + utilities.chosen.sum(axis=-1, keepdims=True)
 
     def _loss(
         self, params: MrvfParams, target: CentralParams, batch: Episodes, key: Key[Array, ""]
@@ -216,6 +138,3 @@ class Mrvf(MixedLearner):
             aim = jax.lax.stop_gradient(jnp.maximum(0.0, joint(tried) - joint(anchor) - self.threshold))
             loss += mean_over_steps((self.increment(each, gain, seen, now, tried) - aim) ** 2, filled)
         return loss
-
-    def _head(self) -> nn.Module:
-        return TabularRoundHead() if isinstance(self.agent, TabularAgent) else RoundHead()

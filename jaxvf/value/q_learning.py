@@ -7,21 +7,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Key
 
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.value import exploration, rnd
-from jaxvf.value.learner import (
-    Frames,
-    LearnerState,
-    MixedLearner,
-    Progress,
-    Unrolled,
-    greedy_actions,
-    mean_over_steps,
-)
+from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.learner import LearnerState, MixedLearner, Progress
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, ""]]
@@ -77,13 +69,11 @@ class QLearning(MixedLearner):
             progress: how far the run is.
         """
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
-        loss = jax.value_and_grad(self._loss, has_aux=True)
-        (value, metrics), grads = loss(state.params, state.target_params, batch)
-        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
-        params: Any = optax.apply_updates(state.params, steps)
+        params, opt_state, means, metrics = self.descend(
+            self._loss, state.params, state.opt_state, state.target_params, batch
+        )
         target_params = self.follow(params, state.target_params, progress)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics, **bonus}
-        return LearnerState(params, target_params, opt_state, novelty), metrics
+        return LearnerState(params, target_params, opt_state, novelty), {**metrics, **means, **bonus}
 
     def joint_values(self, params: Networks, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
         """The team value of the stored actions; one for each agent where nothing is mixed."""

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import utilities_of
 from jaxvf.networks.qtran import JointNetwork
-from jaxvf.value.learner import Frames, LearnerState, Progress, Unrolled, ValueLearner, greedy_actions, mean_over_steps
+from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.learner import LearnerState, Progress, ValueLearner
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, ""]]
@@ -52,13 +52,11 @@ class Qtran(ValueLearner):
         self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the three losses; then the target follows."""
-        loss = jax.value_and_grad(self._loss, has_aux=True)
-        (value, metrics), grads = loss(state.params, state.target_params, batch)
-        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
-        params: Any = optax.apply_updates(state.params, steps)
+        params, opt_state, means, metrics = self.descend(
+            self._loss, state.params, state.opt_state, state.target_params, batch
+        )
         target_params = self.follow(params, state.target_params, progress)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
-        return LearnerState(params, target_params, opt_state), metrics
+        return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
     def joint_values(self, params: QtranParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
         """The sum of local values T, J and V at the stored actions."""

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.networks.masks import mask_unavailable
 from jaxvf.networks.qtran import CounterfactualNetwork
-from jaxvf.value.learner import Frames, Unrolled, mean_over_steps
+from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.qtran import Metrics, Qtran, QtranParams
 from jaxvf.value.replay import Episodes
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 from jaxvf.hyperparameters import static
 from jaxvf.mixers.advantage_weights import AdvantageWeights
 from jaxvf.networks.linear import MLP, SCHEMES, join_agents
-from jaxvf.value.learner import mean_over_steps
+from jaxvf.value.frames import mean_over_steps
 
 
 class Sampled(NamedTuple):

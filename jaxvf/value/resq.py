@@ -4,13 +4,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Key
 
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.value.central import CentralParams, CentralValue
-from jaxvf.value.learner import Frames, LearnerState, MixedLearner, Progress, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.learner import LearnerState, MixedLearner, Progress
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, ""]]
@@ -59,13 +59,11 @@ class Resq(MixedLearner):
         self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on both regressions; then the central target follows."""
-        loss = jax.value_and_grad(self._loss, has_aux=True)
-        (value, metrics), grads = loss(state.params, state.target_params, batch)
-        steps, opt_state = self.make_optimizer().update(grads, state.opt_state, state.params)
-        params: Any = optax.apply_updates(state.params, steps)
+        params, opt_state, means, metrics = self.descend(
+            self._loss, state.params, state.opt_state, state.target_params, batch
+        )
         target_params = self.follow(params.central, state.target_params, progress)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
-        return LearnerState(params, target_params, opt_state), metrics
+        return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
     def joint_values(self, params: ResqParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
         """Q_T, Q_J and Q_C of the stored actions."""

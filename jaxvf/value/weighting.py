@@ -18,15 +18,8 @@ from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import utilities_of
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.central import CentralParams, CentralValue
-from jaxvf.value.learner import (
-    Frames,
-    LearnerState,
-    MixedLearner,
-    Progress,
-    Unrolled,
-    greedy_actions,
-    mean_over_steps,
-)
+from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
+from jaxvf.value.learner import LearnerState, MixedLearner, Progress
 from jaxvf.value.recognizer import Recognizer, Sampled
 from jaxvf.value.replay import Episodes
 
@@ -82,7 +75,7 @@ class WeightedLearner(MixedLearner):
             state, actions = jnp.zeros((1, 1, spec.state_dim)), jnp.zeros((*local.shape, spec.n_actions))
             phi = self.recognizer.init(recognizer_key, state, actions, local)
             params = params._replace(recognizer=phi)
-            optimizers = optimizers._replace(recognizer=self._recognizer_rule().init(phi))
+            optimizers = optimizers._replace(recognizer=self.recognizer_rule().init(phi))
         return LearnerState(params, jax.tree.map(jnp.copy, params.central), optimizers)
 
     def update(
@@ -91,14 +84,12 @@ class WeightedLearner(MixedLearner):
         """Targets, weights (for POW after fitting the recognizer), then one step of the other heads together."""
         phi, main = state.params.recognizer, state.params._replace(recognizer=())
         fitted = phi, state.opt_state.recognizer
-        loss = jax.value_and_grad(self._loss, has_aux=True)
-        (value, (fitted, metrics)), grads = loss(main, state.target_params, fitted, batch, progress)
-        steps, opt_state = self.make_optimizer().update(grads, state.opt_state.main, main)
-        params: Any = optax.apply_updates(main, steps)
+        params, opt_state, (fitted, means), metrics = self.descend(
+            self._loss, main, state.opt_state.main, state.target_params, fitted, batch, progress
+        )
         target_params = self.follow(params.central, state.target_params, progress)
-        metrics = {"loss": value, "grad_norm": optax.tree.norm(grads), **metrics}
         optimizers = WeightedOptimizers(opt_state, fitted[1])
-        return LearnerState(params._replace(recognizer=fitted[0]), target_params, optimizers), metrics
+        return LearnerState(params._replace(recognizer=fitted[0]), target_params, optimizers), {**metrics, **means}
 
     def joint_values(self, params: WeightedParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
         """Q_T, Q_C, and with POW Q_R and which joint actions are recognized, of the stored actions."""
@@ -155,7 +146,7 @@ class WeightedLearner(MixedLearner):
         sampled = jax.lax.stop_gradient(Sampled(now.state, utilities.actions, advantage, y, batch.filled))
         count = jnp.where(progress.updates == 0, self.first_inner_steps, self.inner_steps)
         phi, opt_state = fitted
-        phi, opt_state, _ = recognition.fit(self.recognizer, phi, opt_state, sampled, count, self._recognizer_rule())
+        phi, opt_state, _ = recognition.fit(self.recognizer, phi, opt_state, sampled, count, self.recognizer_rule())
         _, difference = self._recognizer_values(phi, sampled.state, sampled.actions, sampled.advantage)
         return (phi, opt_state), jnp.abs(difference) < self.tolerance
 
@@ -163,5 +154,5 @@ class WeightedLearner(MixedLearner):
         values: Any = self.recognizer.apply(phi, state, actions, advantage)
         return values
 
-    def _recognizer_rule(self) -> optax.GradientTransformation:
+    def recognizer_rule(self) -> optax.GradientTransformation:
         return recognition.optimizer(self.learning_rate, self.max_grad_norm)

@@ -1,0 +1,100 @@
+"""Acting in rounds: each round's greedy joint action given that of the round before (mrvf specification, section 3).
+
+    p^1 = argmax of q^1;    p^k = argmax of a_i(u) = q_i^k(u, p_i) - q_i^k(p_i, p_i), with a bonus ζ for staying at p_i
+
+An agent needs its own previous action alone, so execution stays decentralized.
+"""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.mixers import Utilities, utilities_of
+from jaxvf.networks.agents import TabularAgent
+from jaxvf.networks.rounds import RoundHead, TabularRoundHead
+from jaxvf.value import exploration
+from jaxvf.value.frames import Frames, Unrolled, greedy_actions
+from jaxvf.value.learner import LearnerState, MixedLearner
+
+
+class Round(NamedTuple):
+    """Parameters of one round k >= 2: the agents' head and the mixer M^k."""
+
+    head: Any
+    mixer: Any
+
+
+class Choice(NamedTuple):
+    """What the rounds choose in some frames."""
+
+    actions: list[Int[Array, "F B N"]]  # p^1 ... p^K
+    gains: list[Float[Array, "F B N A"]]  # a_i(u) of rounds 2 ... K, 0 at the anchor
+
+
+@hyperparameters
+class MultiRoundLearner(MixedLearner):
+    """Agents that go through K rounds; `params` have the agents' trunk with q^1, and a tuple of later `rounds`."""
+
+    rounds: int = static(2, "K", low=1)
+    exploration: str = static("central", "one coin for all agents, or one each", choices=("central", "independent"))
+    behaviour_round: str = static(
+        "multi", "whose greedy action is explored around: a random round's or the last", choices=("multi", "last")
+    )
+    anchor_bonus: float = traced(0.005, "ζ, advantage of staying", low=0)
+
+    def act(
+        self, state: LearnerState, carry: Any, view: Any, key: Key[Array, ""], env_steps: Int[Array, ""], num_envs: int
+    ) -> tuple[Int[Array, "B N"], Any]:
+        """ε-greedy around the greedy action of one round; or uniform."""
+        if self.behaviour == "uniform":
+            return exploration.uniform(key, view.avail, num_envs), carry
+        seen, carry = self.look(state.params.agent, carry, view)
+        actions = self.choose(state.params, seen, view.avail).actions
+        round_key, explore_key = jax.random.split(key)
+        if self.behaviour_round == "multi":
+            drawn = jax.random.randint(round_key, (num_envs, 1), 0, self.rounds)
+            greedy = jnp.select([drawn == k for k in range(self.rounds)], actions)
+        else:
+            greedy = actions[-1]
+        together = self.exploration == "central"
+        epsilon = self.epsilon(env_steps)
+        return exploration.explore(explore_key, greedy, view.avail, epsilon, num_envs, together=together), carry
+
+    def greedy(self, params: Any, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
+        """p^K: every agent goes through the rounds by itself."""
+        seen, carry = self.look(params.agent, carry, view)
+        return self.choose(params, seen, view.avail).actions[-1], carry
+
+    def choose(self, params: Any, seen: Unrolled, avail: Bool[Array, "*b N A"]) -> Choice:
+        """The forward pass: each round's action, given the one before."""
+        anchor = greedy_actions(seen.outputs, avail)
+        actions, gains = [anchor], []
+        for each in params.rounds:
+            stay = jax.nn.one_hot(anchor, avail.shape[-1])
+            values: Any = self.head().apply(each.head, seen.features, stay)
+            gain = values - jnp.sum(values * stay, axis=-1, keepdims=True)
+            gains.append(gain)
+            anchor = exploration.greedy(gain + self.anchor_bonus * stay, avail)
+            actions.append(anchor)
+        return Choice(actions, gains)
+
+    def increment(
+        self, each: Round, gain: Float[Array, "F B N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "..."]
+    ) -> Float[Array, "..."]:
+        """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is."""
+        outputs = jnp.concatenate([gain, seen.outputs[..., gain.shape[-1] :]], axis=-1)
+        utilities = utilities_of(outputs, seen.features, frames.avail, actions)
+
+        def mixed(utilities: Utilities) -> Any:
+            return self.mixer.apply(each.mixer, utilities, frames.state)
+
+        nothing = utilities._replace(chosen=jnp.zeros((1, 1, gain.shape[-2])))
+        return mixed(utilities) - mixed(nothing) + utilities.chosen.sum(axis=-1, keepdims=True)
+
+    def head(self) -> nn.Module:
+        """The network of a later round's values."""
+        return TabularRoundHead() if isinstance(self.agent, TabularAgent) else RoundHead()

@@ -1,0 +1,76 @@
+"""What holds for every registered algorithm: shapes for size-one axes, ends of episodes, finite gradients for masks."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvf import hyperparameters
+from jaxvf.algorithms import ALGORITHMS
+from jaxvf.networks import TabularAgent
+from jaxvf.value.learner import Progress
+
+KEY, PROGRESS = jax.random.key(0), Progress(jnp.int32(1), jnp.int32(200_000))
+# Compiling is most of the time of these tests.
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+
+
+@functools.partial(jax.jit, compiler_options=QUICK)
+def update(learner, state, batch):
+    return learner.update(state, batch, KEY, PROGRESS)
+
+
+def small(name: str, **fields) -> Any:
+    """The algorithm over tables, with two inner steps and no bonus where it would have more."""
+    learner = ALGORITHMS[name]()
+    fields = {"agent": TabularAgent(), "inner_steps": 2, "novelty_weight": 0.0, "td_lambda": 0.0, **fields}
+    for path, value in fields.items():
+        if hasattr(learner, path):
+            learner = hyperparameters.replace(learner, path, value)
+    return learner
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("sizes", [{"steps": 1, "agents": 1}, {"envs": 1, "actions": 1}, {"obs": 1, "state": 1}])
+def test_every_size_one_axis_works(name, sizes, random_episodes, state_for):
+    """Parameters, targets and optimizer keep their shapes and types; metrics are numbers."""
+    if name == "qplex_qatten" and "state" in sizes:
+        sizes = {**sizes, "state": 2}  # its attention needs an entry of the state per agent
+    learner, batch = small(name), random_episodes(**sizes)
+    state = jax.tree.map(jnp.asarray, state_for(learner, batch))
+    after, metrics = jax.eval_shape(learner.update, state, batch, KEY, PROGRESS)
+    shapes = functools.partial(jax.tree.map, lambda leaf: (leaf.shape, leaf.dtype))
+    assert shapes(after) == shapes(state)
+    assert {leaf.shape for leaf in metrics.values()} == {()}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_ends_and_masks(name, random_episodes, state_for):
+    """A terminal step's target is its reward; a truncated one's grows with γ; no mask makes anything infinite."""
+    batch = random_episodes(steps=1, envs=4)
+    learner = small(name)
+    state = state_for(learner, batch)
+    reward = float(batch.reward.mean())
+
+    def target(discount: float, terminated: bool) -> float:
+        flags = np.full((1, 4), terminated)
+        metrics = update(small(name, discount=discount), state, batch._replace(terminated=flags, truncated=~flags))[1]
+        return float(metrics["target"])
+
+    assert target(0.9, True) == pytest.approx(reward, abs=1e-6)
+    assert target(0.0, False) == pytest.approx(reward, abs=1e-6)
+    ahead = target(1.0, False) - reward
+    assert abs(ahead) > 1e-3
+    assert target(0.5, False) - reward == pytest.approx(0.5 * ahead, rel=1e-3, abs=1e-5)
+
+    generator = np.random.default_rng(0)
+    for seed in range(5):
+        avail = generator.random(batch.avail.shape) < 0.4
+        avail[..., seed % 3] |= ~avail.any(axis=-1)  # stored actions may be unavailable: nothing may break
+        filled = generator.random(batch.filled.shape) < (0.5 if seed else 0.0)
+        after, metrics = update(learner, state, batch._replace(avail=avail, filled=filled))
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after._replace(novelty=()), metrics)))
+        assert abs(float(metrics["target"])) < 1e3  # no masked minimum was mixed into a target
