@@ -55,7 +55,8 @@ class Group:
         """
         filled = [*chunk, *[chunk[0]] * (self.chunk - len(chunk))]
         algorithm = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.float32), *[run.algorithm for run in filled])
-        env_params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[run.env_params for run in filled])
+        # By NumPy: JAX would compile a concatenation of as many operands as there are runs.
+        env_params = jax.tree.map(lambda *leaves: np.stack(leaves), *[run.env_params for run in filled])
         seeds = jnp.asarray([run.seed for run in filled], jnp.int32)
         return jax.device_put((algorithm, env_params, seeds), devices.placement(self.chunk).runs)
 

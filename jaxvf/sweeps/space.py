@@ -17,6 +17,8 @@ from jaxvf.envs.protocol import Environment
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import coerce, replace
 
+SEED = "seed"  # on an axis, in place of `seeds`: "env.payoff,seed" gives every payoff seeds of its own
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -53,7 +55,7 @@ def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: i
     """
     seed_list = seed_sequence(seeds)
     axes = {name: _values(name, values) for name, values in grid.items()}
-    _check_axes(axes)
+    _check_axes(axes, seed_list)
     points = [_settings(axes, values) for values in itertools.product(*axes.values())]
     runs: list[Run] = []
     for (env_label, made), (learner_label, learner) in itertools.product(
@@ -62,10 +64,9 @@ def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: i
     ):
         labels = {"env": env_label, "algorithm": learner_label}
         for settings in points:
-            configured = _configure(made, learner, settings)
-            runs += [
-                Run(len(runs) + offset, seed, *configured, settings, labels) for offset, seed in enumerate(seed_list)
-            ]
+            configured = _configure(made, learner, {name: v for name, v in settings.items() if name != SEED})
+            own = seed_sequence([settings[SEED]]) if SEED in settings else seed_list
+            runs += [Run(len(runs) + offset, seed, *configured, settings, labels) for offset, seed in enumerate(own)]
     return runs
 
 
@@ -165,8 +166,10 @@ def _labelled(entries: Sequence[Any], make: Callable[[Any], Any], name: Callable
     return list(zip(numbered, made, strict=True))
 
 
-def _check_axes(axes: Mapping[str, Any]) -> None:
+def _check_axes(axes: Mapping[str, Any], seeds: list[int]) -> None:
     fields = Counter(field for axis in axes for field in axis.split(","))
+    if SEED in fields and seeds != [0]:
+        raise InputError(f"sweep over {SEED} beside seeds={seeds}; an axis with {SEED} says all seeds there are")
     twice = [field for field, count in fields.items() if count > 1]
     if twice:
         raise InputError(f"sweep over {twice[0]} twice; a field can be on one axis only")

@@ -38,7 +38,8 @@ class Sweep:
         algorithms: registered name, configured algorithm, or several.
         seeds: how many, or which.
         grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...; a key "a,b" with tuples for values
-            varies several fields together.
+            varies several fields together. The field "seed" takes the place of `seeds`: "env.payoff,seed" gives every
+            game seeds of its own.
         env_steps: environment steps allotted to one run, rounded up to whole evaluations. An episode is allotted the
             environment's limit and may end earlier; the metric `steps_taken` counts the steps that were taken.
         test_interval: steps between evaluations; by default a twentieth of the budget.

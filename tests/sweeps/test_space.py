@@ -35,6 +35,18 @@ def test_runs_are_ordered_by_environment_algorithm_grid_point_and_seed():
     assert all(run.algorithm.learning_rate == run.settings["learning_rate"] for run in runs)
 
 
+def test_an_axis_can_give_every_setting_seeds_of_its_own():
+    """And then it says all seeds there are: a second list beside it is refused."""
+    grid = {"learning_rate,seed": [(0.1, 5), (0.1, 6), (0.2, 7)]}
+    runs = expand("matrix_game/A", ["vdn", "iql"], grid, 1)
+    assert [(run.algorithm.learning_rate, run.seed) for run in runs[:3]] == [(0.1, 5), (0.1, 6), (0.2, 7)]
+    assert [run.record("finished")["seed"] for run in runs] == [5, 6, 7, 5, 6, 7]
+    with pytest.raises(InputError, match="an axis with seed says all seeds there are"):
+        expand("matrix_game/A", "vdn", grid, 2)
+    with pytest.raises(InputError, match="must lie between 0"):
+        one({"seed": [-1]})
+
+
 def test_the_record_of_a_run_names_everything_that_was_set():
     assert one({"learning_rate": [0.1]}).record("finished") == {
         "run": 0,

@@ -25,6 +25,7 @@ SMALL = {
     "updates_per_episode": 1.0,
     "optimizer": "adam",
 }
+QUICK = {"xla_backend_optimization_level": 0}  # compile time is most of these tests' time
 # What else to make small; where registered algorithms differ in their mixer or a weight alone, one stands for all.
 CENTRAL = {"central_width": 8}
 RECOGNIZER = {"recognizer": Recognizer(width=8, embed=4), "inner_steps": 2, "first_inner_steps": 3}
@@ -64,8 +65,8 @@ def train(algorithm: Any, env: Any, seeds: Any, *, iterations: int = 6, segments
         spread(algorithm, len(seeds)), **{name: jnp.asarray(value, jnp.float32) for name, value in traced.items()}
     )
     params = spread(env.default_params(), len(seeds))
-    runs, clock = jax.jit(program.init)(configured, params, seeds), Clock.start()
-    segment = jax.jit(program.segment)
+    init, segment = (jax.jit(part, compiler_options=QUICK) for part in (program.init, program.segment))
+    runs, clock = init(configured, params, seeds), Clock.start()
     for _ in range(segments):
         runs, clock, metrics = segment(runs, configured, params, clock)
     return runs, clock, metrics

@@ -1,0 +1,100 @@
+"""The atlas of basins at its smallest size: its numbers are those of the stored runs, and mean what they say."""
+
+import json
+
+import numpy as np
+import pytest
+
+import jaxvf
+from jaxvf import scripts
+from jaxvf.envs.payoff_families import RandomGame, random_games
+
+GAMES, SEEDS = 30, 2
+
+
+@pytest.fixture(scope="module")
+def atlas(tmp_path_factory):
+    """Thirty games of two agents with three actions; the rows of the summary by what they are about."""
+    out = tmp_path_factory.mktemp("atlas")
+    module = scripts.load("experiments", "basin_atlas")
+    options = {"shapes": {(2, 3): GAMES}, "learners": ("vdn", "qmix"), "env_steps": 10_000}
+    module.reproduce(seeds=SEEDS, quick=True, out=out, **options)
+    rows = json.loads((out / "summary.json").read_text())["rows"]
+    found = {(row["learner"], row["shape"], row["family"], row["measure"], row["bin"]): row for row in rows}
+    assert len(found) == len(rows)
+    return module, out, found, options
+
+
+def test_the_summary_is_what_the_stored_runs_say(atlas):
+    """Read back from the files: games, seeds of their own, and the fraction of runs that end at the optimum."""
+    _, out, found, _ = atlas
+    result = jaxvf.load(out / "vdn-2x3")
+    assert [run["seed"] for run in result.runs] == list(range(GAMES * SEEDS))
+    assert [run["env.payoff"] for run in result.runs[::SEEDS]] == random_games(2, 3, GAMES)
+    row = found["vdn", "2 agents, 3 actions", "climbing", "all", None]
+    runs = [place for place, run in enumerate(result.runs) if run["env.payoff"].family == "climbing"]
+    assert (row["games"], row["runs"]) == (6, 12)
+    reached = [
+        np.asarray(run["env.payoff"])[tuple(greedy(result.policy(place)))] == 10.0
+        for place, run in enumerate(result.runs)
+        if place in runs
+    ]
+    assert row["optimal"][0] == np.mean(reached)
+
+
+def greedy(policy):
+    """The joint action that a policy plays in a one-step game."""
+    actions, _ = policy.act(np.eye(2)[[0, 0]], np.ones((2, 3), bool), policy.start())
+    return np.asarray(actions)
+
+
+def test_every_game_is_in_one_bin_of_either_measure(atlas):
+    _, _, found, _ = atlas
+    for family, total in (("all", GAMES), ("spikes", GAMES // 5)):
+        for measure in ("non_monotonicity", "deviation_penalty"):
+            rows = [row for key, row in found.items() if key[:4] == ("vdn", "all", family, measure)]
+            assert sum(row["games"] for row in rows) == total
+    assert found["vdn", "all", "monotonic", "non_monotonicity", 0]["games"] == GAMES // 5
+
+
+def test_vdn_solves_monotonic_games_and_not_climbing_ones(atlas):
+    """A sum of local values ranks the optimum first where others' choices change no preference; not where they do."""
+    _, _, found, _ = atlas
+    assert found["vdn", "all", "monotonic", "all", None]["optimal"][0] >= 0.9
+    assert found["vdn", "all", "climbing", "all", None]["optimal"][0] <= 0.5
+
+
+def test_files_hold_the_description_of_a_game_not_its_table(atlas):
+    """One program a learner; `run.json` names family and seed of every game."""
+    _, out, _, _ = atlas
+    described = json.loads((out / "vdn-2x3" / "run.json").read_text())
+    assert len(described["plan"]) == 1
+    game, seed = described["config"]["fields"]["grid"]["env.payoff,seed"][3]
+    assert game["class"].endswith(":RandomGame") and game["fields"]["family"] == "interaction" and seed == 3
+    assert (out / "non_monotonicity_by_shape_annealed.png").is_file()
+
+
+def test_the_same_command_again_trains_nothing(atlas, capfd):
+    module, out, _, options = atlas
+    capfd.readouterr()
+    module.reproduce(seeds=SEEDS, quick=True, out=out, **options)
+    assert "compiling" not in capfd.readouterr().err
+
+
+def test_the_interval_is_over_games(atlas):
+    """Repeating the runs of every game adds no games, so it narrows nothing; more games do."""
+    module, _, _, _ = atlas
+    one = np.arange(20)[:, None] % 2 == 0
+    interval = module.games_interval(one)
+    assert interval == module.games_interval(np.repeat(one, 10, axis=1))
+    assert interval.estimate == 0.5 and interval.low < 0.35 and interval.high > 0.65
+    many = module.games_interval(np.repeat(one, 100, axis=0))
+    assert many.high - many.low < 0.06
+
+
+def test_ten_thousand_games_are_planned(atlas):
+    """The full run: at least 10,000 different games for every learner, in one group for each shape."""
+    module, _, _, _ = atlas
+    assert sum(module.SHAPES.values()) >= 10_000
+    games = random_games(2, 3, 1200)
+    assert len(set(games)) == 1200 and isinstance(games[0], RandomGame)
