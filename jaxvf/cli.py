@@ -4,6 +4,7 @@ Heavy modules are imported inside the commands, so that `jaxvf --help` answers a
 """
 
 import ast
+import inspect
 import json
 import math
 import sys
@@ -122,7 +123,11 @@ def list_(
 
 
 def reproduce(
-    experiment: Positional[str], seeds: int | None = None, quick: Flag[bool] = False, out: Path | None = None
+    experiment: Positional[str],
+    seeds: int | None = None,
+    quick: Flag[bool] = False,
+    env_steps: float | None = None,
+    out: Path | None = None,
 ) -> None:
     """Run an experiment: the sweep, the statistic and the figure of a paper.
 
@@ -130,6 +135,7 @@ def reproduce(
         experiment: its name (`jaxvf list experiments`).
         seeds: seeds per cell; by default the experiment's own.
         quick: minutes instead of hours: fewer cells, seeds and steps.
+        env_steps: environment steps of one run, where the experiment trains any; by default the experiment's own.
         out: directory for its Parquet and figures; by default runs/EXPERIMENT, or runs/EXPERIMENT_quick.
     """
     from jaxvf import scripts
@@ -137,9 +143,14 @@ def reproduce(
     module = scripts.load("experiments", experiment)
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds={seeds} must be at least 1")
+    if env_steps is not None and (env_steps < 1 or env_steps % 1 != 0):
+        raise InputError(f"env_steps={env_steps:g} is not a whole number from 1 on")
+    if env_steps is not None and "env_steps" not in inspect.signature(module.reproduce).parameters:
+        raise InputError(f"experiment {experiment} has no env_steps to set")
+    budget = {} if env_steps is None else {"env_steps": int(env_steps)}
     out = out or Path("runs") / (f"{experiment}_quick" if quick else experiment)
     try:
-        module.reproduce(seeds=seeds, quick=quick, out=out)
+        module.reproduce(seeds=seeds, quick=quick, out=out, **budget)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt("What is done is saved; the same command goes on from there.") from error
 

@@ -1,4 +1,4 @@
-"""Figures of a sweep: learning curves, success fractions, and value tables beside the payoff."""
+"""Figures of a sweep: learning curves, fractions, shares, tables of numbers, and value tables beside the payoff."""
 
 import io
 import math
@@ -139,6 +139,79 @@ def success_fractions(
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
     _head(figure, axes, title, "")
+    return figure
+
+
+def compositions(
+    table: Mapping[str, Mapping[str, float]], *, xlabel: str, title: str = "", style: Mapping[str, Style] | None = None
+) -> "Figure":
+    """One bar per row, cut into the shares of its outcomes.
+
+    Args:
+        table: row (a learner on a map) to outcome to its share; the shares of a row add up to 1.
+        xlabel: what the shares are of.
+        title: one line above the figure.
+        style: styles of the outcomes, of which the colour is used; by default in the order they appear.
+    """
+    outcomes = list(dict.fromkeys(outcome for row in table.values() for outcome in row))
+    style = style or styles(outcomes)
+    figure = _figure(WIDTH, 1.0 + 0.3 * len(table))
+    axes = figure.subplots()
+    start = np.zeros(len(table))
+    for outcome in outcomes:
+        share = np.array([row.get(outcome, 0.0) for row in table.values()])
+        axes.barh(np.arange(len(table)), share, left=start, height=0.7, color=style[outcome].colour, label=outcome)
+        start += share
+    _dress(axes, xlabel=xlabel, ylabel="")
+    axes.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.5))  # the first row at the top
+    axes.set_yticks(np.arange(len(table)), list(table))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False, axis="y")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
+    _head(figure, axes, title, "")
+    return figure
+
+
+def number_table(
+    values: Float[np.ndarray, "rows columns"],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    expected: Float[np.ndarray, "rows columns"],
+    shade: Float[np.ndarray, "rows columns"],
+    title: str = "",
+    note: str = "",
+) -> "Figure":
+    """A table of measured numbers, the expected one in brackets below each where there is one.
+
+    Args:
+        values: what was measured; NaN leaves a cell empty.
+        rows: names.
+        columns: names.
+        expected: what it should be; NaN where nobody says.
+        shade: how dark a cell is, in [0, 1].
+        title: one line above the figure.
+        note: one line below it.
+    """
+    figure = _figure(max(WIDTH, 2.2 + 0.85 * len(columns)), 0.9 + 0.42 * len(rows))
+    axes = figure.subplots()
+    axes.imshow(np.nan_to_num(shade), cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
+    for (i, j), value in np.ndenumerate(values):
+        if np.isnan(value):
+            continue
+        wanted = "" if np.isnan(expected[i, j]) else f"\n({expected[i, j]:.3g})"
+        axes.text(j, i, f"{value:.3g}{wanted}", ha="center", va="center", fontsize=SMALL, color=INK, linespacing=0.95)
+    axes.set_xticks(range(len(columns)), list(columns))
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.tick_params(
+        length=0, labelsize=SMALL, labelcolor=INK, top=True, labeltop=True, bottom=False, labelbottom=False
+    )
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if title:
+        figure.suptitle(title, fontsize=TEXT + 2, color=INK)
+    if note:
+        figure.supxlabel(note, fontsize=SMALL, color=FAINT)
     return figure
 
 

@@ -81,6 +81,25 @@ def iqm_interval(
     return _percentile_interval(iqm(values), draws.reshape(samples, *shape), level)
 
 
+def mean_interval(
+    values: Float[np.ndarray, " runs"], *, samples: int = SAMPLES, level: float = LEVEL, rng: np.random.Generator
+) -> Interval:
+    """Mean over runs with its percentile bootstrap interval, for papers that report means; NaN is left out.
+
+    Args:
+        values: one number per run.
+        samples: number of resamples.
+        level: probability mass between the two ends.
+        rng: source of the resamples.
+    """
+    values = np.asarray(values, np.float64)
+    left = values[~np.isnan(values)]
+    if not left.size:
+        return Interval(np.nan, np.nan, np.nan)
+    draws = _resample_counts(left.size, samples, rng) @ left / left.size
+    return _percentile_interval(left.mean(), draws, level)
+
+
 def stratified_bootstrap(
     groups: Sequence[np.ndarray],
     statistic: Callable[[list[np.ndarray]], float | np.ndarray],

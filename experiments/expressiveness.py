@@ -1,0 +1,130 @@
+"""What each mixer can represent: least error on the tables of theory, by gradient fits, beside the exact values.
+
+DuelMIX, section 2.2 of its specification: tables over two histories and two actions each, with contexts that tell all,
+part or nothing of the joint history. Baselines, section 7.3: payoffs of one decision.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvf.envs import PAYOFFS
+from jaxvf.mixers import DuelmixMixer, Mixer, QmixMixer, QplexMixer, VdnMixer
+from jaxvf.results import plots, report
+from jaxvf.theory.expressiveness import fit, make_tasks
+
+# All with the state as context: the fit puts any context there. QPLEX's advantage weights have two layers, since one
+# is linear in context and joint action; "qplex, full" is the same class without its stopped gradient, which decides
+# where learning can rest.
+MIXERS: dict[str, Mixer] = {
+    "vdn": VdnMixer(),
+    "qmix": QmixMixer(),
+    "qplex": QplexMixer(adv_hypernet_layers=2),
+    "qplex, full": QplexMixer(adv_hypernet_layers=2, adv_stop_grad=False),
+    "duelmix": DuelmixMixer(context="state"),
+}
+H1, H2, U1, U2 = np.indices((2, 2, 2, 2))
+TABLES = {
+    "V": (H1 != H2) - 0.5 * U1 - 0.5 * U2,
+    "D": -np.select([U1 + U2 == 0, U1 + U2 == 1, H1 == H2], [0.0, 1.0, 1.0], 3.0),
+    "additive": H1 + 2 * H2 - 0.5 * U1 - 0.25 * U2,
+}
+CONTEXTS = {
+    "constant": np.zeros((2, 2), int),
+    "joint history": np.array([[0, 1], [2, 3]]),
+    "h1": np.array([[0, 0], [1, 1]]),
+    "h1 xor h2": np.array([[0, 1], [1, 0]]),
+}
+GAMES: dict[str, Any] = {
+    "0 1 / 2 3": ((0, 1), (2, 3)),
+    "0 0 / 0 1": ((0, 0), (0, 1)),
+    "0 2 / 2 3": ((0, 2), (2, 3)),
+    "1 0 / 0 1": ((1, 0), (0, 1)),
+    "game E": PAYOFFS["E"],
+    "game F": PAYOFFS["F"],
+    "game G": PAYOFFS["G"],
+}
+
+# Mean squared errors of the specifications, in the order of CLASSES; None where they have none.
+CLASSES = ("vdn", "qmix", "qplex", "duelmix")
+EXPECTED: dict[str, tuple[float | None, ...]] = {
+    "V, constant": (0.25, 0.233, 0.25, 0.25),
+    "V, joint history": (0.25, 0, 0, 0),
+    "V, h1": (0.25, 0.127, 0.070, 0),
+    "V, h1 xor h2": (0.25, 0, 0, 0),
+    "D, constant": (0.25, 0.230, 0.25, 0.25),
+    "D, joint history": (0.25, 1 / 32, 0, 0),
+    "D, h1": (0.25, 0.1875, 0.103, 0.103),
+    "D, h1 xor h2": (0.25, 1 / 32, 0, 0),
+    **{f"additive, {context}": (0, 0, 0, 0) for context in CONTEXTS},
+    "0 1 / 2 3": (0, 0, 0, None),
+    "0 0 / 0 1": (0.0625, 0, 0, None),
+    "0 2 / 2 3": (0.0625, 0.0625, 0, None),
+    "1 0 / 0 1": (0.25, 1 / 6, 0, None),  # QPLEX's 0 is a limit
+    "game E": (50.568, 32, 0, None),  # QMIX: most fits end at 320/9, another greedy action
+    "game F": (64.494, 38.222, 0, None),
+    "game G": (12.749, 11.341, 0, None),
+}
+TOLERANCE = 0.005  # of a mean squared error, relative to the table's variance where that is above 1
+
+
+def reproduce(
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    out: Path,
+    mixers: tuple[str, ...] = tuple(MIXERS),
+    steps: int | None = None,
+) -> None:
+    """Fit every table with every mixer; write `summary.json` and the table to `out`. `seeds` are restarts."""
+    restarts, steps = seeds or (4 if quick else 24), steps or (1_000 if quick else 3_000)
+    names, tables, contexts = cases()
+    tasks = make_tasks(tables, contexts)
+    rows = []
+    for mixer in mixers:
+        errors = np.asarray(fit(MIXERS[mixer], tasks, jax.random.key(0), restarts=restarts, steps=steps).error)
+        for name, table, found in zip(names, tables, errors, strict=True):
+            expected = EXPECTED[name][CLASSES.index(mixer.partition(",")[0])]
+            best, tolerance = float(found.min()), TOLERANCE * max(1.0, float(table.var()))
+            row = {"mixer": mixer, "table": name, "restarts": restarts, "least_error": best}
+            row |= {"median_error": float(np.median(found)), "variance": float(table.var()), "expected": expected}
+            rows.append(row | {"agrees": None if expected is None else abs(best - expected) < tolerance})
+    report.write_summary(rows, out)
+    print(draw(rows, names, mixers, out))
+    for row in rows:
+        wanted = "" if row["expected"] is None else f"  expected {row['expected']:8.4f}"
+        verdict = {True: "", False: "  differs", None: ""}[row["agrees"]]
+        numbers = f"least {row['least_error']:8.4f}  median {row['median_error']:8.4f}"
+        print(f"{row['mixer']:11} {row['table']:23} {numbers}{wanted}{verdict}")
+
+
+def cases() -> tuple[list[str], list[np.ndarray], list[np.ndarray]]:
+    """Names, tables [H, H, A, A] and contexts [H, H]; one decision has one history."""
+    names, tables, contexts = [], [], []
+    for table, values in TABLES.items():
+        for context, ids in CONTEXTS.items():
+            names.append(f"{table}, {context}")
+            tables.append(np.asarray(values, float))
+            contexts.append(ids)
+    for game, payoff in GAMES.items():
+        names.append(game)
+        tables.append(np.asarray(payoff, float)[None, None])
+        contexts.append(np.zeros((1, 1), int))
+    return names, tables, contexts
+
+
+def draw(rows: list[dict[str, Any]], names: list[str], mixers: tuple[str, ...], out: Path) -> Path:
+    """Least errors with the specifications' in brackets; the darker, the larger a share of the table's variance."""
+    measured, wanted, shade = np.full((3, len(names), len(mixers)), np.nan)
+    for row in rows:
+        cell = names.index(row["table"]), mixers.index(row["mixer"])
+        measured[cell] = round(row["least_error"], 4)
+        wanted[cell] = np.nan if row["expected"] is None else row["expected"]
+        shade[cell] = row["least_error"] / row["variance"]
+    figure = plots.number_table(
+        measured, rows=names, columns=mixers, expected=wanted, shade=shade,
+        note=f"least mean squared error of {rows[0]['restarts']} fits (in brackets: specification)",
+    )  # fmt: skip
+    return plots.save(figure, out / "least_error.png")[0]

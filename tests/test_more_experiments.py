@@ -1,0 +1,83 @@
+"""Each experiment end to end at the smallest size: its numbers mean what their names say."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxvf import scripts
+from jaxvf.results.report import write_summary
+
+
+def reproduce(name, out, **options):
+    """The summary that an experiment leaves."""
+    scripts.load("experiments", name).reproduce(out=out, **options)
+    return json.loads((out / "summary.json").read_text())
+
+
+def test_risk_reward_gives_every_game_its_own_fraction(tmp_path, monkeypatch):
+    """VDN under uniform play reaches the optimum of an additive game in every seed and of game E in none."""
+    module = scripts.load("experiments", "risk_reward")
+    monkeypatch.setitem(module.GAMES, "sum", ((0, 1, 2), (1, 2, 3), (2, 3, 4)))
+    monkeypatch.setitem(module.EXPECTED, "vdn", (*module.EXPECTED["vdn"], None))
+    module.reproduce(out=tmp_path, seeds=3, env_steps=4_000, games=("sum", "E"), learners=("vdn",), behaviour="uniform")
+    rows = json.loads((tmp_path / "summary.json").read_text())
+    assert [(row["game"], row["optimal"][0], row["expected"]) for row in rows] == [("sum", 1, None), ("E", 0, 0.26)]
+    assert (tmp_path / "optimal.png").is_file()
+
+
+def test_expressiveness_of_vdn_is_least_squares(tmp_path):
+    """All 19 tables agree with the exact errors, from every start: VDN's problem is convex."""
+    rows = reproduce("expressiveness", tmp_path, seeds=2, steps=1_500, mixers=("vdn",))
+    assert len(rows) == 19 and all(row["agrees"] for row in rows)
+    np.testing.assert_allclose([row["median_error"] - row["least_error"] for row in rows], 0, atol=0.01)
+
+
+def test_box_pushing_endings_explain_the_return(tmp_path):
+    """Without a box at the goal a run takes 100 steps: -10, and -5 for every bump."""
+    (row,) = reproduce("box_pushing", tmp_path, seeds=1, quick=True, env_steps=800, learners=("vdn",))
+    ends = row["endings"]
+    assert list(ends) == ["big_box", "two_small", "one_small", "timeout"] and sum(ends.values()) == 1
+    assert row["env_steps"] == 800 and row["diverged"] == 0
+    bumps = (-10 - row["final_return"][0]) / 5 if ends["timeout"] else 0
+    assert bumps == pytest.approx(round(bumps), abs=1e-4) and bumps >= 0
+    assert (tmp_path / "box_pushing_4.png").is_file() and (tmp_path / "endings.png").is_file()
+
+
+def test_stateful_context_trains_what_it_says(tmp_path):
+    """The row is about the context asked for: the learner that ran has it in its mixer."""
+    options = {"learners": ("qmix",), "contexts": ("noise",)}
+    (row,) = reproduce("stateful_context", tmp_path, seeds=1, quick=True, env_steps=800, **options)
+    assert (row["learner"], row["context"], row["size"], row["runs"]) == ("qmix", "noise", 4, 1)
+    plan = json.loads((tmp_path / "qmix" / "run.json").read_text())["plan"]
+    assert plan[0]["algorithm"]["fields"]["mixer"]["fields"]["context"] == "noise"
+    assert sum(row["endings"].values()) == pytest.approx(1)
+
+
+def test_predator_prey_return_is_captures_and_punishments(tmp_path):
+    """Return = 10 captures + p lone catches, in the row of the right p."""
+    options = {"learners": ("qmix",), "penalties": (-1.0, -4.0)}
+    rows = reproduce("predator_prey", tmp_path, seeds=1, quick=True, env_steps=800, **options)
+    assert [row["penalty"] for row in rows] == [-1, -4]
+    for row in rows:
+        expected = 10 * row["captures"] + row["penalty"] * row["mis_captures"]
+        assert row["final_return"][0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_predator_prey_has_the_settings_of_its_paper():
+    """POW, section 6: C = 1 and 100k unweighted steps for POW, RMSprop for ResQ alone, no agent id for anyone."""
+    module = scripts.load("experiments", "predator_prey")
+    made = {name: module.configured(name, module.ENV_STEPS, False) for name in module.LEARNERS}
+    assert {learner.batch_size for learner in made.values()} == {128}
+    assert {learner.epsilon_anneal for learner in made.values()} == {500_000}
+    assert {learner.td_lambda for learner in made.values()} == {0.6}
+    assert {learner.agent_id for learner in made.values()} == {False}
+    assert {name for name, learner in made.items() if learner.optimizer != "adam"} == {"resq"}
+    assert (made["pow_vdn"].tolerance, made["pow_vdn"].unweighted_steps, made["pow_vdn"].alpha) == (1, 100_000, 0)
+    assert (made["cw_qmix"].alpha, made["qplex"].mixer.adv_hypernet_layers) == (0.1, 2)
+
+
+def test_a_summary_is_json_even_where_every_run_diverged(tmp_path):
+    """NaN and infinity are no JSON; null is."""
+    write_summary([{"final_return": (float("nan"), -np.inf, 1.0)}], tmp_path)
+    assert json.loads((tmp_path / "summary.json").read_text()) == [{"final_return": [None, None, 1.0]}]
