@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxvf.results.plots import INK, SMALL, TEXT, WIDTH, Style, _dress, _figure, styles
+from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, Style, blank, dress, styles
 from jaxvf.results.statistics import Interval
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def line_panels(
     style = style or styles(labels)
     across = min(PANELS_PER_ROW, len(panels))
     down, legend_rows = math.ceil(len(panels) / across), math.ceil(len(labels) / 5)
-    figure = _figure(WIDTH, 2.7 * down + 0.3 + 0.24 * legend_rows)
+    figure = blank(WIDTH, 2.7 * down + 0.3 + 0.24 * legend_rows)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (title, lines) in zip(grid, panels.items(), strict=False):
         for label, points in lines.items():
@@ -44,7 +44,7 @@ def line_panels(
             axes.fill_between(x, low, high, color=look.colour, alpha=0.1, linewidth=0)
             axes.plot(x, estimate, color=look.colour, linestyle=look.dash, linewidth=1.6, marker=look.marker,
                       markersize=4, label=label)  # fmt: skip
-        _dress(axes, xlabel="", ylabel="")
+        dress(axes, xlabel="", ylabel="")
         axes.set_title(title, loc="left", fontsize=SMALL, color=INK)
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")

@@ -1,15 +1,15 @@
 """Figures of a sweep: learning curves, fractions, shares, tables of numbers, and value tables beside the payoff."""
 
 import io
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxvf.results.figure_style import DPI, FAINT, INK, SMALL, TEXT, WIDTH, Style, blank, dress, head, number, styles
 from jaxvf.results.statistics import LEVEL, SAMPLES, Interval, iqm_interval, valid_runs
 from jaxvf.results.store import write_atomically
 
@@ -17,33 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito 2008, safe for colour blindness; their yellow is left out, too pale for a line on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", "--", ":", "-.")
-INK, FAINT = "#222222", "#777777"
-TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
 MARKS_PER_LINE = 8
-
-
-class Style(NamedTuple):
-    """How one algorithm is drawn in every figure."""
-
-    colour: str
-    marker: str
-    dash: str
-
-
-def styles(labels: Sequence[str]) -> dict[str, Style]:
-    """One style per label, by position: pass the labels of a whole study once, and every figure agrees.
-
-    Colour and marker change from label to label; after seven of them the dash changes.
-    """
-    kinds = len(COLOURS)
-    return {
-        label: Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds % len(DASHES)])
-        for i, label in enumerate(dict.fromkeys(labels))
-    }
 
 
 def learning_curves(
@@ -76,7 +50,7 @@ def learning_curves(
     """
     from matplotlib.ticker import EngFormatter
 
-    figure = _figure(WIDTH, 3.9)
+    figure = blank(WIDTH, 3.9)
     axes = figure.subplots()
     style = style or styles(list(curves))
     for label, (steps, values) in curves.items():
@@ -93,10 +67,10 @@ def learning_curves(
     if reference is not None:
         name, value = reference
         axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.2, label=name, zorder=1)
-    _dress(axes, xlabel=xlabel, ylabel=ylabel)
+    dress(axes, xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.015)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1.5M
-    _head(figure, axes, title, f"IQM over runs, band: {LEVEL:.0%} bootstrap interval")
+    head(figure, axes, title, f"IQM over runs, band: {LEVEL:.0%} bootstrap interval")
     return figure
 
 
@@ -118,7 +92,7 @@ def success_fractions(
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
     style = style or styles(columns)
     height = len(columns) + 0.9  # of a row, in points: more algorithms make a taller figure, not a crowded one
-    figure = _figure(WIDTH, 0.9 + 0.18 * height * len(table))
+    figure = blank(WIDTH, 0.9 + 0.18 * height * len(table))
     axes = figure.subplots()
     for j, column in enumerate(columns):
         cells = [(i, row[column]) for i, row in enumerate(table.values()) if column in row]
@@ -132,13 +106,13 @@ def success_fractions(
         )  # fmt: skip
     for i in range(1, len(table)):
         axes.axhline((i - 0.5) * height, color="#DDDDDD", linewidth=0.8)
-    _dress(axes, xlabel=xlabel, ylabel="")
+    dress(axes, xlabel=xlabel, ylabel="")
     axes.set(xlim=(0, 1), ylim=((len(table) - 0.5) * height, -0.5 * height))  # the first row at the top
     axes.set_yticks(np.arange(len(table)) * height, [textwrap.fill(row, 24) for row in table])
     axes.tick_params(axis="y", length=0, labelsize=TEXT)
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
-    _head(figure, axes, title, "")
+    head(figure, axes, title, "")
     return figure
 
 
@@ -155,20 +129,20 @@ def compositions(
     """
     outcomes = list(dict.fromkeys(outcome for row in table.values() for outcome in row))
     style = style or styles(outcomes)
-    figure = _figure(WIDTH, 1.0 + 0.3 * len(table))
+    figure = blank(WIDTH, 1.0 + 0.3 * len(table))
     axes = figure.subplots()
     start = np.zeros(len(table))
     for outcome in outcomes:
         share = np.array([row.get(outcome, 0.0) for row in table.values()])
         axes.barh(np.arange(len(table)), share, left=start, height=0.7, color=style[outcome].colour, label=outcome)
         start += share
-    _dress(axes, xlabel=xlabel, ylabel="")
+    dress(axes, xlabel=xlabel, ylabel="")
     axes.set(xlim=(0, 1), ylim=(len(table) - 0.5, -0.5))  # the first row at the top
     axes.set_yticks(np.arange(len(table)), list(table))
     axes.tick_params(axis="y", length=0)
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
-    _head(figure, axes, title, "")
+    head(figure, axes, title, "")
     return figure
 
 
@@ -193,7 +167,7 @@ def number_table(
         title: one line above the figure.
         note: one line below it.
     """
-    figure = _figure(max(WIDTH, 2.2 + 0.85 * len(columns)), 0.9 + 0.42 * len(rows))
+    figure = blank(max(WIDTH, 2.2 + 0.85 * len(columns)), 0.9 + 0.42 * len(rows))
     axes = figure.subplots()
     axes.imshow(np.nan_to_num(shade), cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
     for (i, j), value in np.ndenumerate(values):
@@ -245,7 +219,7 @@ def value_tables(
     _, down, across = shape
     cell = 0.56 if max(down, across) <= 6 else 0.42
     width, height = len(tables) * (across * cell + 0.2) + 0.9, len(rows) * (down * cell + 0.25) + 0.9
-    figure = _figure(width, height + 0.3 * bool(title))
+    figure = blank(width, height + 0.3 * bool(title))
     grid = figure.subplots(len(rows), len(tables), squeeze=False)
     for i, row in enumerate(rows):
         bound = np.nanmax(np.abs(next(iter(tables.values()))[i]), initial=1e-6)
@@ -281,53 +255,11 @@ def save(figure: "Figure", path: str | Path, *, svg: bool = False) -> list[Path]
     return written
 
 
-def _figure(width: float, height: float) -> "Figure":
-    """An empty figure of that many inches on its own Agg canvas: pyplot's global state is never touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _with_runs(label: str, values: np.ndarray) -> str:
     """The label, and how many runs are left at the last evaluation where that is not all of them."""
     runs = len(values)
     left = int(valid_runs(values)[-1]) if values.size else 0
     return label if left == runs else f"{label} ({left} of {runs} runs)"
-
-
-def _dress(axes: "Axes", *, xlabel: str, ylabel: str) -> None:
-    """Labels, light grid, no box."""
-    axes.set_xlabel(xlabel, fontsize=TEXT, color=INK)
-    axes.set_ylabel(ylabel, fontsize=TEXT, color=INK)
-    axes.tick_params(labelsize=SMALL, color=FAINT, labelcolor=INK)
-    axes.grid(True, color="#E6E6E6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(FAINT)
-
-
-def _head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
-    """Title and subtitle flush left above the axes, the legend below them."""
-    if subtitle:
-        axes.annotate(subtitle, (0, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points",
-                      fontsize=SMALL, color=FAINT)  # fmt: skip
-    if title:
-        axes.set_title(title, loc="left", fontsize=TEXT + 2, color=INK, pad=22 if subtitle else 10)
-    handles, labels = axes.get_legend_handles_labels()
-    if not handles:
-        return
-    # A character is about half as wide as the text is high; every row of the legend adds to the height.
-    widest = 0.52 * TEXT / 72 * max(map(len, labels)) + 0.67
-    rows = math.ceil(len(labels) / max(1, WIDTH // widest))
-    figure.set_figheight(figure.get_figheight() + 0.05 + 0.24 * rows)
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows),
-        fontsize=TEXT, labelcolor=INK, frameon=False, handlelength=2.2, columnspacing=1.4,
-    )  # fmt: skip
 
 
 def _largest(table: np.ndarray) -> list[list[int]]:
@@ -346,7 +278,7 @@ def _heat_map(axes: "Axes", table: np.ndarray, framed: Sequence, *, bound: float
         red, green, blue, _ = image.cmap(image.norm(value))
         dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5  # luma of ITU-R BT.601
         bold = "bold" if any((a, b) == tuple(cell) for cell in framed) else "normal"
-        axes.text(b, a, _number(value), ha="center", va="center", fontsize=size, fontweight=bold,
+        axes.text(b, a, number(value), ha="center", va="center", fontsize=size, fontweight=bold,
                   color="white" if dark else INK)  # fmt: skip
     for a, b in framed:
         frame = Rectangle((b - 0.47, a - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2.6)
@@ -356,14 +288,3 @@ def _heat_map(axes: "Axes", table: np.ndarray, framed: Sequence, *, bound: float
     axes.tick_params(length=0, labelsize=SMALL, labelcolor=FAINT)
     for spine in axes.spines.values():
         spine.set_visible(False)
-
-
-def _number(value: float) -> str:
-    """As many digits as a cell has room for, with a true minus sign; 8 is exact, 8.0 is rounded."""
-    if not np.isfinite(value) or abs(value) >= 1000:
-        text = f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
-    elif value == round(value) or abs(value) >= 100:
-        text = f"{value:.0f}"
-    else:
-        text = f"{round(value, 1) + 0.0:.1f}"  # adding zero turns -0.0 into 0.0
-    return text.replace("-", "−")

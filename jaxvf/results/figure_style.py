@@ -1,0 +1,92 @@
+"""How every figure looks: colours that colour-blind readers can tell apart, axes, heads; shared by all plots."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+# Okabe & Ito 2008, safe for colour blindness; their yellow is left out, too pale for a line on white.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", ":", "-.")
+INK, FAINT = "#222222", "#777777"
+TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
+
+
+class Style(NamedTuple):
+    """How one algorithm is drawn in every figure."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+def styles(labels: Sequence[str]) -> dict[str, Style]:
+    """One style per label, by position: pass the labels of a whole study once, and every figure agrees.
+
+    Colour and marker change from label to label; after seven of them the dash changes.
+    """
+    kinds = len(COLOURS)
+    return {
+        label: Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds % len(DASHES)])
+        for i, label in enumerate(dict.fromkeys(labels))
+    }
+
+
+def blank(width: float, height: float) -> "Figure":
+    """An empty figure of that many inches on its own Agg canvas: pyplot's global state is never touched."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: "Axes", *, xlabel: str, ylabel: str) -> None:
+    """Labels, light grid, no box."""
+    axes.set_xlabel(xlabel, fontsize=TEXT, color=INK)
+    axes.set_ylabel(ylabel, fontsize=TEXT, color=INK)
+    axes.tick_params(labelsize=SMALL, color=FAINT, labelcolor=INK)
+    axes.grid(True, color="#E6E6E6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FAINT)
+
+
+def head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
+    """Title and subtitle flush left above the axes, the legend below them."""
+    if subtitle:
+        axes.annotate(subtitle, (0, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points",
+                      fontsize=SMALL, color=FAINT)  # fmt: skip
+    if title:
+        axes.set_title(title, loc="left", fontsize=TEXT + 2, color=INK, pad=22 if subtitle else 10)
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    # A character is about half as wide as the text is high; every row of the legend adds to the height.
+    widest = 0.52 * TEXT / 72 * max(map(len, labels)) + 0.67
+    rows = math.ceil(len(labels) / max(1, WIDTH // widest))
+    figure.set_figheight(figure.get_figheight() + 0.05 + 0.24 * rows)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows),
+        fontsize=TEXT, labelcolor=INK, frameon=False, handlelength=2.2, columnspacing=1.4,
+    )  # fmt: skip
+
+
+def number(value: float) -> str:
+    """As many digits as a cell has room for, with a true minus sign; 8 is exact, 8.0 is rounded."""
+    if not np.isfinite(value) or abs(value) >= 1000:
+        text = f"{value:.0e}".replace("e+0", "e").replace("e+", "e")
+    elif value == round(value) or abs(value) >= 100:
+        text = f"{value:.0f}"
+    else:
+        text = f"{round(value, 1) + 0.0:.1f}"  # adding zero turns -0.0 into 0.0
+    return text.replace("-", "−")
