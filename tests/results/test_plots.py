@@ -10,7 +10,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from jaxvf.results import plots
+from jaxvf.results import figure_style, plots
 from jaxvf.results.statistics import Interval, fraction_interval, iqm, iqm_interval
 
 
@@ -76,11 +76,11 @@ def test_one_style_per_label_whatever_the_figure(curves):
     fractions = plots.success_fractions({"A": {"pow_qmix": Interval(0.5, 0.4, 0.6)}}, xlabel="won", style=study)
     (bars,) = (c for c in fractions.axes[0].containers if isinstance(c, ErrorbarContainer))
     assert to_hex(figure.axes[0].lines[1].get_color()) == to_hex(bars.lines[0].get_color())
-    assert study["pow_qmix"].colour == plots.COLOURS[1]
+    assert study["pow_qmix"].colour == figure_style.COLOURS[1]
 
 
 def test_styles_stay_distinct_beyond_the_palette():
-    labels = [str(i) for i in range(len(plots.COLOURS) * len(plots.DASHES))]
+    labels = [str(i) for i in range(len(figure_style.COLOURS) * len(figure_style.DASHES))]
     assert len(set(plots.styles(labels).values())) == len(labels)
 
 
