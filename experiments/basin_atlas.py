@@ -1,8 +1,9 @@
 """Which games can a learner solve? Probability of reaching the optimum against non-monotonicity: thousands of games.
 
-Random payoff games of several families and shapes x every value learner x seeds, a seed of its own for every run.
+Random payoff games of several families and shapes x thirteen value learners x seeds, a seed of its own for every run.
 Games lie along the runs axis, so a learner and a shape are one program. Agents are tables unless another network is
-asked for: no network between data and values, so that what fails is the factorization or the exploration.
+asked for: no network between data and values, so that what fails is the factorization or the exploration. The
+exception is QTRAN-alt, whose joint value tells agents apart by their features: its agents are networks.
 """
 
 import dataclasses

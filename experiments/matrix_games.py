@@ -4,7 +4,6 @@ POW, Fig. 2 (games A to G under uniform behaviour) and non-monotonic QMIX, Table
 here). Two fractions are kept apart: the greedy joint action is optimal; the learned table equals the payoff.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import numpy as np
 import jaxvf
 from jaxvf.envs import PAYOFFS
 from jaxvf.hyperparameters import replace
-from jaxvf.results import Result, fraction_interval, plots
-from jaxvf.results.store import write_atomically
+from jaxvf.results import Result, fraction_interval, plots, report
 from jaxvf.theory import JointValues, joint_values
 
 LEARNERS = (
@@ -36,6 +34,7 @@ SETTING = {
 OF_LEARNER: dict[str, dict[str, Any]] = {
     **{name: {"unweighted_steps": 0.0} for name in ("pow_qmix", "pow_vdn", "pow_qplex")},  # pow.md, section 6
     **{name: {"nopt_coefficient": 1.0} for name in ("qtran", "qtran_alt")},  # baselines.md, 5.2
+    "qplex": {"mixer.adv_hypernet_layers": 2},  # pow.md, section 6
     "resq": {"optimizer": "rmsprop"},  # wqmix_resq.md, 5.4
 }
 ENV_STEPS = 50_000
@@ -75,7 +74,7 @@ def reproduce(
                 row, values = judge(result, learner, game, protocol)
                 rows.append(row)
                 tables[learner, game, protocol] = values
-    write_atomically(out / "summary.json", json.dumps(rows, indent=2).encode())
+    report.write_summary(rows, out)
     for path in draw(rows, tables, games, out):
         print(path)
     for row in rows:
@@ -118,6 +117,7 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[
         "game": game,
         "protocol": protocol,
         "runs": len(runs),
+        "env_steps": int(result.env_steps[-1]),
         "optimal": fraction_interval(int(optimal.sum()), len(runs)),
         "exact": None if learner == "iql" else fraction_interval(int(exact.sum()), len(runs)),
         "diverged": int((~finished).sum()),

@@ -50,7 +50,7 @@ CENTRAL_WIDTH = 64  # that of POW's release: tables of at most 81 joint actions 
 OF_LEARNER: dict[str, dict[str, Any]] = {
     "cw_qmix": {"central_width": CENTRAL_WIDTH},
     "pow_qmix": {"central_width": CENTRAL_WIDTH, "unweighted_steps": 0},  # pow.md, section 6: none on matrix games
-    "mrvf": {"central_width": CENTRAL_WIDTH, "exploration": "independent", "central_rate": 1.0},
+    "mrvf": {"central_width": CENTRAL_WIDTH, "coins": "independent", "central_rate": 1.0},
 }
 
 # The specification's fractions of 50 seeds, in the order of GAMES; None where it has none.

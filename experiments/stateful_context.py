@@ -13,7 +13,7 @@ from jaxvf.results import report
 
 LEARNERS = ("qmix", "qplex", "duelmix")
 QUICK_LEARNERS = ("qmix", "duelmix")
-# "zeros" and "noise" replace all that a mixer sees, DuelMIX's joint history too.
+# "zeros" and "noise" replace the state alone: DuelMIX still sees the joint history (duelmix.md, section 4).
 CONTEXTS = ("state", "zeros", "noise", "history", "state_history")
 QUICK_CONTEXTS = ("state", "noise")
 SIZES = (4, 6)

@@ -41,20 +41,25 @@ def _pow(mixer: Mixer) -> WeightedLearner:
     )
 
 
+def _non_monotonic(novelty: str) -> QLearning:
+    """Non-monotonic QMIX (nm_qmix.md, section 2): no absolute values, SARSA TD(λ) with PyMARL2's settings, RND."""
+    settings = {**PORT, "epsilon_anneal": 100_000}
+    return QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", novelty=novelty, **settings)
+
+
 ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
         "iql": lambda: QLearning(mixer=NoMixer()),
         "vdn": lambda: QLearning(mixer=VdnMixer()),
         "qmix": lambda: QLearning(mixer=QmixMixer()),
         "qplex": lambda: QLearning(mixer=QplexMixer()),
-        # baselines.md, 4.5: the configuration of QPLEX's StarCraft results.
-        "qplex_qatten": lambda: QLearning(mixer=QplexMixer(transformation="attention"), learning_starts=100),
-        "duelmix": lambda: QLearning(mixer=DuelmixMixer()),
-        # nm_qmix.md, section 2: no absolute values, SARSA TD(λ) with PyMARL2's λ; with RND as its third step.
-        "nm_qmix": lambda: QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", td_lambda=0.6),
-        "nm_qmix_rnd": lambda: QLearning(
-            mixer=QmixMixer(monotonic=False), bootstrap="sarsa", td_lambda=0.6, novelty="state"
+        # baselines.md, 1.2 and 4.5: the configuration of QPLEX's StarCraft results.
+        "qplex_qatten": lambda: QLearning(
+            mixer=QplexMixer(transformation="attention"), learning_starts=100, updates_per_episode=2.0
         ),
+        "duelmix": lambda: QLearning(mixer=DuelmixMixer()),
+        "nm_qmix": lambda: _non_monotonic(novelty="none"),
+        "nm_qmix_rnd": lambda: _non_monotonic(novelty="state"),
         "qtran": Qtran,
         "qtran_alt": QtranAlt,
         "cw_qmix": lambda: _weighted("central", QmixMixer()),
@@ -64,7 +69,7 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
         "pow_vdn": lambda: _pow(VdnMixer()),
         "pow_qmix": lambda: _pow(QmixMixer()),
         "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
-        "mrvf": lambda: Mrvf(optimizer="adam"),
+        "mrvf": lambda: Mrvf(optimizer="adam"),  # as its prototype (mrvf.md, 4)
     }
 )
 

@@ -34,11 +34,14 @@ class DuelmixMixer(Mixer):
     @nn.compact
     def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
         """The team value of the joint action."""
-        context = context_parts(self.context, utilities, state, stop_gradient=self.stop_grad_context)
-        adv_kind = self.context if self.adv_context == "same" else "history"
-        adv_context = context_parts(adv_kind, utilities, state, stop_gradient=self.stop_grad_context)
-        n_agents, width = utilities.chosen.shape[-1], self.hypernet_embed
-        scale, shift = AffineTransformation(width, self.scheme, name="affine")(adv_context, n_agents)
+        stop, n_agents, width = self.stop_grad_context, utilities.chosen.shape[-1], self.hypernet_embed
+        history = context_parts("history", utilities, state, stop_gradient=stop)
+        context = context_parts(self.context, utilities, state, stop_gradient=stop)
+        if self.context in ("zeros", "noise"):  # they replace the state, and leave the history (duelmix.md, 4)
+            context = (*context, *history)
+        adv_context = context if self.adv_context == "same" else history
+        affine = AffineTransformation(width, self.scheme, name="affine")
+        scale, shift = affine(adv_context, n_agents, shift_context=context)
         value = self._mixed_value(scale * utilities.streams[..., 0] + shift, context)
         weights = AdvantageWeights(self.num_kernel, 2, width, self.scheme, name="advantage_weights")(
             adv_context, utilities.actions

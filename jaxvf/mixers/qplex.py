@@ -71,7 +71,12 @@ class AffineTransformation(nn.Module):
 
     @nn.compact
     def __call__(
-        self, context: tuple[Float[Array, "..."], ...], n_agents: int
+        self,
+        context: tuple[Float[Array, "..."], ...],
+        n_agents: int,
+        shift_context: tuple[Float[Array, "..."], ...] | None = None,
     ) -> tuple[Float[Array, "*batch N"], Float[Array, "*batch N"]]:
+        """Scale and shift of every agent; `shift_context` is the shift's own, where it has one."""
         scale = jnp.abs(MLP((self.width, n_agents), self.scheme, name="scale")(*context)) + POSITIVE
-        return scale, MLP((self.width, n_agents), self.scheme, name="shift")(*context)
+        shift_context = context if shift_context is None else shift_context
+        return scale, MLP((self.width, n_agents), self.scheme, name="shift")(*shift_context)

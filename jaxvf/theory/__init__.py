@@ -3,7 +3,7 @@
 from jaxvf.theory import gradient_flow
 from jaxvf.theory.joint_values import JointValues, joint_values
 from jaxvf.theory.monotonicity import deviation_penalty, non_monotonicity
-from jaxvf.theory.recognition import Recognition, recognise
+from jaxvf.theory.recognition import Recognition, recognize
 from jaxvf.theory.stable_points import (
     Fit,
     FitClass,
@@ -39,7 +39,7 @@ __all__ = [
     "monotone",
     "non_monotonicity",
     "optimistically_weighted",
-    "recognise",
+    "recognize",
     "stable_points",
     "strict_improvement",
     "vdn",

@@ -1,4 +1,4 @@
-"""Exact tabular fit of POW's recogniser at one state: what its value head and recognised set converge to."""
+"""Exact tabular fit of POW's recognizer at one state: what its value head and recognized set converge to."""
 
 from typing import NamedTuple
 
@@ -7,20 +7,20 @@ from jaxtyping import Bool, Float
 
 
 class Recognition(NamedTuple):
-    """Best recogniser with unlimited capacity (POW specification, section 5).
+    """Best recognizer with unlimited capacity (POW specification, section 5).
 
     Attributes:
         value: V, its value of every greedy joint action.
         table: Q_R of every joint action: V where greedy, else min(V, y).
-        recognised: A_r, the greedy joint actions and those with V - y < C.
+        recognized: A_r, the greedy joint actions and those with V - y < C.
     """
 
     value: Float[np.ndarray, "*games"]
     table: Float[np.ndarray, "*games joint"]
-    recognised: Bool[np.ndarray, "*games joint"]
+    recognized: Bool[np.ndarray, "*games joint"]
 
 
-def recognise(
+def recognize(
     target: Float[np.ndarray, "*games joint"],
     probability: Float[np.ndarray, "*games joint"],
     greedy: Bool[np.ndarray, "*games joint"],
@@ -36,7 +36,7 @@ def recognise(
         target: regression target y of each joint action (a flattened payoff); leading axes are independent games.
         probability: how often each joint action is sampled; positive where greedy, any scale.
         greedy: the joint actions made of local argmaxes; at least one per game.
-        tolerance: C, how far below V a recognised joint action may lie, above 0.
+        tolerance: C, how far below V a recognized joint action may lie, above 0.
     """
     target, probability, greedy = np.broadcast_arrays(
         np.asarray(target, np.float64), np.asarray(probability, np.float64), np.asarray(greedy, bool)

@@ -25,15 +25,15 @@ def imagined_actions(
         count: imagined joint actions; what is left after anchor and following is uniform.
         deviations: further ones, in which one random agent leaves the anchor for a random action.
     """
-    imagined = []
+    imagined, shape = [], jnp.broadcast_shapes(anchor.shape, avail.shape[:-1])
+    anchor, following = (jnp.broadcast_to(actions, shape) for actions in (anchor, following))
     uniform_key, agent_key, deviation_key = jax.random.split(key, 3)
     if count:
-        random = nth_available(jax.random.uniform(uniform_key, (max(count - 2, 0), *avail.shape[:-1])), avail)
+        random = nth_available(jax.random.uniform(uniform_key, (max(count - 2, 0), *shape)), avail)
         imagined.append(jnp.concatenate([anchor[None], following[None], random])[:count])
     if deviations:
-        shape = (deviations, *avail.shape[:-1])
-        random = nth_available(jax.random.uniform(deviation_key, shape), avail)
+        random = nth_available(jax.random.uniform(deviation_key, (deviations, *shape)), avail)
         n_agents = shape[-1]
-        leaving = jax.random.randint(agent_key, (*shape[:-1], 1), 0, n_agents) == jnp.arange(n_agents)
+        leaving = jax.random.randint(agent_key, (deviations, *shape[:-1], 1), 0, n_agents) == jnp.arange(n_agents)
         imagined.append(jnp.where(leaving, random, anchor))
     return imagined

@@ -184,8 +184,20 @@ class MixedLearner(ValueLearner):
 
     @property
     def noisy_state(self) -> bool:
-        """Whether the mixer's context is noise."""
-        return getattr(self.mixer, "context", None) == "noise"
+        """Whether the mixer's context is noise.
+
+        Raises:
+            InputError: for a learner that reads the state elsewhere too: only the mixer's input may be replaced.
+        """
+        noisy = getattr(self.mixer, "context", None) == "noise"
+        if noisy and self.reads_state:
+            raise InputError("mixer.context=noise would replace the state of other networks too; use zeros")
+        return noisy
+
+    @property
+    def reads_state(self) -> bool:
+        """Whether anything but the mixer looks at the state."""
+        return True
 
     def init_mixer(self, key: Key[Array, ""], spec: EnvSpec, features: int) -> Any:
         """Parameters of the mixer for the shapes of `spec`."""

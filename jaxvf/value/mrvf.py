@@ -57,8 +57,8 @@ class Mrvf(MultiRoundLearner):
         features = jnp.zeros((1, 1, spec.n_agents, width))
         actions = jnp.zeros((1, 1, spec.n_agents, spec.n_actions))
         later = tuple(
-            Round(self.head().init(head_key, features, actions), self.init_mixer(key, spec, width))
-            for head_key, key in zip(round_keys[::2], round_keys[1::2], strict=True)
+            Round(self.head().init(head_key, features, actions), self.init_mixer(round_key, spec, width))
+            for head_key, round_key in zip(round_keys[::2], round_keys[1::2], strict=True)
         )
         mixer = self.init_mixer(mixer_key, spec, width)
         params = MrvfParams(agent, mixer, later, self.central.init(central_key, spec))

@@ -40,7 +40,7 @@ class MultiRoundLearner(MixedLearner):
     """Agents that go through K rounds; `params` have the agents' trunk with q^1, and a tuple of later `rounds`."""
 
     rounds: int = static(2, "K", low=1)
-    exploration: str = static("central", "one coin for all agents, or one each", choices=("central", "independent"))
+    coins: str = static("central", "one coin for all agents, or one each", choices=("central", "independent"))
     behaviour_round: str = static(
         "multi", "whose greedy action is explored around: a random round's or the last", choices=("multi", "last")
     )
@@ -60,7 +60,7 @@ class MultiRoundLearner(MixedLearner):
             greedy = jnp.select([drawn == k for k in range(self.rounds)], actions)
         else:
             greedy = actions[-1]
-        together = self.exploration == "central"
+        together = self.coins == "central"
         epsilon = self.epsilon(env_steps)
         return exploration.explore(explore_key, greedy, view.avail, epsilon, num_envs, together=together), carry
 
@@ -85,7 +85,10 @@ class MultiRoundLearner(MixedLearner):
     def increment(
         self, each: Round, gain: Float[Array, "F B N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "..."]
     ) -> Float[Array, "..."]:
-        """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is."""
+        """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is.
+
+        What an attention mixer asks the loss to add counts in round 1 alone.
+        """
         outputs = jnp.concatenate([gain, seen.outputs[..., gain.shape[-1] :]], axis=-1)
         utilities = utilities_of(outputs, seen.features, frames.avail, actions)
 

@@ -41,8 +41,13 @@ class QLearning(MixedLearner):
     novelty: str = static("none", "whose novelty earns a bonus (RND)", choices=("none", "state", "observations"))
     novelty_width: int = static(64, "width of the bonus's networks", low=1)
     novelty_weight: float = traced(0.01, "β, weight of the bonus at the first step", low=0)
-    novelty_anneal: float = traced(5_000_000, "environment steps in which β falls to 0", low=0)
+    novelty_anneal: float = traced(5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0)
     novelty_learning_rate: float = traced(1e-4, "Adam's step size for the bonus's predictor", low=0)
+
+    @property
+    def reads_state(self) -> bool:
+        """The bonus may; nothing else does."""
+        return self.novelty == "state"
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
         """Fresh networks for the shapes of `spec`; the target starts as a copy.

@@ -67,10 +67,10 @@ class Qtran(ValueLearner):
     def evaluate(
         self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
     ) -> tuple[Float[Array, "F B 1"], Float[Array, "F B 1"]]:
-        """J of joint actions, and V."""
-        return self.network(params, seen, frames, actions)
+        """The value that a target bootstraps from and the losses hold T to, and V; QTRAN-alt has its own."""
+        return self._network(params, seen, frames, actions)
 
-    def network(self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]) -> Any:
+    def _network(self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]) -> Any:
         """What the joint network gives for joint actions."""
         one_hot = jax.nn.one_hot(actions, frames.avail.shape[-1])
         return self.joint.apply(params.joint, frames.state, seen.features, one_hot)

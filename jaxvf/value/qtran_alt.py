@@ -70,7 +70,7 @@ class QtranAlt(Qtran):
     def _counterfactual(
         self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
     ) -> tuple[Float[Array, "F B N A"], Float[Array, "F B 1"]]:
-        joint, bias = self.network(params, seen, frames, actions)
+        joint, bias = self._network(params, seen, frames, actions)
         return joint, bias if self.use_v else jnp.zeros_like(bias)
 
 

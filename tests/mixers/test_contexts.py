@@ -56,7 +56,8 @@ def test_a_mixer_sees_its_context_and_nothing_else(name, context):
     ):
         seen = {
             "state": context in ("state", "state_history", "noise"),
-            "features": "history" in context,
+            # Zeros and noise replace the state alone, and DuelMIX has the history beside it (duelmix.md, section 4).
+            "features": "history" in context or (name == "duelmix" and context in ("zeros", "noise")),
             "q": True,  # "zeros" keeps every layer: biases still act
         }[part]
         if seen:
@@ -65,20 +66,25 @@ def test_a_mixer_sees_its_context_and_nothing_else(name, context):
             np.testing.assert_array_equal(other, value)
 
 
+def whole_context(name: str) -> str:
+    """The context whose state zeros and noise replace."""
+    return "state_history" if name == "duelmix" else "state"
+
+
 @pytest.mark.parametrize("name", MIXERS)
 def test_noise_is_a_state_to_the_mixer(name):
     """The noise lies where the state was: the same layers, the same numbers."""
     utilities, state = inputs(6)
-    _, apply, params = made(name, "state")
+    _, apply, params = made(name, whole_context(name))
     _, noisy, noisy_params = made(name, "noise")
     np.testing.assert_array_equal(apply(params, utilities, state), noisy(noisy_params, utilities, state))
 
 
 @pytest.mark.parametrize("name", MIXERS)
 def test_zeros_are_a_state_of_zeros(name):
-    """The parameters are those of "state", and the value is that of "state" at s = 0."""
+    """The parameters are those of the state, and so is the value at s = 0."""
     utilities, state = inputs(6)
-    _, apply, params = made(name, "state")
+    _, apply, params = made(name, whole_context(name))
     _, blind, blind_params = made(name, "zeros")
     np.testing.assert_allclose(
         blind(blind_params, utilities, state), apply(params, utilities, np.zeros_like(state)), rtol=1e-5

@@ -39,14 +39,15 @@ def expected_parts(mixer: DuelmixMixer, params: Any, utilities: Utilities, state
         history = utilities.features[row].reshape(-1).astype(np.float64)
         kinds = {
             "state": state[row],
-            "noise": state[row],
-            "zeros": np.zeros(S),
+            "noise": np.concatenate([state[row], history]),
+            "zeros": np.concatenate([np.zeros(S), history]),
             "history": history,
             "state_history": np.concatenate([state[row], history]),
         }
         x = kinds[mixer.context].astype(np.float64)
         adv_x = x if mixer.adv_context == "same" else history
-        w, b = affine(leaves["affine"], adv_x)
+        w = np.abs(network(leaves["affine"]["scale"], adv_x)) + 1e-10
+        b = network(leaves["affine"]["shift"], x)  # part of the value: the state may move it
         value = network(leaves["value_weights"], x) @ (w * utilities.streams[row, :, 0] + b)
         weights = advantage_weights(leaves["advantage_weights"], adv_x, utilities.actions[row])
         advantage = np.sum(weights * w * (utilities.chosen[row] - utilities.greedy[row]))

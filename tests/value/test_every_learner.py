@@ -20,7 +20,8 @@ QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes
 
 # One learner of each kind: other registered ones differ from these in a mixer or a weight that has tests of its own.
 ONE_OF_EACH = (
-    "qmix", "qplex", "duelmix", "nm_qmix_rnd", "qtran", "qtran_alt", "cw_qmix", "resq", "pow_vdn", "mrvf",
+    "iql", "qplex_qatten", "duelmix", "nm_qmix_rnd", "qtran", "qtran_alt", "cw_qmix", "ow_qmix", "resq", "pow_vdn",
+    "mrvf",
 )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def small(name: str, **fields) -> Any:
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-@pytest.mark.parametrize("sizes", [{"steps": 1, "agents": 1, "actions": 1, "envs": 1, "obs": 1, "state": 1}])
+@pytest.mark.parametrize("sizes", [{"steps": 1, "agents": 1}, {"envs": 1, "actions": 1}, {"obs": 1, "state": 1}])
 def test_every_size_one_axis_works(name, sizes, random_episodes, state_for):
     """Parameters, targets and optimizer keep their shapes and types; metrics are numbers."""
     if name == "qplex_qatten" and "state" in sizes:

@@ -117,7 +117,7 @@ def ended(batch: Episodes) -> Episodes:
 
 
 def test_each_loss_reaches_its_own_parameters(random_episodes, state_for, gradients_of):
-    """Against one round: Q_J, M^1 and the layer of q^1 have the same gradient bitwise, for targets carry none and the
+    """Against one round: Q_J, M^1 and the layer of q^1 have the same gradient to rounding: targets carry none and the
     anchor is an argmax; round 2's loss reaches its head, its mixer and the trunk below the heads.
     """
     batch = ended(random_episodes(envs=6, steps=1))

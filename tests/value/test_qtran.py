@@ -75,7 +75,7 @@ def small(kind, **fields):
 
 @pytest.mark.parametrize("kind", [Qtran, QtranAlt])
 def test_the_two_penalties_do_not_reach_the_joint_value(kind, random_episodes, state_for, gradients_of):
-    """The gradient of J (or J_i) is that of L_td bitwise; V has gradient from the penalties and none from L_td."""
+    """The gradient of J (or J_i) is that of L_td to rounding; V has gradient from the penalties and none from L_td."""
     batch = random_episodes(steps=1, envs=6)
     learners = [
         small(kind, opt_coefficient=opt, nopt_coefficient=nopt) for opt, nopt in ((0.0, 0.0), (3.0, 0.0), (0.0, 3.0))
@@ -107,7 +107,7 @@ def pieces_of(learner, params, batch, actions) -> tuple[np.ndarray, np.ndarray, 
 @functools.partial(jax.jit, compiler_options=QUICK)
 def look(learner, params, batch, actions):
     seen = learner.unroll(params.agent, batch)
-    return seen.outputs, learner.network(params, seen, Frames.of(batch), actions)
+    return seen.outputs, learner._network(params, seen, Frames.of(batch), actions)
 
 
 def chosen(values: np.ndarray, actions: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxvf.mixers.advantage_weights import POSITIVE
-from jaxvf.theory.recognition import recognise
+from jaxvf.theory.recognition import recognize
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.recognizer import Recognizer, Sampled
 
@@ -105,12 +105,12 @@ def test_the_fit_at_one_state_is_the_exact_oracle():
     keys = jax.random.split(jax.random.key(0), len(ORACLE))
     value, difference, _ = jax.jit(jax.vmap(fitted))(keys, advantage)
     for index, (greedy, (expected, recognized)) in enumerate(ORACLE.items()):
-        exact = recognise(PAYOFF, np.ones(9), np.all(greedy == JOINT, axis=-1), TOLERANCE)
+        exact = recognize(PAYOFF, np.ones(9), np.all(greedy == JOINT, axis=-1), TOLERANCE)
         assert float(exact.value) == pytest.approx(expected)
         np.testing.assert_allclose(value[index, 0, 0, 0], exact.value, atol=0.1)
         favoured = np.abs(difference[index, 0, :, 0]) < TOLERANCE
         assert {tuple(map(int, joint)) for joint in JOINT[favoured]} == recognized
-        np.testing.assert_array_equal(favoured, exact.recognised)
+        np.testing.assert_array_equal(favoured, exact.recognized)
 
 
 def test_rows_count_as_often_as_they_are_held():
