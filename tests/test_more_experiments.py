@@ -34,13 +34,15 @@ def test_expressiveness_of_vdn_is_least_squares(tmp_path):
 
 
 def test_box_pushing_endings_explain_the_return(tmp_path):
-    """Without a box at the goal a run takes 100 steps: -10, and -5 for every bump."""
+    """Return = the boxes' reward - 0.1 a step - 5 a bump; without a box at the goal there are 100 steps."""
     (row,) = reproduce("box_pushing", tmp_path, seeds=1, quick=True, env_steps=800, learners=("vdn",))
     ends = row["endings"]
     assert list(ends) == ["big_box", "two_small", "one_small", "timeout"] and sum(ends.values()) == 1
     assert row["env_steps"] == 800 and row["diverged"] == 0
-    bumps = (-10 - row["final_return"][0]) / 5 if ends["timeout"] else 0
-    assert bumps == pytest.approx(round(bumps), abs=1e-4) and bumps >= 0
+    reward = 100 * ends["big_box"] + 20 * ends["two_small"] + 10 * ends["one_small"]
+    tenths = (reward - row["final_return"][0]) / 0.1  # steps + 50 bumps
+    assert tenths == pytest.approx(round(tenths), abs=1e-3) and round(tenths) > 0
+    assert not ends["timeout"] or round(tenths) % 50 == 0
     assert (tmp_path / "box_pushing_4.png").is_file() and (tmp_path / "endings.png").is_file()
 
 

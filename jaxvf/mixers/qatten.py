@@ -40,7 +40,7 @@ class QattenTransformation(nn.Module):
         units = self._unit_states(utilities, state)
         selectors = self._selectors(context)
         # One key map per head, without bias, shared by all agents.
-        init = uniform_fan_in(units.shape[-1])
+        init = self._init(units.shape[-1])
         key_kernel = self.param("keys", init, (units.shape[-1], self.heads * self.embed))
         keys = (units @ key_kernel).reshape(*units.shape[:-1], self.heads, self.embed)
         logits = jnp.einsum("...kd,...nkd->...kn", selectors, keys)
@@ -55,11 +55,16 @@ class QattenTransformation(nn.Module):
         shift = MLP((self.embed, 1), self.scheme, name="shift")(*context) / n_agents
         return scale, jnp.repeat(shift, n_agents, axis=-1)
 
+    def _init(self, fan_in: int) -> nn.initializers.Initializer:
+        if self.scheme == "torch":
+            return uniform_fan_in(fan_in)
+        return nn.initializers.normal(fan_in**-0.5)
+
     def _selectors(self, context: tuple[Array, ...]) -> Float[Array, "*batch K d"]:
         """Two layers per head, the second without bias."""
         hidden = jax.nn.relu(MLP((self.heads * self.hypernet_embed,), self.scheme, name="selector_input")(*context))
         hidden = hidden.reshape(*hidden.shape[:-1], self.heads, self.hypernet_embed)
-        init = uniform_fan_in(self.hypernet_embed)
+        init = self._init(self.hypernet_embed)
         kernel = self.param("selectors", init, (self.heads, self.hypernet_embed, self.embed))
         return jnp.einsum("...kh,khd->...kd", hidden, kernel)
 
