@@ -12,10 +12,9 @@ from jaxtyping import Array, Float, Int, Key
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
-from jaxvf.mixers import MIXERS, Mixer, QmixMixer, init_mixer, utilities_of
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.value import exploration
-from jaxvf.value.frames import Frames, Unrolled, greedy_actions
+from jaxvf.value.frames import Unrolled, greedy_actions
 from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
 from jaxvf.value.replay import Episodes
 from jaxvf.value.targets import td_lambda_targets
@@ -169,44 +168,3 @@ class ValueLearner:
         # No frame behind the last step means that it always terminates: any value will do.
         bootstrap = jnp.pad(bootstrap, ((0, steps - bootstrap.shape[0]), (0, 0), (0, 0)))
         return td_lambda_targets(reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda)
-
-
-@hyperparameters
-class MixedLearner(ValueLearner):
-    """Base of the learners that mix local values by any registered mixer."""
-
-    mixer: Mixer = static(QmixMixer(), "how local values become a team value", registry=MIXERS)
-
-    @property
-    def streams(self) -> int:
-        """One value beside the advantages of a duelling mixer's agents."""
-        return int(self.mixer.duelling)
-
-    @property
-    def noisy_state(self) -> bool:
-        """Whether the mixer's context is noise.
-
-        Raises:
-            InputError: for a learner that reads the state elsewhere too: only the mixer's input may be replaced.
-        """
-        noisy = getattr(self.mixer, "context", None) == "noise"
-        if noisy and self.reads_state:
-            raise InputError("mixer.context=noise would replace the state of other networks too; use zeros")
-        return noisy
-
-    @property
-    def reads_state(self) -> bool:
-        """Whether anything but the mixer looks at the state."""
-        return True
-
-    def init_mixer(self, key: Key[Array, ""], spec: EnvSpec, features: int) -> Any:
-        """Parameters of the mixer for the shapes of `spec`."""
-        return init_mixer(self.mixer, key, spec.n_agents, spec.n_actions, features, spec.state_dim)
-
-    def mix(
-        self, mixer_params: Any, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
-    ) -> tuple[Float[Array, "F B M"], Float[Array, ""]]:
-        """The mixed value of joint actions, and what the mixer asks the loss to add."""
-        utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
-        value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])
-        return value, sum((jnp.mean(term) for term in jax.tree.leaves(sown)), jnp.zeros(()))

@@ -18,7 +18,8 @@ from jaxvf.networks.agents import TabularAgent
 from jaxvf.networks.rounds import RoundHead, TabularRoundHead
 from jaxvf.value import exploration
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions
-from jaxvf.value.learner import LearnerState, MixedLearner
+from jaxvf.value.learner import LearnerState
+from jaxvf.value.mixed_learner import MixedLearner
 
 
 class Round(NamedTuple):

@@ -10,7 +10,8 @@ from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, MixedLearner, Progress
+from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.mixed_learner import MixedLearner
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, ""]]

@@ -19,7 +19,8 @@ from jaxvf.mixers import utilities_of
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, MixedLearner, Progress
+from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.mixed_learner import MixedLearner
 from jaxvf.value.recognizer import Recognizer, Sampled
 from jaxvf.value.replay import Episodes
 
