@@ -109,8 +109,9 @@ def test_some_leaves_may_vary_while_others_do_not(leaves):
     assert_same_update(update(learner, state, once), update(learner, state, repeated))
 
 
-@pytest.mark.parametrize("mixer", MIXERS)
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize(
+    ("mixer", "agent"), [("qmix", agent) for agent in AGENTS] + [(mixer, "tabular") for mixer in MIXERS]
+)
 @pytest.mark.parametrize("sizes", [{"steps": 1}, {"envs": 1}, {"agents": 1}, {"actions": 1}, {"obs": 1, "state": 1}])
 def test_every_size_one_axis_works(mixer, agent, sizes):
     if mixer == "qatten" and "state" in sizes:
