@@ -61,7 +61,7 @@ class MatrixGame(Environment):
         object.__setattr__(self, "n_actions", array.shape[0])
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, MatrixGame) and self._shape == other._shape
+        return type(other) is type(self) and self._shape == other._shape
 
     def __hash__(self) -> int:
         return hash(("MatrixGame", self._shape))
