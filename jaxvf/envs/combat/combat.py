@@ -177,4 +177,3 @@ class Combat(NativeBatch):
                 "dead_enemies": dead[n:].sum(axis=0).astype(jnp.float32),
             },
         )
-

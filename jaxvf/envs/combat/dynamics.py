@@ -206,9 +206,7 @@ def _fight(
     return after, removed + params.reward_kill * kills
 
 
-def _heal(
-    params: CombatParams, stats: Stats, forces: Forces, aim: Aim, orders: Orders, n: int
-) -> tuple[Forces, Aim]:
+def _heal(params: CombatParams, stats: Stats, forces: Forces, aim: Aim, orders: Orders, n: int) -> tuple[Forces, Aim]:
     """Both sides' medivacs, each on its own side; scripted ones choose by themselves."""
     parts = []
     for part, of_side in zip((slice(None, n), slice(n, None)), _sides(stats, n), strict=True):
@@ -238,9 +236,7 @@ def _regenerate(rules: Rules, params: CombatParams, stats: Stats, before: Forces
     return after._replace(health=health, shield=shield)
 
 
-def _move(
-    rules: Rules, stats: Stats, forces: Forces, aim: Aim, orders: Orders, field: Field
-) -> tuple[Array, Array]:
+def _move(rules: Rules, stats: Stats, forces: Forces, aim: Aim, orders: Orders, field: Field) -> tuple[Array, Array]:
     """Walk, slide along the terrain, push apart; a push never leads across blocked ground either."""
     n = rules.battle.n_allies
     alive = forces.health > 0

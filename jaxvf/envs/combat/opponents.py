@@ -36,9 +36,7 @@ class Opponent(abc.ABC):
     """Decides for the enemies."""
 
     @abc.abstractmethod
-    def choose(
-        self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats
-    ) -> Int[Array, "E B"]:
+    def choose(self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats) -> Int[Array, "E B"]:
         """Whom each enemy attacks from now on, an ally's index or -1, given whom it attacked."""
 
     @abc.abstractmethod
@@ -58,9 +56,7 @@ class AttackMove(Opponent):
 
     healer_first: bool = False
 
-    def choose(
-        self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats
-    ) -> Int[Array, "E B"]:
+    def choose(self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats) -> Int[Array, "E B"]:
         n_allies = allies.kind.shape[0]
         number = jnp.arange(n_allies)[:, None, None]
         alive = field.alive[:n_allies, None] & field.can_hit

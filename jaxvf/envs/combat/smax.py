@@ -189,9 +189,7 @@ class Smax(NativeBatch):
     def observe_batch(self, states: SmaxState, params: SmaxParams) -> View:
         n = self.n_allies
         stats = SmaxStats(*(leaf.T for leaf in self._stats(self._kinds(states).T, params)))
-        scene = smax_features.SmaxScene(
-            states.x, states.y, states.health, states.cooldown, states.last_action, stats
-        )
+        scene = smax_features.SmaxScene(states.x, states.y, states.health, states.cooldown, states.last_action, stats)
         return View(
             obs=smax_features.observations(scene, n, see_enemy_actions=self.see_enemy_actions),
             state=smax_features.global_state(scene, n),
@@ -219,4 +217,3 @@ class Smax(NativeBatch):
             truncated=cut_at_limit(terminated, t, params.limit),
             metrics={"won": won},
         )
-

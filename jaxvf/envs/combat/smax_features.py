@@ -58,9 +58,7 @@ def observations(scene: SmaxScene, n: int, *, see_enemy_actions: bool) -> Float[
     seen = jnp.where(visible[..., None], jnp.concatenate(parts, axis=-1), 0.0)
     before = np.arange(n_units - 1)[None, :, None] < np.arange(n)[:, None, None]
     others = jnp.where(before, seen[:, :, :-1], seen[:, :, 1:])  # everyone but itself
-    own = jnp.concatenate(
-        [jnp.stack([health, scene.x / WORLD, scene.y / WORLD, cooldown], axis=-1), kind], axis=-1
-    )
+    own = jnp.concatenate([jnp.stack([health, scene.x / WORLD, scene.y / WORLD, cooldown], axis=-1), kind], axis=-1)
     own = jnp.where(alive[..., None], own, 0.0)[:, :n]
     return jnp.concatenate([others.reshape(*others.shape[:2], -1), own], axis=-1)
 

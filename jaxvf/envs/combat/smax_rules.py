@@ -84,9 +84,7 @@ def plan_of(actions: Int[Array, "U B"], n_allies: int) -> Plan:
     return Plan(way[0], way[1], jnp.where(number >= 0, target, -1))
 
 
-def step(
-    stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "8 U B"], n_allies: int
-) -> Bodies:
+def step(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "8 U B"], n_allies: int) -> Bodies:
     """Eight ticks; `noise` is added to the cooldown of a shot, in ticks."""
     carried = jax.lax.scan(lambda now, drawn: (tick(stats, now, plan, drawn, n_allies), None), bodies, noise)
     return carried[0]

@@ -74,9 +74,7 @@ class Walker(NamedTuple):
     climbs: Bool[Array, "U b"]  # steps over cliffs
 
 
-def moved(
-    ground: Ground, walker: Walker, start: tuple[Array, Array], goal: tuple[Array, Array]
-) -> tuple[Array, Array]:
+def moved(ground: Ground, walker: Walker, start: tuple[Array, Array], goal: tuple[Array, Array]) -> tuple[Array, Array]:
     """Where units get on the way from `start` to `goal`: they slide along what blocks them, axis by axis.
 
     On one flat rectangle that is a clamp. Flyers are only kept inside the map.

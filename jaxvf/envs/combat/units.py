@@ -70,13 +70,9 @@ class CombatParams:
         "seconds between attacks", 0.861, 1.5, 0, 1.87, 1.2, 1.5, 0.83, 0.696, 0, 1.85
     )
     reach: Float[Array, "K"] = _per_kind("weapon range, surface to surface", 5, 6, 4, 6, 0.1, 7, 5, 0.1, 0.25, 7)
-    speed: Float[Array, "K"] = _per_kind(
-        "cells per second", 2.25, 2.25, 2.75, 2.953, 2.25, 2.25, 2.25, 2.953, 2.5, 0
-    )
+    speed: Float[Array, "K"] = _per_kind("cells per second", 2.25, 2.25, 2.75, 2.953, 2.25, 2.25, 2.25, 2.953, 2.5, 0)
     sight: Float[Array, "K"] = _per_kind("sight range; SMACv2 only", 9, 10, 11, 10, 9, 10, 9, 8, 8, 11)
-    radius: Float[Array, "K"] = _per_kind(
-        "radius", 0.375, 0.5625, 0.75, 0.625, 0.5, 1.0, 0.625, 0.375, 0.375, 0.9
-    )
+    radius: Float[Array, "K"] = _per_kind("radius", 0.375, 0.5625, 0.75, 0.625, 0.5, 1.0, 0.625, 0.375, 0.375, 0.9)
     separation: Float[Array, "K"] = _per_kind(
         "radius that others are pushed out of", 0.375, 0.5625, 0.75, 0.625, 0.5, 0.75, 0.625, 0.375, 0.375, 0.9
     )
