@@ -1,14 +1,16 @@
 """Environments: pure functions under one contract (`protocol`), wrapped and registered by name."""
 
+from jaxvf.envs.auto_reset import AutoReset
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.check import check_env
+from jaxvf.envs.combat import Combat, Smax
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.envs.registry import ENVIRONMENTS, make
 from jaxvf.envs.two_step_game import TwoStepGame
-from jaxvf.envs.wrappers import AgentId, AutoReset, EpisodeStatistics, LastAction, NoiseState, TimeLimit
+from jaxvf.envs.wrappers import AgentId, EpisodeStatistics, LastAction, NoiseState, TimeLimit
 
 __all__ = [
     "ENVIRONMENTS",
@@ -17,6 +19,7 @@ __all__ = [
     "AutoReset",
     "BoxPushing",
     "BoxPushingClassic",
+    "Combat",
     "EnvSpec",
     "Environment",
     "EpisodeStatistics",
@@ -25,6 +28,7 @@ __all__ = [
     "NoiseState",
     "Outcome",
     "PredatorPrey",
+    "Smax",
     "TimeLimit",
     "TwoStepGame",
     "View",

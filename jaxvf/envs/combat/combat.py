@@ -16,6 +16,8 @@ from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
 
+ATTACK_MOVE = AttackMove()
+
 
 class CombatState(NamedTuple):
     """A battle; allies before enemies. Batched states have B first, as everywhere; ticks turn them round."""
@@ -51,7 +53,7 @@ class Combat(NativeBatch):
     """
 
     map_name: str = "3m"
-    opponent: Opponent = AttackMove()
+    opponent: Opponent = ATTACK_MOVE
     storage: str = "float32"
 
     def __post_init__(self):
@@ -83,7 +85,7 @@ class Combat(NativeBatch):
         )
 
     def default_params(self) -> CombatParams:
-        return CombatParams(limit=self.battle.limit)
+        return jax.tree.map(jnp.array, CombatParams(limit=self.battle.limit))
 
     def init_batch(self, key: Key[Array, ""], params: CombatParams, num_envs: int) -> CombatState:
         battle = self.battle
@@ -105,7 +107,7 @@ class Combat(NativeBatch):
             cooldown=nothing,
             delay=nothing,
             energy=whole(charged),
-            target=jnp.full((num_envs, battle.n_enemies), -1),
+            target=jnp.full((num_envs, battle.n_enemies), -1, jnp.int32),
             kind=whole(kind),
             last_action=jnp.zeros((num_envs, battle.n_allies), jnp.int32),
             t=jnp.zeros(num_envs, jnp.int32),

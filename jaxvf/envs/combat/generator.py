@@ -21,7 +21,7 @@ SHORT_OF_CENTRE = 2.0
 def first_kinds(battle: Map, key: Key[Array, ""], num_envs: int) -> Int[Array, "U B"]:
     """Kind of every unit: fixed [U, 1], or drawn [U, B]."""
     if not battle.race:
-        return jnp.asarray([units.ID[kind] for kind in battle.unit_kinds])[:, None]
+        return jnp.asarray([units.ID[kind] for kind in battle.unit_kinds], jnp.int32)[:, None]
     n, extra = battle.n_allies, max(battle.n_enemies - battle.n_allies, 0)
     kind_key, other_key = jax.random.split(key)
     drawn = jax.random.categorical(kind_key, jnp.log(jnp.array(WEIGHTS)), shape=(num_envs, n + extra)).T
@@ -31,7 +31,7 @@ def first_kinds(battle: Map, key: Key[Array, ""], num_envs: int) -> Int[Array, "
         alike = (drawn[:n] == len(WEIGHTS) - 1).all(axis=0)
         drawn = drawn.at[0].set(jnp.where(alike, other, drawn[0]))
     both = jnp.concatenate([drawn[:n], drawn[: min(n, battle.n_enemies)], drawn[n:]])
-    return jnp.asarray([units.ID[kind] for kind in RACES[battle.race]])[both]
+    return jnp.asarray([units.ID[kind] for kind in RACES[battle.race]], jnp.int32)[both]
 
 
 def first_positions(

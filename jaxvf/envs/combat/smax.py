@@ -118,7 +118,7 @@ class Smax(NativeBatch):
         )
 
     def default_params(self) -> SmaxParams:
-        return SmaxParams()
+        return jax.tree.map(jnp.array, SmaxParams())
 
     def init_batch(self, key: Key[Array, ""], params: SmaxParams, num_envs: int) -> SmaxState:
         n, n_enemies = self.n_allies, self.n_enemies
@@ -142,11 +142,11 @@ class Smax(NativeBatch):
             health=jnp.broadcast_to(stats.health, x.shape).T,
             cooldown=jnp.zeros_like(x).T,
             kind=jnp.broadcast_to(kind, x.shape).T,
-            last_action=jnp.full(x.T.shape, N_MOVES - 1),
+            last_action=jnp.full(x.T.shape, N_MOVES - 1, jnp.int32),
             # The enemies' first goal is their own place, turned round the centre.
             goal_x=WORLD - x[n:].T,
             goal_y=WORLD - y[n:].T,
-            last=jnp.full((num_envs, n_enemies), -1),
+            last=jnp.full((num_envs, n_enemies), -1, jnp.int32),
             t=jnp.zeros(num_envs, jnp.int32),
         )
 

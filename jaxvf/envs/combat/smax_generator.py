@@ -15,7 +15,7 @@ def drawn_kinds(key: Key[Array, ""], n: int, n_enemies: int, num_envs: int, *, c
     """Uniform over all kinds; enemies copy the allies. SMAX makes every enemy beyond their number a marine."""
     extra = max(n_enemies - n, 0)
     kinds = jax.random.randint(key, (n + extra, num_envs), 0, len(KINDS))
-    more = jnp.full((extra, num_envs), MARINE) if compat_bugs else kinds[n:]
+    more = jnp.full((extra, num_envs), MARINE, jnp.int32) if compat_bugs else kinds[n:]
     return jnp.concatenate([kinds[:n], kinds[: min(n, n_enemies)], more])
 
 
@@ -68,4 +68,4 @@ def _reflected(key: Key[Array, ""], n: int, n_enemies: int, num_envs: int) -> tu
 
 def scenario_kinds(units: tuple[tuple[str, int], ...]) -> Int[Array, "U 1"]:
     """Kinds of a fixed list of (kind, number)."""
-    return jnp.array([KINDS.index(kind) for kind, count in units for _ in range(count)])[:, None]
+    return jnp.array([KINDS.index(kind) for kind, count in units for _ in range(count)], jnp.int32)[:, None]
