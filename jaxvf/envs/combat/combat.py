@@ -47,22 +47,22 @@ class Combat(NativeBatch):
     - Metrics: `won`, `dead_allies`, `dead_enemies`, at the last step.
 
     Attributes:
-        map_name: a key of `maps.MAPS`.
+        map: a key of `maps.MAPS`, or a `Map` of one's own.
         opponent: who decides for the enemies.
         storage: dtype of observations and states in replay; "bfloat16" halves the bytes and rounds to 3 digits.
     """
 
-    map_name: str = "3m"
+    map: str | Map = "3m"
     opponent: Opponent = ATTACK_MOVE
     storage: str = "float32"
 
     def __post_init__(self):
-        map_of(self.map_name)
+        map_of(self.map)
 
     @property
     def battle(self) -> Map:
         """The map."""
-        return map_of(self.map_name)
+        return map_of(self.map)
 
     @property
     def layout(self) -> Layout:
@@ -73,7 +73,7 @@ class Combat(NativeBatch):
     def spec(self) -> EnvSpec:
         layout = self.layout
         return EnvSpec(
-            name=f"combat/{self.map_name}",
+            name=f"combat/{self.battle.name}",
             version=1,
             n_agents=self.battle.n_allies,
             n_actions=layout.n_actions,

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvf.envs.combat import healing, terrain, units
+from jaxvf.envs.combat import healing, paths, terrain, units
 from jaxvf.envs.combat.healing import Side
 from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.movement import Aim, heading, push_apart
@@ -21,6 +21,7 @@ from jaxvf.envs.combat.units import TICK, CombatParams, Stats
 from jaxvf.envs.combat.weapons import blasts, hittable, lines, suffer, volley, with_line_splash
 
 NO_OP, STOP, FIRST_MOVE, FIRST_TARGET = 0, 1, 2, 6  # action numbers; moves are north, south, east, west
+STOP_SHORT = 0.5  # how near to the middle of its mates a medivac stays
 MOVES = np.array([[0.0, 1.0], [0.0, -1.0], [1.0, 0.0], [-1.0, 0.0]])
 
 
@@ -180,8 +181,8 @@ def _fight(
     ally_shots = aims.of_allies & aims.allies_reach & ready[:n, None]
     enemy_shots = (aims.of_enemies & aims.field.in_reach & ready[None, n:]).swapaxes(0, 1)
     fired = jnp.concatenate([ally_shots.any(axis=1), enemy_shots.any(axis=1)])
-    waiting = jnp.maximum(forces.cooldown - TICK, 0.0)
-    cooldown = jnp.where(fired, stats.period + noise * TICK, waiting)
+    # The tick of the shot counts, so that shots are one period apart, rounded up to ticks.
+    cooldown = jnp.maximum(jnp.where(fired, stats.period + noise * TICK, forces.cooldown) - TICK, 0.0)
     there, back = aims.field.between, aims.field.between.reversed
     burst = jnp.zeros_like(alive)
     if rules.has(units.BLASTS):
@@ -240,23 +241,28 @@ def _move(rules: Rules, stats: Stats, forces: Forces, aim: Aim, orders: Orders, 
     """Walk, slide along the terrain, push apart; a push never leads across blocked ground either."""
     n = rules.battle.n_allies
     alive = forces.health > 0
-    march_x, march_y, goes = rules.opponent.march(field, rules.battle)
+    flies, climbs = stats.is_any(units.AIR), stats.is_any(units.BURNS)
+    goal_x, goal_y, goes = rules.opponent.march(field, rules.battle)
     if rules.has(units.AIR):
-        march_x, march_y, goes = _follow(stats, forces, (march_x, march_y, goes), n)
-    ux, uy, _ = heading(forces.x, forces.y, aim.x, aim.y)
-    idle_x = jnp.concatenate([orders.go_x, jnp.where(goes, march_x, 0.0)])
-    idle_y = jnp.concatenate([orders.go_y, jnp.where(goes, march_y, 0.0)])
+        goal_x, goal_y, goes = _follow(stats, forces, (goal_x, goal_y, goes), n)
+    # Allies without an aim walk as they are told; enemies without one towards their goal.
+    seeks = aim.exists | jnp.concatenate([jnp.zeros_like(alive[:n]), goes])
+    goal_x = jnp.where(aim.exists, aim.x, jnp.concatenate([forces.x[:n], goal_x]))
+    goal_y = jnp.where(aim.exists, aim.y, jnp.concatenate([forces.y[:n], goal_y]))
+    goal = paths.headed(rules.battle.ground, forces.x, forces.y, goal_x, goal_y, flies | climbs)
+    ux, uy, _ = heading(forces.x, forces.y, *goal)
+    told_x, told_y = (jnp.concatenate([way, jnp.zeros_like(goes) * 0.0]) for way in (orders.go_x, orders.go_y))
     pace = jnp.where(alive & ~aim.reached, stats.speed * TICK, 0.0)
-    walker = terrain.Walker(stats.is_any(units.AIR), stats.is_any(units.BURNS))
+    walker = terrain.Walker(flies, climbs)
     start = (forces.x, forces.y)
     goal = (
-        forces.x + pace * jnp.where(aim.exists, ux, idle_x),
-        forces.y + pace * jnp.where(aim.exists, uy, idle_y),
+        forces.x + pace * jnp.where(seeks, ux, told_x),
+        forces.y + pace * jnp.where(seeks, uy, told_y),
     )
     walked = terrain.moved(rules.battle.ground, walker, start, goal)
     collide = None
     if rules.has(units.AIR | units.BURNS):
-        plane = stats.is_any(units.AIR) + 2 * stats.is_any(units.BURNS)
+        plane = flies + 2 * climbs
         collide = plane[:, None] == plane[None]
     pushed = push_apart(*walked, stats.separation, alive, collide)
     mobile = alive & (stats.speed > 0)
@@ -269,11 +275,11 @@ def _follow(stats: Stats, forces: Forces, march: tuple[Array, Array, Array], n: 
     flies = stats.is_any(units.AIR)[n:]
     mates = (forces.health[n:] > 0) & ~flies
     count = jnp.maximum(mates.sum(axis=0), 1)
-    x, y = forces.x[n:], forces.y[n:]
-    ux, uy, distance = heading(x, y, jnp.where(mates, x, 0.0).sum(0) / count, jnp.where(mates, y, 0.0).sum(0) / count)
+    mean_x, mean_y = (jnp.where(mates, axis[n:], 0.0).sum(axis=0) / count for axis in (forces.x, forces.y))
+    distance = heading(forces.x[n:], forces.y[n:], mean_x, mean_y)[2]
     follows = flies & mates.any(axis=0)
     return (
-        jnp.where(follows, ux, march[0]),
-        jnp.where(follows, uy, march[1]),
-        jnp.where(follows, distance > 0.5, march[2]),
+        jnp.where(follows, mean_x, march[0]),
+        jnp.where(follows, mean_y, march[1]),
+        jnp.where(follows, distance > STOP_SHORT, march[2]),
     )

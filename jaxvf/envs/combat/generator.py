@@ -43,7 +43,7 @@ def first_positions(
     if battle.race:
         x, y = _drawn_positions(battle, place_key, num_envs)
     else:
-        x, y = (jnp.asarray(axis, jnp.float32)[:, None] for axis in _blocks(battle))
+        x, y = (jnp.asarray(axis, jnp.float32)[:, None] for axis in starting_places(battle))
     noise = jax.random.uniform(noise_key, (2, n_units, num_envs), minval=-1.0, maxval=1.0) * params.spawn_jitter
     x, y = x + noise[0], y + noise[1]
     if battle.race:  # StarCraft moves a blocked spawn to the nearest free place
@@ -60,8 +60,11 @@ def _offsets(count: int, spacing: float) -> np.ndarray:
     return (places - places.mean(axis=0)) * spacing
 
 
-def _blocks(battle: Map) -> tuple[np.ndarray, np.ndarray]:
-    """Every side's groups that share a point stand as one block there; enemies as allies, turned by half a circle."""
+def starting_places(battle: Map) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates x and y of every unit of a fixed map, [U] each.
+
+    A side's groups that share a point stand as one block there; enemies as allies, turned by half a circle.
+    """
     default, parts = CombatParams(), []
     for groups, sign in ((battle.allies, 1.0), (battle.enemies, -1.0)):
         points = list(dict.fromkeys(group[2:] for group in groups))

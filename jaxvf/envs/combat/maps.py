@@ -188,12 +188,14 @@ _ALL = (
 MAPS = MappingProxyType({each.name: each for each in _ALL})
 
 
-def map_of(name: str) -> Map:
-    """The map of a name.
+def map_of(name: str | Map) -> Map:
+    """The map of a name; a map passes through.
 
     Raises:
         InputError: for a name that is none, with the nearest one that is.
     """
+    if isinstance(name, Map):
+        return name
     if name not in MAPS:
         raise unknown("map", name, MAPS)
     return MAPS[name]

@@ -41,7 +41,7 @@ class Opponent(abc.ABC):
 
     @abc.abstractmethod
     def march(self, field: Field, battle: Map) -> tuple[Array, Array, Array]:
-        """Direction (x, y) and whether to go, [E, B], of enemies that attack nobody."""
+        """Where enemies that attack nobody want to be, x and y, and whether they go at all, [E, B]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +77,12 @@ class AttackMove(Opponent):
         n_allies = battle.n_allies
         x, y = field.x[n_allies:], field.y[n_allies:]
         if battle.order == maps.HOLD:
-            return jnp.zeros_like(x), jnp.zeros_like(y), jnp.zeros(x.shape, bool)
+            return x, y, jnp.zeros(x.shape, bool)
         if battle.order == maps.POINT:
-            ux, uy, distance = heading(x, y, *battle.attack_point)
-            return ux, uy, distance > STOP
-        distance = jnp.where(field.alive[:n_allies, None], field.between.distance, jnp.inf)
-        nearest = distance == distance.min(axis=0)
-        goal_x = jnp.where(nearest, field.x[:n_allies, None], -jnp.inf).max(axis=0)
-        goal_y = jnp.where(nearest, field.y[:n_allies, None], -jnp.inf).max(axis=0)
-        ux, uy, distance = heading(x, y, goal_x, goal_y)
-        return ux, uy, distance > STOP
+            goal_x, goal_y = (jnp.full_like(x, axis) for axis in battle.attack_point)
+        else:
+            distance = jnp.where(field.alive[:n_allies, None], field.between.distance, jnp.inf)
+            nearest = distance == distance.min(axis=0)
+            goal_x = jnp.where(nearest, field.x[:n_allies, None], -jnp.inf).max(axis=0)
+            goal_y = jnp.where(nearest, field.y[:n_allies, None], -jnp.inf).max(axis=0)
+        return goal_x, goal_y, heading(x, y, goal_x, goal_y)[2] > STOP

@@ -77,36 +77,36 @@ class Smax(NativeBatch):
     - Metric: `won`.
 
     Attributes:
-        map_name: a key of `SCENARIOS`.
+        map: a key of `SCENARIOS`.
         see_enemy_actions: enemies' last moves and targets are part of the observation.
         compat_bugs: keep SMAX's defects of drawn battles: units placed off the map, surplus enemies always marines.
         storage: dtype of observations and states in replay.
     """
 
-    map_name: str = "3m"
+    map: str = "3m"
     see_enemy_actions: bool = True
     compat_bugs: bool = True
     storage: str = "float32"
 
     def __post_init__(self):
-        if self.map_name not in SCENARIOS:
-            raise unknown("map", self.map_name, SCENARIOS)
+        if self.map not in SCENARIOS:
+            raise unknown("map", self.map, SCENARIOS)
 
     @property
     def n_allies(self) -> int:
         """Agents, N."""
-        return sum(count for _, count in SCENARIOS[self.map_name][0])
+        return sum(count for _, count in SCENARIOS[self.map][0])
 
     @property
     def n_enemies(self) -> int:
         """Scripted units, E."""
-        return sum(count for _, count in SCENARIOS[self.map_name][1])
+        return sum(count for _, count in SCENARIOS[self.map][1])
 
     @property
     def spec(self) -> EnvSpec:
         n_units = self.n_allies + self.n_enemies
         return EnvSpec(
-            name=f"smax/{self.map_name}",
+            name=f"smax/{self.map}",
             version=1,
             n_agents=self.n_allies,
             n_actions=N_MOVES + self.n_enemies,
@@ -123,13 +123,13 @@ class Smax(NativeBatch):
     def init_batch(self, key: Key[Array, ""], params: SmaxParams, num_envs: int) -> SmaxState:
         n, n_enemies = self.n_allies, self.n_enemies
         kind_key, place_key = jax.random.split(key)
-        if self.map_name in DRAWN:
+        if self.map in DRAWN:
             kind = smax_generator.drawn_kinds(kind_key, n, n_enemies, num_envs, compat_bugs=self.compat_bugs)
         else:
-            allies, enemies = SCENARIOS[self.map_name]
+            allies, enemies = SCENARIOS[self.map]
             kind = smax_generator.scenario_kinds(allies + enemies)
         stats = self._stats(kind, params)
-        if self.map_name in DRAWN:
+        if self.map in DRAWN:
             x, y = smax_generator.drawn_positions(
                 place_key, stats, n, n_enemies, num_envs, compat_bugs=self.compat_bugs
             )
@@ -198,11 +198,11 @@ class Smax(NativeBatch):
         )
 
     def _kinds(self, states: SmaxState) -> Int[Array, "b U"]:
-        return states.kind if self.map_name in DRAWN else states.kind[:1]
+        return states.kind if self.map in DRAWN else states.kind[:1]
 
     def _stats(self, kind: Int[Array, "U b"], params: SmaxParams) -> SmaxStats:
-        named = {name for side in SCENARIOS[self.map_name] for name, _ in side}
-        present = range(len(KINDS)) if self.map_name in DRAWN else sorted(KINDS.index(name) for name in named)
+        named = {name for side in SCENARIOS[self.map] for name, _ in side}
+        present = range(len(KINDS)) if self.map in DRAWN else sorted(KINDS.index(name) for name in named)
         return smax_rules.stats_of(kind, params, tuple(present))
 
     def _outcome(self, alive: Array, lost: Float[Array, "B"], t: Int[Array, "B"], params: SmaxParams) -> Outcome:
