@@ -85,7 +85,7 @@ class Combat(NativeBatch):
         )
 
     def default_params(self) -> CombatParams:
-        return jax.tree.map(jnp.array, CombatParams(limit=self.battle.limit))
+        return jax.tree.map(jnp.array, CombatParams(limit=jnp.int32(self.battle.limit)))
 
     def init_batch(self, key: Key[Array, ""], params: CombatParams, num_envs: int) -> CombatState:
         battle = self.battle

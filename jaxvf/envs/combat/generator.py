@@ -72,7 +72,7 @@ def starting_places(battle: Map) -> tuple[np.ndarray, np.ndarray]:
         at = [group[2:] for group in groups for _ in range(group[1])]
         for point in points:
             members = [i for i, own in enumerate(at) if own == point]
-            widest = max(default.radius[units.ID[group[0]]] for group in groups if group[2:] == point)
+            widest = max(float(default.radius[units.ID[group[0]]]) for group in groups if group[2:] == point)
             side[members] = np.array(point) + sign * _offsets(len(members), 2 * widest + GAP)
         parts.append(side)
     both = np.concatenate(parts)

@@ -38,7 +38,8 @@ def drawn_positions(
     x, y = (jnp.where(surrounded, a, m) for a, m in zip(around, mirrored, strict=True))
     if compat_bugs:
         return x, y
-    return tuple(jnp.clip(axis, stats.radius, WORLD - stats.radius) for axis in (x, y))
+    low, high = stats.radius, WORLD - stats.radius
+    return jnp.clip(x, low, high), jnp.clip(y, low, high)
 
 
 def _surrounded(key: Key[Array, ""], n: int, n_enemies: int, ally_inside: Array) -> tuple[Array, Array]:

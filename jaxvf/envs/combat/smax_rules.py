@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxvf.envs.combat.movement import push_apart
-from jaxvf.envs.combat.units import TICK, WORLD, look_up
+from jaxvf.envs.combat.units import TICK, WORLD, look_up, per_kind
 from jaxvf.hyperparameters import hyperparameters, traced
 
 KINDS = ("marine", "marauder", "stalker", "zealot", "zergling", "hydralisk")
@@ -21,21 +21,17 @@ N_MOVES = 5  # north, east, south, west, stop; then the targets
 WAYS = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0], [0.0, 0.0]])
 
 
-def _per_kind(doc: str, *values: float) -> np.ndarray:
-    return traced(np.array(values, np.float32), f"{doc}, per kind in the order of `smax_rules.KINDS`", low=0)
-
-
 @hyperparameters
 class SmaxParams:
-    """SMAX's unit table and numbers."""
+    """SMAX's unit table, in the order of `KINDS`, and its other numbers."""
 
-    health: Float[Array, "K"] = _per_kind("full health", 45, 125, 160, 150, 35, 80)
-    damage: Float[Array, "K"] = _per_kind("damage of a hit", 9, 10, 13, 8, 5, 12)
-    reach: Float[Array, "K"] = _per_kind("weapon range, centre to centre", 5, 6, 6, 2, 2, 5)
-    sight: Float[Array, "K"] = _per_kind("sight range", 9, 10, 10, 9, 8, 9)
-    radius: Float[Array, "K"] = _per_kind("radius", 0.375, 0.5625, 0.625, 0.5, 0.375, 0.625)
-    speed: Float[Array, "K"] = _per_kind("cells per second", 3.15, 2.25, 4.13, 3.15, 4.13, 3.15)
-    period: Float[Array, "K"] = _per_kind("seconds between shots", 0.61, 1.07, 1.87, 0.86, 0.5, 0.59)
+    health: Float[Array, "K"] = per_kind("full health", 45, 125, 160, 150, 35, 80)
+    damage: Float[Array, "K"] = per_kind("damage of a hit", 9, 10, 13, 8, 5, 12)
+    reach: Float[Array, "K"] = per_kind("weapon range, centre to centre", 5, 6, 6, 2, 2, 5)
+    sight: Float[Array, "K"] = per_kind("sight range", 9, 10, 10, 9, 8, 9)
+    radius: Float[Array, "K"] = per_kind("radius", 0.375, 0.5625, 0.625, 0.5, 0.375, 0.625)
+    speed: Float[Array, "K"] = per_kind("cells per second", 3.15, 2.25, 4.13, 3.15, 4.13, 3.15)
+    period: Float[Array, "K"] = per_kind("seconds between shots", 0.61, 1.07, 1.87, 0.86, 0.5, 0.59)
     reward_win: Float[Array, ""] = traced(1.0, "for a won battle; all damage together earns 1", low=0)
     limit: Int[Array, ""] = traced(101, "steps until the battle is cut; SMAX's max_steps=100 ends after 101", low=1)
 

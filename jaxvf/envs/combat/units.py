@@ -3,7 +3,7 @@
 Times are normal game seconds, distances are map cells. A tick is `TICK` seconds, a step `TICKS` ticks.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -52,28 +52,27 @@ SPLASH_ACROSS, SPLASH_ALONG = 1.4, 0.15  # half sides of the rectangle that a co
 BLAST_RADIUS = 2.2
 
 
-def _per_kind(doc: str, *values: float) -> np.ndarray:
-    return traced(np.array(values, np.float32), f"{doc}, per kind in the order of `units.KINDS`", low=0)
+def per_kind(doc: str, *values: float) -> Any:
+    """A field with a number for every kind."""
+    return traced(np.array(values, np.float32), f"{doc}; one per kind", low=0)
 
 
 @hyperparameters
 class CombatParams:
-    """Unit statistics, spawn and reward numbers of `rules="smac"`; arrays have one entry per kind."""
+    """Unit statistics, in the order of `KINDS`, and spawn and reward numbers, of SMAC's rules."""
 
-    health: Float[Array, "K"] = _per_kind("full health", 45, 125, 150, 80, 100, 200, 80, 35, 30, 300)
-    enemy_health: Float[Array, "K"] = _per_kind("full enemy health", 45, 125, 150, 80, 100, 200, 90, 35, 30, 300)
-    shield: Float[Array, "K"] = _per_kind("full shield", 0, 0, 0, 80, 50, 150, 0, 0, 0, 0)
-    armour: Float[Array, "K"] = _per_kind("armour", 0, 1, 1, 1, 1, 1, 0, 0, 0, 2)
-    damage: Float[Array, "K"] = _per_kind("damage of a hit", 6, 10, 0, 13, 8, 10, 12, 5, 20, 25)
-    bonus: Float[Array, "K"] = _per_kind("more of it on the favoured targets", 0, 10, 0, 5, 0, 5, 0, 0, 15, 5)
-    period: Float[Array, "K"] = _per_kind(
-        "seconds between attacks", 0.861, 1.5, 0, 1.87, 1.2, 1.5, 0.83, 0.696, 0, 1.85
-    )
-    reach: Float[Array, "K"] = _per_kind("weapon range, surface to surface", 5, 6, 4, 6, 0.1, 7, 5, 0.1, 0.25, 7)
-    speed: Float[Array, "K"] = _per_kind("cells per second", 2.25, 2.25, 2.75, 2.953, 2.25, 2.25, 2.25, 2.953, 2.5, 0)
-    sight: Float[Array, "K"] = _per_kind("sight range; SMACv2 only", 9, 10, 11, 10, 9, 10, 9, 8, 8, 11)
-    radius: Float[Array, "K"] = _per_kind("radius", 0.375, 0.5625, 0.75, 0.625, 0.5, 1.0, 0.625, 0.375, 0.375, 0.9)
-    separation: Float[Array, "K"] = _per_kind(
+    health: Float[Array, "K"] = per_kind("full health", 45, 125, 150, 80, 100, 200, 80, 35, 30, 300)
+    enemy_health: Float[Array, "K"] = per_kind("full enemy health", 45, 125, 150, 80, 100, 200, 90, 35, 30, 300)
+    shield: Float[Array, "K"] = per_kind("full shield", 0, 0, 0, 80, 50, 150, 0, 0, 0, 0)
+    armour: Float[Array, "K"] = per_kind("armour", 0, 1, 1, 1, 1, 1, 0, 0, 0, 2)
+    damage: Float[Array, "K"] = per_kind("damage of a hit", 6, 10, 0, 13, 8, 10, 12, 5, 20, 25)
+    bonus: Float[Array, "K"] = per_kind("more of it on the favoured targets", 0, 10, 0, 5, 0, 5, 0, 0, 15, 5)
+    period: Float[Array, "K"] = per_kind("seconds between attacks", 0.861, 1.5, 0, 1.87, 1.2, 1.5, 0.83, 0.696, 0, 1.85)
+    reach: Float[Array, "K"] = per_kind("weapon range, surface to surface", 5, 6, 4, 6, 0.1, 7, 5, 0.1, 0.25, 7)
+    speed: Float[Array, "K"] = per_kind("cells per second", 2.25, 2.25, 2.75, 2.953, 2.25, 2.25, 2.25, 2.953, 2.5, 0)
+    sight: Float[Array, "K"] = per_kind("sight range; SMACv2 only", 9, 10, 11, 10, 9, 10, 9, 8, 8, 11)
+    radius: Float[Array, "K"] = per_kind("radius", 0.375, 0.5625, 0.75, 0.625, 0.5, 1.0, 0.625, 0.375, 0.375, 0.9)
+    separation: Float[Array, "K"] = per_kind(
         "radius that others are pushed out of", 0.375, 0.5625, 0.75, 0.625, 0.5, 0.75, 0.625, 0.375, 0.375, 0.9
     )
     regeneration: Float[Array, ""] = traced(0.2734, "health a second of zerg units", low=0)
