@@ -15,7 +15,7 @@ from jaxvf.errors import InputError, unknown
 
 NUM_ENVS = 8  # episodes side by side; two would do, more make random actions differ in short games
 MIN_STEPS = 32
-STORAGE = ("float32", "uint8")
+STORAGE = ("float32", "bfloat16", "uint8")
 UINT8_MAX = 255
 
 # How a function that needs concrete numbers fails when jit or vmap calls it.

@@ -107,7 +107,7 @@ class AgentId(Wrapper):
     @property
     def spec(self) -> EnvSpec:
         inner = self.env.spec
-        return dataclasses.replace(inner, obs_dim=inner.obs_dim + inner.n_agents, one_hot_obs=False)
+        return dataclasses.replace(inner, obs_dim=inner.obs_dim + inner.n_agents, one_hot_obs=False, agent_ids=True)
 
     def observe(self, state: EnvState, params: EnvParams) -> View:
         return self._name(self.env.observe(state, params))
@@ -137,7 +137,13 @@ class LastAction(Wrapper):
     def spec(self) -> EnvSpec:
         inner = self.env.spec
         # The view now depends on the actions taken, so it differs along B.
-        return dataclasses.replace(inner, obs_dim=inner.obs_dim + inner.n_actions, fixed_view=False, one_hot_obs=False)
+        return dataclasses.replace(
+            inner,
+            obs_dim=inner.obs_dim + inner.n_actions,
+            fixed_view=False,
+            one_hot_obs=False,
+            agent_ids=False,
+        )
 
     def init(self, key: Key[Array, ""], params: EnvParams) -> Remembering:
         spec = self.env.spec

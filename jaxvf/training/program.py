@@ -21,6 +21,7 @@ from jaxvf.training.evaluation import carry_batch, evaluate
 from jaxvf.training.keys import Purpose, run_key
 from jaxvf.training.rollout import rollout
 from jaxvf.value import replay as ring
+from jaxvf.value import storage
 from jaxvf.value.learner import Progress
 from jaxvf.value.replay import Episodes
 
@@ -128,6 +129,7 @@ class Program:
         assert episodes is not None  # record=True
         if self.env.spec.fixed_view:
             episodes = ring.share_fixed_view(episodes)
+        episodes = storage.packed(episodes, self.env.spec)
         return episodes, totals.episode_length.sum(), totals.means("train")
 
     def _learn(self, run: RunState, algorithm: Any, clock: Clock) -> tuple[Any, dict[str, Float[Array, ""]]]:
@@ -147,6 +149,7 @@ class Program:
         def update(index: Int[Array, ""], learner: Any) -> tuple[Any, dict[str, Array]]:
             batch_key, key = jax.random.fold_in(replay_key, index), jax.random.fold_in(update_key, index)
             batch = ring.sample(run.replay, batch_key, self.pace.stored(clock), algorithm.batch_size)
+            batch = storage.unpacked(batch, spec)
             if spec.payoff_game and spec.fixed_view and spec.n_actions**spec.n_agents < algorithm.batch_size:
                 batch = ring.by_joint_action(batch, spec.n_actions)
             return algorithm.update(learner, batch, key, Progress(clock.updates + index, run.env_steps))
