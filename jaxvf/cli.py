@@ -120,6 +120,8 @@ def list_(
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         print(f"{row['name']:{width}}  {row['description']}")
+    if what == "envs":  # not in the list: to name them all, JaxMARL would have to be imported
+        print("also any JaxMARL environment: jaxmarl/NAME or jaxmarl/NAME:option=value,...", file=sys.stderr)
 
 
 def reproduce(

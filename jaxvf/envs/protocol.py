@@ -39,6 +39,7 @@ class EnvSpec:
             ever bootstrapped from the view behind the last step, and none is stored.
         payoff_game: True where every episode is one step whose reward is a function of the joint action alone.
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
+        action_dim: 0: discrete; else actions are float [N, action_dim], and `n_actions` is 1.
         storage: dtype that holds observation and state without loss in replay: "float32", or "uint8" for 0/1 features.
     """
 
@@ -54,6 +55,7 @@ class EnvSpec:
     self_ending: bool = False
     payoff_game: bool = False
     one_hot_obs: bool = False
+    action_dim: int = 0
     storage: str = "float32"
 
     @property
