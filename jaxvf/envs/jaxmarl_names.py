@@ -56,7 +56,8 @@ def built(name: str, options: Options) -> Any:
         arguments.setdefault("auto_reset", False)  # Brax's own reset would replace the terminal observation
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # Overcooked and MABrax announce their successors
+            # Overcooked, MABrax and Brax announce their successors.
+            warnings.simplefilter("ignore", Warning if name in MABRAX else DeprecationWarning)
             return jaxmarl.make(name, **arguments)
     except ImportError as error:
         raise InputError(f"{label} needs brax, which is not installed: pip install 'jaxmarl[mabrax]'") from error
@@ -74,13 +75,14 @@ def label_of(name: str, options: Options) -> str:
 
 
 def import_jaxmarl() -> ModuleType:
-    """The package `jaxmarl`, without the lines that it prints.
+    """The package `jaxmarl`, without what it prints and what the packages that it imports warn of.
 
     Raises:
         InputError: if it is not installed.
     """
     try:
-        with _silent():
+        with _silent(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             import jaxmarl
     except ImportError as error:
         raise InputError(f"environments {PREFIX}NAME need jaxmarl ({error}): pip install jaxmarl") from error
