@@ -3,16 +3,18 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from jaxvf.envs.auto_reset import AutoReset
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.check import check_env
+from jaxvf.envs.combat import Combat, Smax
 from jaxvf.envs.jaxmarl import FromJaxMARL
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.envs.registry import ENVIRONMENTS, make
 from jaxvf.envs.two_step_game import TwoStepGame
-from jaxvf.envs.wrappers import AgentId, AutoReset, EpisodeStatistics, LastAction, NoiseState, TimeLimit
+from jaxvf.envs.wrappers import AgentId, EpisodeStatistics, LastAction, NoiseState, TimeLimit
 
 if TYPE_CHECKING:
     from jaxvf.envs.to_jaxmarl import ToJaxMARL
@@ -24,6 +26,7 @@ __all__ = [
     "AutoReset",
     "BoxPushing",
     "BoxPushingClassic",
+    "Combat",
     "EnvSpec",
     "Environment",
     "EpisodeStatistics",
@@ -33,6 +36,7 @@ __all__ = [
     "NoiseState",
     "Outcome",
     "PredatorPrey",
+    "Smax",
     "TimeLimit",
     "ToJaxMARL",
     "TwoStepGame",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
+from jaxvf.envs.combat import MAPS, SCENARIOS, Combat, Smax
 from jaxvf.envs.jaxmarl import from_name
 from jaxvf.envs.jaxmarl_names import PREFIX
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
@@ -18,6 +19,8 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
     "predator_prey": PredatorPrey,
     **{f"box_pushing/{size}": (lambda size=size: BoxPushing(size)) for size in (4, 6, 8, 10)},
     "box_pushing_classic": BoxPushingClassic,
+    **{f"combat/{name}": (lambda name=name: Combat(name)) for name in MAPS},
+    **{f"smax/{name}": (lambda name=name: Smax(name)) for name in SCENARIOS},
 }
 
 

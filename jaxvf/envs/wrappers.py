@@ -1,4 +1,4 @@
-"""Wrappers: each adds one thing to an environment and is again an environment (`AutoReset` steps one forever)."""
+"""Wrappers: each adds one thing to an environment and is again an environment."""
 
 import dataclasses
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, Outcome, View, cut_at_limit, where_done
+from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 
 
@@ -34,6 +34,18 @@ class Wrapper(Environment):
 
     def observe(self, state: EnvState, params: EnvParams) -> View:
         return self.env.observe(state, params)
+
+    # Batches go through as batches: an environment may have something faster than a vmap.
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> EnvState:
+        return self.env.init_batch(key, params, num_envs)
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
+    ) -> tuple[EnvState, Outcome]:
+        return self.env.transition_batch(key, states, actions, params)
+
+    def observe_batch(self, states: EnvState, params: EnvParams) -> View:
+        return self.env.observe_batch(states, params)
 
 
 class Counted(NamedTuple):
@@ -66,13 +78,26 @@ class TimeLimit(Wrapper):
     def transition(
         self, key: Key[Array, ""], state: Counted, actions: Int[Array, "N"], params: EnvParams
     ) -> tuple[Counted, Outcome]:
-        inner, outcome = self.env.transition(key, state.inner, actions, params)
-        steps = state.steps + 1
-        cut = cut_at_limit(outcome.terminated, steps, jnp.int32(self.limit))
-        return Counted(inner, steps), outcome._replace(truncated=outcome.truncated | cut)
+        return self._count(state, *self.env.transition(key, state.inner, actions, params))
 
     def observe(self, state: Counted, params: EnvParams) -> View:
         return self.env.observe(state.inner, params)
+
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Counted:
+        return Counted(self.env.init_batch(key, params, num_envs), jnp.zeros(num_envs, jnp.int32))
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: Counted, actions: Int[Array, "B N"], params: EnvParams
+    ) -> tuple[Counted, Outcome]:
+        return self._count(states, *self.env.transition_batch(key, states.inner, actions, params))
+
+    def observe_batch(self, states: Counted, params: EnvParams) -> View:
+        return self.env.observe_batch(states.inner, params)
+
+    def _count(self, state: Counted, inner: EnvState, outcome: Outcome) -> tuple[Counted, Outcome]:
+        steps = state.steps + 1
+        cut = cut_at_limit(outcome.terminated, steps, jnp.int32(self.limit))
+        return Counted(inner, steps), outcome._replace(truncated=outcome.truncated | cut)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +110,15 @@ class AgentId(Wrapper):
         return dataclasses.replace(inner, obs_dim=inner.obs_dim + inner.n_agents, one_hot_obs=False)
 
     def observe(self, state: EnvState, params: EnvParams) -> View:
-        view = self.env.observe(state, params)
-        identity = jnp.eye(self.env.spec.n_agents, dtype=view.obs.dtype)
+        return self._name(self.env.observe(state, params))
+
+    def observe_batch(self, states: EnvState, params: EnvParams) -> View:
+        return self._name(self.env.observe_batch(states, params))
+
+    def _name(self, view: View) -> View:
+        n_agents = self.env.spec.n_agents
+        identity = jnp.eye(n_agents, dtype=view.obs.dtype)
+        identity = jnp.broadcast_to(identity, (*view.obs.shape[:-1], n_agents))
         return view._replace(obs=jnp.concatenate([view.obs, identity], axis=-1))
 
 
@@ -120,6 +152,21 @@ class LastAction(Wrapper):
     def observe(self, state: Remembering, params: EnvParams) -> View:
         view = self.env.observe(state.inner, params)
         return view._replace(obs=jnp.concatenate([view.obs, state.last_action], axis=-1))
+
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Remembering:
+        spec = self.env.spec
+        nothing = jnp.zeros((num_envs, spec.n_agents, spec.n_actions))
+        return Remembering(self.env.init_batch(key, params, num_envs), nothing)
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: Remembering, actions: Int[Array, "B N"], params: EnvParams
+    ) -> tuple[Remembering, Outcome]:
+        inner, outcome = self.env.transition_batch(key, states.inner, actions, params)
+        return Remembering(inner, jax.nn.one_hot(actions, self.env.spec.n_actions)), outcome
+
+    def observe_batch(self, states: Remembering, params: EnvParams) -> View:
+        view = _repeated(self.env.observe_batch(states.inner, params), states.last_action.shape[0])
+        return view._replace(obs=jnp.concatenate([view.obs, states.last_action], axis=-1))
 
 
 class Noisy(NamedTuple):
@@ -155,8 +202,23 @@ class NoiseState(Wrapper):
     def observe(self, state: Noisy, params: EnvParams) -> View:
         return self.env.observe(state.inner, params)._replace(state=state.noise)
 
-    def _draw(self, key: Key[Array, ""]) -> Float[Array, "S"]:
-        return jax.random.normal(key, (self.env.spec.state_dim,))
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Noisy:
+        inner_key, noise_key = jax.random.split(key)
+        return Noisy(self.env.init_batch(inner_key, params, num_envs), self._draw(noise_key, num_envs))
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: Noisy, actions: Int[Array, "B N"], params: EnvParams
+    ) -> tuple[Noisy, Outcome]:
+        inner_key, noise_key = jax.random.split(key)
+        inner, outcome = self.env.transition_batch(inner_key, states.inner, actions, params)
+        return Noisy(inner, self._draw(noise_key, actions.shape[0])), outcome
+
+    def observe_batch(self, states: Noisy, params: EnvParams) -> View:
+        view = _repeated(self.env.observe_batch(states.inner, params), states.noise.shape[0])
+        return view._replace(state=states.noise)
+
+    def _draw(self, key: Key[Array, ""], *batch: int) -> Float[Array, "*b S"]:
+        return jax.random.normal(key, (*batch, self.env.spec.state_dim))
 
 
 class Running(NamedTuple):
@@ -185,47 +247,33 @@ class EpisodeStatistics(Wrapper):
     def transition(
         self, key: Key[Array, ""], state: Running, actions: Int[Array, "N"], params: EnvParams
     ) -> tuple[Running, Outcome]:
-        inner, outcome = self.env.transition(key, state.inner, actions, params)
-        now = Running(inner, state.episode_return + outcome.reward.mean(), state.episode_length + 1)
+        return self._add(state, *self.env.transition(key, state.inner, actions, params))
+
+    def observe(self, state: Running, params: EnvParams) -> View:
+        return self.env.observe(state.inner, params)
+
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Running:
+        inner = self.env.init_batch(key, params, num_envs)
+        return Running(inner, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: Running, actions: Int[Array, "B N"], params: EnvParams
+    ) -> tuple[Running, Outcome]:
+        return self._add(states, *self.env.transition_batch(key, states.inner, actions, params))
+
+    def observe_batch(self, states: Running, params: EnvParams) -> View:
+        return self.env.observe_batch(states.inner, params)
+
+    def _add(self, state: Running, inner: EnvState, outcome: Outcome) -> tuple[Running, Outcome]:
+        earned = state.episode_return + outcome.reward.mean(axis=-1)
+        now = Running(inner, earned, state.episode_length + 1)
         totals = {
             "episode_return": jnp.where(outcome.done, now.episode_return, 0.0),
             "episode_length": jnp.where(outcome.done, now.episode_length.astype(jnp.float32), 0.0),
         }
         return now, outcome._replace(metrics={**outcome.metrics, **totals})
 
-    def observe(self, state: Running, params: EnvParams) -> View:
-        return self.env.observe(state.inner, params)
 
-
-@dataclasses.dataclass(frozen=True)
-class AutoReset:
-    """Steps a batch of environments forever: whoever is done starts anew within the same step.
-
-    Attributes:
-        env: the environment to step.
-        keep_final: also return the view *before* the reset, which a truncated step bootstraps from.
-    """
-
-    env: Environment
-    keep_final: bool = False
-
-    def init(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> tuple[EnvState, View]:
-        """First states and views of `num_envs` environments."""
-        states = self.env.init_batch(key, params, num_envs)
-        return states, self.env.observe_batch(states, params)
-
-    def step(
-        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
-    ) -> tuple[EnvState, Outcome, View, View | None]:
-        """One step of every environment.
-
-        Returns:
-            The states to go on from; the outcome of the step just taken; the view to act on next (already of the new
-            episode where the old one ended); with `keep_final` the view that the step itself led to, else None.
-        """
-        step_key, reset_key = jax.random.split(key)
-        states, outcome = self.env.transition_batch(step_key, states, actions, params)
-        final = self.env.observe_batch(states, params) if self.keep_final else None
-        fresh = self.env.init_batch(reset_key, params, actions.shape[0])
-        states = where_done(outcome.done, fresh, states)
-        return states, outcome, self.env.observe_batch(states, params), final
+def _repeated(view: View, num_envs: int) -> View:
+    """A view that all environments share, once for each."""
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_envs, *leaf.shape[1:])), view)

@@ -137,9 +137,9 @@ def test_no_update_happens_before_replay_is_filled():
     jax.tree.map(np.testing.assert_array_equal, runs.learner, fresh.learner)
 
 
-@pytest.mark.parametrize("name", DISTINCT)
+@pytest.mark.parametrize("name", ["qmix", "pow_vdn", "mrvf"])
 def test_runs_are_independent(name):
-    """Invariants 6 and 8, for every learner: a run is the same in any company, at any place.
+    """Invariants 6 and 8, for one learner of each kind: a run is the same in any company, at any place.
 
     A diverged run ends alone; its neighbours' bits are as if it were not there.
     """
@@ -160,12 +160,8 @@ def test_runs_are_independent(name):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(row(mixed, 1).learner.params))
 
 
-@pytest.mark.parametrize("name", ["qmix", "pow_vdn"])
-def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf(name):
-    """Invariant 9 in the whole program: a view evaluated once for all of B, or B times, trains the same network.
-
-    MRVF draws a number per row of the batch, and the row per joint action of a fixed view is another row.
-    """
+def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf():
+    """Invariant 9 in the whole program: a view evaluated once for all of B, or B times, trains the same network."""
 
     @dataclasses.dataclass(frozen=True, eq=False, init=False)
     class Repeated(MatrixGame):
@@ -175,7 +171,7 @@ def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf(name):
         def spec(self):
             return dataclasses.replace(super().spec, fixed_view=False)
 
-    algorithm = dataclasses.replace(small(name), last_action=False)
+    algorithm = dataclasses.replace(small("qmix"), last_action=False)
     once, _, _ = train(algorithm, MatrixGame(PAYOFF), [0, 1])
     repeated, _, _ = train(algorithm, Repeated(PAYOFF), [0, 1])
     assert once.replay.obs.shape[2] == 1 and repeated.replay.obs.shape[2] == SMALL["buffer_size"]
@@ -183,16 +179,10 @@ def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf(name):
     np.testing.assert_array_equal(once.replay.actions, repeated.replay.actions)
 
 
-@pytest.mark.parametrize(
-    ("name", "payoff"),
-    [
-        ("qmix", np.array([1.0, 2.0])),
-        ("qmix", np.array([[3.0]])),
-        *[pytest.param(name, np.array([5.0]), id=f"{name}, one of each") for name in ("qmix", "pow_vdn", "mrvf")],
-    ],
-)
-def test_every_axis_may_have_size_one(name, payoff):
+@pytest.mark.parametrize("name", ["qmix", "mrvf"])
+def test_every_axis_may_have_size_one(name):
     """Invariant 9: one run, one environment, one agent, one action, one step, one stored episode."""
+    payoff = np.array([5.0])
     tiny = dataclasses.replace(small(name), num_envs=1, batch_size=1, buffer_size=1)
     runs, clock, metrics = train(tiny, MatrixGame(payoff), [0], iterations=2, segments=1)
     assert int(clock.updates) == 2

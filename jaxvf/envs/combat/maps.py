@@ -1,0 +1,199 @@
+"""The maps: who fights whom, where, and for how long (smax_combat.md, sections 5 and 6)."""
+
+import dataclasses
+from types import MappingProxyType
+
+from jaxvf.envs.combat import terrain
+from jaxvf.envs.combat.terrain import Ground
+from jaxvf.errors import unknown
+
+Group = tuple[str, int, float, float]  # kind, number, and the point round which they start
+
+POINT, CLOSEST, HOLD = "point", "closest", "hold"  # where enemies without a target go
+
+
+@dataclasses.dataclass(frozen=True)
+class Map:
+    """A battle. Units are ordered as listed; the first kinds of `kinds` have the first type bits.
+
+    Attributes:
+        name: as registered.
+        allies: groups of the learning side.
+        enemies: groups of the scripted side.
+        limit: steps until the battle is cut.
+        ground: walkable cells.
+        order: what enemies without a target do: walk to `attack_point`, to the closest ally, or hold.
+        attack_point: (x, y).
+        race: name of a SMACv2 race where types and positions are drawn; then groups give numbers only.
+    """
+
+    name: str
+    allies: tuple[Group, ...]
+    enemies: tuple[Group, ...]
+    limit: int
+    ground: Ground
+    order: str = POINT
+    attack_point: tuple[float, float] = (9.0, 16.0)
+    race: str = ""
+
+    @property
+    def n_allies(self) -> int:
+        """Agents, N."""
+        return sum(count for _, count, _, _ in self.allies)
+
+    @property
+    def n_enemies(self) -> int:
+        """Scripted units, E."""
+        return sum(count for _, count, _, _ in self.enemies)
+
+    @property
+    def unit_kinds(self) -> tuple[str, ...]:
+        """Kind of each unit, allies first; of a drawn map, the race's first kind."""
+        return tuple(kind for kind, count, _, _ in (*self.allies, *self.enemies) for _ in range(count))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that can be present, in the order of the type bits."""
+        return RACES[self.race] if self.race else tuple(kind for kind in TYPE_ORDER if kind in self.unit_kinds)
+
+
+# Order of the type bits in features; of the three kinds of a race the last is the exception (weight 0.1).
+TYPE_ORDER = (
+    "colossus",
+    "stalker",
+    "zealot",
+    "marauder",
+    "marine",
+    "medivac",
+    "baneling",
+    "zergling",
+    "hydralisk",
+    "spine_crawler",
+)
+RACES = MappingProxyType(
+    {
+        "protoss": ("stalker", "zealot", "colossus"),
+        "terran": ("marine", "marauder", "medivac"),
+        "zerg": ("zergling", "hydralisk", "baneling"),
+    }
+)
+
+ARENA = terrain.rows_of((7, 24, 0, 31))
+HYDRA_PIT = terrain.rows_of((7, 7, 9, 20), (8, 8, 8, 21), (9, 18, 7, 22), (19, 19, 8, 21), (20, 20, 9, 20))
+BANE_PIT = terrain.rows_of(
+    (5, 5, 9, 22), (6, 6, 8, 23), (7, 7, 7, 24), (8, 8, 6, 25), (9, 22, 5, 26), (23, 23, 6, 25), (24, 24, 7, 24),
+    (25, 25, 8, 23), (26, 26, 9, 22),
+)  # fmt: skip
+CORRIDOR = terrain.rows_of(
+    (1, 2, 1, 14), (3, 3, 1, 13), (4, 9, 1, 12), (10, 10, 1, 13), (11, 11, 1, 14), (12, 12, 1, 15), (13, 13, 10, 26),
+    (14, 14, 11, 27), (15, 15, 12, 28), (16, 16, 12, 29), (17, 22, 11, 30), (23, 23, 12, 30), (24, 24, 13, 30),
+    (25, 25, 14, 30), (26, 26, 15, 30), (27, 27, 16, 30), (28, 28, 17, 30), (29, 29, 18, 30), (30, 30, 19, 30),
+)  # fmt: skip
+PLATEAU = terrain.rows_of(
+    (5, 5, 3, 28), (6, 6, 2, 29), (7, 7, 1, 30), (8, 17, 0, 31), (18, 18, 1, 30), (19, 19, 2, 29), (20, 20, 3, 28),
+    high=((13, 20, 7, 24),), ramps=((13, 18, 4, 6), (13, 18, 25, 27)),
+)  # fmt: skip
+CRAWLER_PIT = terrain.rows_of((7, 20, 7, 20), (21, 21, 8, 19), (22, 22, 9, 18), (23, 23, 10, 17), (24, 24, 11, 16))
+
+LEFT, RIGHT = (9.0, 16.0), (23.0, 16.0)
+
+
+def _facing(name: str, limit: int, allies: dict[str, int], enemies: dict[str, int], ground: Ground = ARENA) -> Map:
+    """A map on which the sides start left and right."""
+    return Map(
+        name,
+        tuple((kind, count, *LEFT) for kind, count in allies.items()),
+        tuple((kind, count, *RIGHT) for kind, count in enemies.items()),
+        limit,
+        ground,
+    )
+
+
+def _marines(name: str, limit: int, allies: int, enemies: int) -> Map:
+    return _facing(name, limit, {"marine": allies}, {"marine": enemies})
+
+
+def _drawn(race: str, allies: int, enemies: int) -> Map:
+    """A SMACv2 map: section 6."""
+    first = RACES[race][0]
+    return Map(
+        f"{race}_{allies}_vs_{enemies}",
+        ((first, allies, *LEFT),),
+        ((first, enemies, *RIGHT),),
+        200,
+        terrain.EVERYWHERE,
+        CLOSEST,
+        race=race,
+    )
+
+
+_ALL = (
+    _marines("3m", 60, 3, 3),
+    _marines("8m", 120, 8, 8),
+    _marines("25m", 150, 25, 25),
+    _marines("5m_vs_6m", 70, 5, 6),
+    _marines("8m_vs_9m", 120, 8, 9),
+    _marines("10m_vs_11m", 150, 10, 11),
+    _marines("27m_vs_30m", 180, 27, 30),
+    _facing("2s3z", 120, {"stalker": 2, "zealot": 3}, {"stalker": 2, "zealot": 3}),
+    _facing("3s5z", 150, {"stalker": 3, "zealot": 5}, {"stalker": 3, "zealot": 5}),
+    _facing("3s5z_vs_3s6z", 170, {"stalker": 3, "zealot": 5}, {"stalker": 3, "zealot": 6}),
+    _facing("3s_vs_5z", 250, {"stalker": 3}, {"zealot": 5}, terrain.EVERYWHERE),
+    _facing(
+        "1c3s5z",
+        180,
+        {"colossus": 1, "stalker": 3, "zealot": 5},
+        {"colossus": 1, "stalker": 3, "zealot": 5},
+    ),
+    _facing("MMM2", 180, {"marauder": 2, "marine": 7, "medivac": 1}, {"marauder": 3, "marine": 8, "medivac": 1}),
+    Map(
+        "6h_vs_8z",
+        (("hydralisk", 6, 14.6, 9.49),),
+        (("zealot", 8, 14.41, 16.76),),
+        150,
+        HYDRA_PIT,
+        attack_point=(14.6, 9.49),
+    ),
+    Map(
+        "corridor",
+        (("zealot", 6, 19.04, 19.12),),
+        (("zergling", 24, 27.91, 28.24),),
+        400,
+        CORRIDOR,
+        attack_point=(4.47, 4.33),
+    ),
+    Map("2c_vs_64zg", (("colossus", 2, 16.0, 16.0),), (("zergling", 64, 16.0, 9.0),), 400, PLATEAU, CLOSEST),
+    Map(
+        "bane_vs_bane",
+        (("baneling", 4, 16.0, 8.0), ("zergling", 20, 16.0, 11.0)),
+        (("baneling", 4, 16.0, 24.0), ("zergling", 20, 16.0, 21.0)),
+        200,
+        BANE_PIT,
+        attack_point=(16.0, 8.0),
+    ),
+    Map(
+        "2s_vs_1sc",
+        (("stalker", 1, 11.12, 10.34), ("stalker", 1, 16.98, 10.37)),
+        (("spine_crawler", 1, 13.92, 20.04),),
+        300,
+        CRAWLER_PIT,
+        HOLD,
+    ),
+    *(
+        _drawn(race, *sizes)
+        for race in ("protoss", "terran", "zerg")
+        for sizes in ((5, 5), (10, 10), (10, 11), (20, 20), (20, 23))
+    ),
+)
+MAPS = MappingProxyType({each.name: each for each in _ALL})
+
+
+def map_of(name: str) -> Map:
+    """The map of a name.
+
+    Raises:
+        InputError: for a name that is none, with the nearest one that is.
+    """
+    if name not in MAPS:
+        raise unknown("map", name, MAPS)
+    return MAPS[name]

@@ -1,0 +1,219 @@
+"""JaxMARL's SMAX with its scripted enemy, equal step by step and several times faster (smax_combat.md, section 1)."""
+
+import dataclasses
+from types import MappingProxyType
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxvf.envs.combat import smax_features, smax_generator, smax_rules
+from jaxvf.envs.combat.movement import push_apart
+from jaxvf.envs.combat.smax_enemy import EnemyMemory, enemy_actions
+from jaxvf.envs.combat.smax_rules import KINDS, N_MOVES, Bodies, SmaxParams, SmaxStats
+from jaxvf.envs.combat.units import TICKS, WORLD
+from jaxvf.envs.native_batch import NativeBatch
+from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.errors import unknown
+
+Side = tuple[tuple[str, int], ...]
+
+
+def _even(*side: tuple[str, int]) -> tuple[Side, Side]:
+    return side, side
+
+
+def _marines(n: int, n_enemies: int) -> tuple[Side, Side]:
+    return (("marine", n),), (("marine", n_enemies),)
+
+
+# JaxMARL's scenarios, allies and enemies; those of `DRAWN` give numbers alone.
+SCENARIOS = MappingProxyType(
+    {
+        "3m": _marines(3, 3),
+        "8m": _marines(8, 8),
+        "25m": _marines(25, 25),
+        "5m_vs_6m": _marines(5, 6),
+        "8m_vs_9m": _marines(8, 9),
+        "10m_vs_11m": _marines(10, 11),
+        "27m_vs_30m": _marines(27, 30),
+        "2s3z": _even(("stalker", 2), ("zealot", 3)),
+        "3s5z": _even(("stalker", 3), ("zealot", 5)),
+        "3s5z_vs_3s6z": ((("stalker", 3), ("zealot", 5)), (("stalker", 3), ("zealot", 6))),
+        "3s_vs_5z": ((("stalker", 3),), (("zealot", 5),)),
+        "6h_vs_8z": ((("hydralisk", 6),), (("zealot", 8),)),
+        "smacv2_5_units": _marines(5, 5),
+        "smacv2_10_units": _marines(10, 10),
+        "smacv2_20_units": _marines(20, 20),
+    }
+)
+DRAWN = ("smacv2_5_units", "smacv2_10_units", "smacv2_20_units")
+
+
+class SmaxState(NamedTuple):
+    """A battle; allies before enemies. Batched states have B first."""
+
+    x: Float[Array, "U"]
+    y: Float[Array, "U"]
+    health: Float[Array, "U"]
+    cooldown: Float[Array, "U"]
+    kind: Int[Array, "U"]
+    last_action: Int[Array, "U"]
+    goal_x: Float[Array, "E"]
+    goal_y: Float[Array, "E"]
+    last: Int[Array, "E"]
+    t: Int[Array, ""]
+
+
+@dataclasses.dataclass(frozen=True)
+class Smax(NativeBatch):
+    """SMAX against JaxMARL's heuristic enemy that shoots the closest.
+
+    - Observation, state and masks: `smax_features`.
+    - Actions: north, east, south, west, stop, and shoot enemy k.
+    - Reward: the fraction of the enemies' health removed, and `reward_win`: at most 2.
+    - Ends: when a side is dead (both: a draw); cut after `limit` steps.
+    - Metric: `won`.
+
+    Attributes:
+        map_name: a key of `SCENARIOS`.
+        see_enemy_actions: enemies' last moves and targets are part of the observation.
+        compat_bugs: keep SMAX's defects of drawn battles: units placed off the map, surplus enemies always marines.
+        storage: dtype of observations and states in replay.
+    """
+
+    map_name: str = "3m"
+    see_enemy_actions: bool = True
+    compat_bugs: bool = True
+    storage: str = "float32"
+
+    def __post_init__(self):
+        if self.map_name not in SCENARIOS:
+            raise unknown("map", self.map_name, SCENARIOS)
+
+    @property
+    def n_allies(self) -> int:
+        """Agents, N."""
+        return sum(count for _, count in SCENARIOS[self.map_name][0])
+
+    @property
+    def n_enemies(self) -> int:
+        """Scripted units, E."""
+        return sum(count for _, count in SCENARIOS[self.map_name][1])
+
+    @property
+    def spec(self) -> EnvSpec:
+        n_units = self.n_allies + self.n_enemies
+        return EnvSpec(
+            name=f"smax/{self.map_name}",
+            version=1,
+            n_agents=self.n_allies,
+            n_actions=N_MOVES + self.n_enemies,
+            obs_dim=smax_features.PER_UNIT * (n_units - 1) + smax_features.OWN,
+            state_dim=(smax_features.OWN + 2) * n_units,
+            limit_max=101,
+            metric_names=("won",),
+            storage=self.storage,
+        )
+
+    def default_params(self) -> SmaxParams:
+        return jax.tree.map(jnp.array, SmaxParams())
+
+    def init_batch(self, key: Key[Array, ""], params: SmaxParams, num_envs: int) -> SmaxState:
+        n, n_enemies = self.n_allies, self.n_enemies
+        kind_key, place_key = jax.random.split(key)
+        if self.map_name in DRAWN:
+            kind = smax_generator.drawn_kinds(kind_key, n, n_enemies, num_envs, compat_bugs=self.compat_bugs)
+        else:
+            allies, enemies = SCENARIOS[self.map_name]
+            kind = smax_generator.scenario_kinds(allies + enemies)
+        stats = self._stats(kind, params)
+        if self.map_name in DRAWN:
+            x, y = smax_generator.drawn_positions(
+                place_key, stats, n, n_enemies, num_envs, compat_bugs=self.compat_bugs
+            )
+        else:
+            x, y = smax_generator.facing(place_key, n, n_enemies, num_envs)
+        x, y = push_apart(x, y, stats.radius, jnp.ones(x.shape, bool))
+        return SmaxState(
+            x=x.T,
+            y=y.T,
+            health=jnp.broadcast_to(stats.health, x.shape).T,
+            cooldown=jnp.zeros_like(x).T,
+            kind=jnp.broadcast_to(kind, x.shape).T,
+            last_action=jnp.full(x.T.shape, N_MOVES - 1, jnp.int32),
+            # The enemies' first goal is their own place, turned round the centre.
+            goal_x=WORLD - x[n:].T,
+            goal_y=WORLD - y[n:].T,
+            last=jnp.full((num_envs, n_enemies), -1, jnp.int32),
+            t=jnp.zeros(num_envs, jnp.int32),
+        )
+
+    def transition_batch(
+        self, key: Key[Array, ""], states: SmaxState, actions: Int[Array, "B N"], params: SmaxParams
+    ) -> tuple[SmaxState, Outcome]:
+        num_envs, n_units = states.x.shape
+        # One draw for all ticks, units and battles: cooldowns, and where each enemy walks.
+        chance = jax.random.uniform(key, (TICKS * n_units + self.n_enemies, num_envs))
+        noise = 3.0 * chance[: TICKS * n_units].reshape(TICKS, n_units, num_envs) - 1.0
+        scripted, last = self.enemy_actions(chance[TICKS * n_units :], states, params)
+        everyone = jnp.concatenate([actions.astype(jnp.int32), scripted], axis=1)
+        return self.advance(noise, states._replace(last=last), everyone, params)
+
+    def enemy_actions(
+        self, chance: Float[Array, "E B"], states: SmaxState, params: SmaxParams
+    ) -> tuple[Int[Array, "B E"], Int[Array, "B E"]]:
+        """What the script does, and whom it remembers; `chance` decides whom each enemy walks to."""
+        stats = self._stats(self._kinds(states).T, params)
+        memory = EnemyMemory(states.goal_x.T, states.goal_y.T, states.last.T)
+        actions, memory = enemy_actions(
+            stats, states.x.T, states.y.T, states.health.T > 0, memory, chance, self.n_allies
+        )
+        return actions.T.astype(jnp.int32), memory.last.T
+
+    def advance(
+        self, noise: Float[Array, "8 U B"], states: SmaxState, actions: Int[Array, "B U"], params: SmaxParams
+    ) -> tuple[SmaxState, Outcome]:
+        """One step, given everyone's actions and what is added to cooldowns, in ticks."""
+        n = self.n_allies
+        stats = self._stats(self._kinds(states).T, params)
+        before = Bodies(states.x.T, states.y.T, states.health.T, states.cooldown.T)
+        after = smax_rules.step(stats, before, smax_rules.plan_of(actions.T, n), noise, n)
+        moved = states._replace(
+            **{name: leaf.T for name, leaf in after._asdict().items()}, last_action=actions, t=states.t + 1
+        )
+        lost = ((before.health - after.health) / stats.health)[n:].sum(axis=0) / self.n_enemies
+        return moved, self._outcome(after.health > 0, lost, moved.t, params)
+
+    def observe_batch(self, states: SmaxState, params: SmaxParams) -> View:
+        n = self.n_allies
+        stats = SmaxStats(*(leaf.T for leaf in self._stats(self._kinds(states).T, params)))
+        scene = smax_features.SmaxScene(states.x, states.y, states.health, states.cooldown, states.last_action, stats)
+        return View(
+            obs=smax_features.observations(scene, n, see_enemy_actions=self.see_enemy_actions),
+            state=smax_features.global_state(scene, n),
+            avail=smax_features.avail_actions(scene, n),
+            alive=states.health[:, :n] > 0,
+        )
+
+    def _kinds(self, states: SmaxState) -> Int[Array, "b U"]:
+        return states.kind if self.map_name in DRAWN else states.kind[:1]
+
+    def _stats(self, kind: Int[Array, "U b"], params: SmaxParams) -> SmaxStats:
+        named = {name for side in SCENARIOS[self.map_name] for name, _ in side}
+        present = range(len(KINDS)) if self.map_name in DRAWN else sorted(KINDS.index(name) for name in named)
+        return smax_rules.stats_of(kind, params, tuple(present))
+
+    def _outcome(self, alive: Array, lost: Float[Array, "B"], t: Int[Array, "B"], params: SmaxParams) -> Outcome:
+        n = self.n_allies
+        beaten, victorious = ~alive[:n].any(axis=0), ~alive[n:].any(axis=0)
+        won = (victorious & ~beaten).astype(jnp.float32)
+        reward = lost + params.reward_win * won
+        terminated = victorious | beaten
+        return Outcome(
+            reward=jnp.broadcast_to(reward[:, None], (*reward.shape, n)),
+            terminated=terminated,
+            truncated=cut_at_limit(terminated, t, params.limit),
+            metrics={"won": won},
+        )

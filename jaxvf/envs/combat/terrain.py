@@ -1,0 +1,96 @@
+"""Ground: which cells can be walked on, and what a step across a cliff does (smax_combat.md, section 5)."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jaxvf.envs.combat.units import WORLD
+
+SIDE = int(WORLD)
+BLOCKED, LOW, HIGH, RAMP = range(4)
+EDGE = 1e-3  # how far inside the last walkable cell a unit is stopped
+
+
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """The level of each of 32 x 32 cells, rows of y upwards, as a hashable table.
+
+    Attributes:
+        levels: `levels[row][column]`: BLOCKED, LOW, HIGH or RAMP. Walkers change level by a ramp alone.
+    """
+
+    levels: tuple[tuple[int, ...], ...]
+
+    @property
+    def table(self) -> np.ndarray:
+        """[32, 32] of levels."""
+        return np.array(self.levels, np.int8)
+
+    @property
+    def rectangle(self) -> tuple[int, int, int, int] | None:
+        """(first column, last column + 1, first row, last row + 1) where the walkable cells are one flat rectangle."""
+        table = self.table
+        rows, columns = np.flatnonzero((table > 0).any(axis=1)), np.flatnonzero((table > 0).any(axis=0))
+        box = (int(columns[0]), int(columns[-1]) + 1, int(rows[0]), int(rows[-1]) + 1)
+        inside = table[box[2] : box[3], box[0] : box[1]]
+        return box if (inside == LOW).all() else None
+
+
+def rows_of(*spans: tuple[int, int, int, int], high: tuple = (), ramps: tuple = ()) -> Ground:
+    """Ground from spans (first row, last row, first column, last column), all inclusive; later ones on top."""
+    table = np.full((SIDE, SIDE), BLOCKED, int)
+    for level, group in ((LOW, spans), (HIGH, high), (RAMP, ramps)):
+        for bottom, top, left, right in group:
+            table[bottom : top + 1, left : right + 1] = level
+    return Ground(tuple(tuple(int(cell) for cell in row) for row in table))
+
+
+EVERYWHERE = rows_of((0, 31, 0, 31))
+
+
+def level_at(ground: Ground, x: Float[Array, "*b"], y: Float[Array, "*b"]) -> Array:
+    """Level of the cell that holds a point; BLOCKED outside of the map."""
+    column, row = jnp.floor(x).astype(jnp.int32), jnp.floor(y).astype(jnp.int32)
+    inside = (column >= 0) & (column < SIDE) & (row >= 0) & (row < SIDE)
+    flat = jnp.asarray(ground.table.reshape(-1))
+    cell = jnp.clip(row, 0, SIDE - 1) * SIDE + jnp.clip(column, 0, SIDE - 1)
+    return jnp.where(inside, flat.at[cell].get(mode="promise_in_bounds"), BLOCKED)
+
+
+def is_walkable(ground: Ground, x: Float[Array, "*b"], y: Float[Array, "*b"]) -> Bool[Array, "*b"]:
+    """Whether a unit may be told to go there, as the move mask sees it: cliffs do not count."""
+    if (box := ground.rectangle) is not None:
+        return (x >= box[0]) & (x < box[1]) & (y >= box[2]) & (y < box[3])
+    return level_at(ground, x, y) != BLOCKED
+
+
+class Walker(NamedTuple):
+    """What the ground means to each unit."""
+
+    flies: Bool[Array, "U b"]
+    climbs: Bool[Array, "U b"]  # steps over cliffs
+
+
+def moved(ground: Ground, walker: Walker, start: tuple[Array, Array], goal: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Where units get on the way from `start` to `goal`: they slide along what blocks them, axis by axis.
+
+    On one flat rectangle that is a clamp. Flyers are only kept inside the map.
+    """
+    if (box := ground.rectangle) is not None:
+        low_x, high_x, low_y, high_y = box
+        bottom = jnp.where(walker.flies, 0.0, float(low_y))
+        top = jnp.where(walker.flies, WORLD - EDGE, high_y - EDGE)
+        return jnp.clip(goal[0], low_x, high_x - EDGE), jnp.clip(goal[1], bottom, top)
+    inside = (jnp.clip(goal[0], 0.0, WORLD - EDGE), jnp.clip(goal[1], 0.0, WORLD - EDGE))
+    here = level_at(ground, *start)
+
+    def passable(there: Array) -> Array:
+        level = (there == here) | (there == RAMP) | (here == RAMP) | walker.climbs
+        return walker.flies | ((there != BLOCKED) & level)
+
+    x = jnp.where(passable(level_at(ground, inside[0], start[1])), inside[0], start[0])
+    here = level_at(ground, x, start[1])
+    return x, jnp.where(passable(level_at(ground, x, inside[1])), inside[1], start[1])
