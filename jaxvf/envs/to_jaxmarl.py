@@ -26,8 +26,9 @@ class ToJaxMARLState(State):
 class ToJaxMARL(MultiAgentEnv):
     """A jaxvf environment under JaxMARL's interface.
 
-    Agents are named `agent_0`, `agent_1`, ...; the end of an episode is every agent's `done`, and a dead agent shows
-    only in `info`, which carries what JaxMARL's interface has no place for: `terminated`, `truncated`, `final_obs`,
+    Agents are named `agent_0`, `agent_1`, ...; observations carry the state as `world_state` too, which JaxMARL's
+    centralised baselines look for. The end of an episode is every agent's `done`, and a dead agent shows only in
+    `info`, which holds what JaxMARL's interface has no place for: `terminated`, `truncated`, `final_obs`,
     `final_state`, `avail`, `metrics`, `alive`, all of the step itself, before any reset.
 
     Attributes:
@@ -47,7 +48,7 @@ class ToJaxMARL(MultiAgentEnv):
             agent: continuous if spec.action_dim else Discrete(spec.n_actions) for agent in self.agents
         }  # fmt: skip
 
-    def reset(self, key: Key[Array, ""]) -> tuple[dict[str, Float[Array, "O"]], ToJaxMARLState]:
+    def reset(self, key: Key[Array, ""]) -> tuple[dict[str, Array], ToJaxMARLState]:
         """First observations and state."""
         state = ToJaxMARLState(done=jnp.bool_(False), step=jnp.int32(0), inner=self.env.init(key, self.params))
         return self.get_obs(state), state
@@ -60,7 +61,7 @@ class ToJaxMARL(MultiAgentEnv):
         inner, outcome = self.env.transition(key, state.inner, joint, self.params)
         moved = ToJaxMARLState(done=outcome.done, step=state.step + 1, inner=inner)
         view = self.view(moved)
-        obs = self._by_agent(view.obs)
+        obs = self._looks(view)
         info = {
             "terminated": outcome.terminated,
             "truncated": outcome.truncated,
@@ -77,9 +78,9 @@ class ToJaxMARL(MultiAgentEnv):
         """What can be seen of a state."""
         return self.env.observe(state.inner, self.params)
 
-    def get_obs(self, state: ToJaxMARLState) -> dict[str, Float[Array, "O"]]:
-        """Observations by agent."""
-        return self._by_agent(self.view(state).obs)
+    def get_obs(self, state: ToJaxMARLState) -> dict[str, Array]:
+        """Observations by agent, [O], and `world_state`, [S]."""
+        return self._looks(self.view(state))
 
     def get_avail_actions(self, state: ToJaxMARLState) -> dict[str, Array]:
         """Masks of available actions by agent."""
@@ -98,6 +99,9 @@ class ToJaxMARL(MultiAgentEnv):
     def agent_classes(self) -> dict[str, list[str]]:
         """All agents are of one class."""
         return {"agent": self.agents}
+
+    def _looks(self, view: View) -> dict[str, Array]:
+        return {**self._by_agent(view.obs), "world_state": view.state}
 
     def _by_agent(self, rows: Array) -> dict[str, Array]:
         return {agent: rows[index] for index, agent in enumerate(self.agents)}

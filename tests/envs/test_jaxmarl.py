@@ -55,6 +55,33 @@ def side_by_side(raw, adapter, steps, choose, for_raw=lambda actions: actions):
     return jax.tree.map(np.asarray, play())
 
 
+class Countdown:
+    """A JaxMARL environment of nobody's class: ends after three steps, or when an agent chooses 1.
+
+    It has no `get_obs`, its state holds a Python number, and its dictionaries more than agents.
+    """
+
+    agents, max_steps = ("b", "a"), 3
+
+    def __init__(self, name):
+        self.name = name
+
+    def action_space(self, agent):
+        return type("Discrete", (), {"n": 2})
+
+    def reset(self, key):
+        return self.looks(0), {"t": 0}
+
+    def looks(self, t):
+        return {"a": jnp.array([t, 1]), "b": jnp.array([t, 2]), "world_state": jnp.array([t + 0.5])}
+
+    def step_env(self, key, state, actions):
+        t = state["t"] + 1
+        over = (actions["a"] == 1) | (actions["b"] == 1) | (t >= 3)
+        rewards = {"a": jnp.float32(1), "b": 10 * actions["b"], "__all__": jnp.float32(99)}
+        return self.looks(t), {"t": t}, rewards, dict.fromkeys(["a", "b", "__all__"], over), {}
+
+
 def anything(key, view):
     return jax.random.categorical(key, jnp.where(view.avail, 0.0, -1e9))
 
@@ -291,6 +318,36 @@ def test_mabrax_keeps_the_terminal_observation_or_says_what_to_install():
     assert not _raw(env).auto_reset
 
 
+# --- a class that has no rule ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def countdown():
+    adapter = FromJaxMARL(Countdown("countdown"))
+    check_env(adapter)
+    return adapter
+
+
+@pytest.mark.parametrize(
+    ("actions", "terminated", "truncated"),
+    [([0, 0], [0, 0, 0], [0, 0, 1]), ([0, 1], [1, 1, 0], [0, 0, 1]), ([1, 0], [1, 1, 0], [0, 0, 1])],
+)
+def test_an_end_before_the_declared_limit_terminates_and_any_other_truncates(countdown, actions, terminated, truncated):
+    raw, outcome, view = side_by_side(countdown.env, countdown, 3, lambda key, view: jnp.array(actions))
+    assert_same_numbers(raw, outcome, view)
+    assert outcome.terminated.tolist() == terminated
+    assert outcome.truncated.tolist() == truncated
+    assert outcome.reward[0].tolist() == [10 * actions[0], 1]  # agents b and a, in the environment's order
+
+
+def test_what_only_a_step_shows_is_kept(countdown):
+    """Observations and `world_state` come from `reset` and `step_env` where no method gives them."""
+    _, _, view = side_by_side(countdown.env, countdown, 3, lambda key, view: jnp.zeros(2, jnp.int32))
+    assert view.obs.tolist() == [[[t, 2], [t, 1]] for t in (1, 2, 3)]
+    assert view.state.tolist() == [[1.5], [2.5], [3.5]]
+    assert (countdown.spec.name, countdown.spec.limit_max) == ("jaxmarl/countdown", 4)
+
+
 # --- any environment -------------------------------------------------------------------------------------------
 
 
@@ -449,6 +506,7 @@ def test_upstreams_log_wrapper_runs_a_jaxvf_environment():
     assert info["returned_episode_returns"][:, 0].tolist() == [0, 8, 8, 8]
     assert obs["agent_0"][1].tolist() == first["agent_0"].tolist() == [1, 0, 0, 0]
     assert info["final_obs"]["agent_0"][1].tolist() == info["final_state"][1].tolist() == [0, 0, 0, 1]
+    assert info["final_obs"]["world_state"][0].tolist() == obs["world_state"][0].tolist() == [0, 0, 1, 0]
     assert info["avail"]["agent_1"].shape == (4, 2)
     assert info["alive"]["agent_0"].all()
     assert env.agent_classes == {"agent": ["agent_0", "agent_1"]}
