@@ -5,8 +5,6 @@ Heavy modules are imported inside the commands, so that `jaxvf --help` answers a
 
 import ast
 import inspect
-import json
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from jaxvf.errors import InputError
+from jaxvf.plain_json import dumps
 
 if TYPE_CHECKING:
     from jaxvf.results import Result
@@ -72,7 +71,7 @@ def run(
     )
     if dry_run:
         plan = sweep.plan(chunk=chunk)
-        print(_dumps(plan.to_json()) if json else "\n".join(plan.lines()))
+        print(dumps(plan.to_json()) if json else "\n".join(plan.lines()))
         return
     result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb)
     _finish(result, out, as_json=json)
@@ -102,6 +101,25 @@ def plot(directory: Positional[Path], metric: str = "test_return") -> None:
     print(_plot(load(directory), directory, metric))
 
 
+def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0) -> None:
+    """Play one greedy episode of a trained run and write it as a page to step through, a GIF or an MP4.
+
+    Args:
+        directory: the --out of the sweep.
+        run: which run; they are numbered from 0 on, as in runs.parquet.
+        out: file ending in .html, .gif or .mp4; by default replays/ of the directory, as a page.
+        seed: of the episode.
+    """
+    from jaxvf.results.render import render as draw
+    from jaxvf.sweeps import load
+
+    result = load(directory)
+    policy = result.policy(run)
+    of = result.runs[run]
+    title = f"{of['algorithm']} on {of['env']}, run {run} (seed {of['seed']})"
+    print(draw(policy, out or directory / "replays" / f"run{run}_seed{seed}.html", seed=seed, title=title))
+
+
 def list_(
     what: Positional[Literal["envs", "algorithms", "experiments", "benchmarks"]], json: Flag[bool] = False
 ) -> None:
@@ -115,11 +133,13 @@ def list_(
 
     rows = catalogue.rows(what)
     if json:
-        print(_dumps(rows))
+        print(dumps(rows))
         return
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         print(f"{row['name']:{width}}  {row['description']}")
+    if what == "envs":  # not in the list: to name them all, JaxMARL would have to be imported
+        print("also any JaxMARL environment: jaxmarl/NAME or jaxmarl/NAME:option=value,...", file=sys.stderr)
 
 
 def reproduce(
@@ -166,13 +186,21 @@ def bench(benchmark: Positional[str] = "throughput", quick: Flag[bool] = False, 
     from jaxvf import scripts
     from jaxvf.results.store import write_atomically
 
-    text = _dumps(scripts.load("benchmarks", benchmark).bench(quick=quick))
+    text = dumps(scripts.load("benchmarks", benchmark).bench(quick=quick))
     if out is not None:
         write_atomically(out, text.encode())
     print(text)
 
 
-COMMANDS = {"run": run, "resume": resume, "plot": plot, "list": list_, "reproduce": reproduce, "bench": bench}
+COMMANDS = {
+    "run": run,
+    "resume": resume,
+    "plot": plot,
+    "render": render,
+    "list": list_,
+    "reproduce": reproduce,
+    "bench": bench,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -236,7 +264,7 @@ def _literal(text: str) -> Any:
 def _finish(result: "Result", out: Path | None, *, as_json: bool) -> None:
     rows = result.summary()
     if as_json:
-        print(_dumps(rows))
+        print(dumps(rows))
     else:
         for row in rows:
             estimate, low, high = row.pop("test_return")
@@ -263,22 +291,6 @@ def _short(value: Any) -> str:
     if isinstance(value, tuple):  # an interval
         return "{:.2f} [{:.2f}, {:.2f}]".format(*value)
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(_plain(value), indent=2)
-
-
-def _plain(value: Any) -> Any:
-    """`value` in JSON's own types; what is no number in JSON (NaN, infinity) becomes null."""
-    value = value.tolist() if hasattr(value, "tolist") else value
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.envs import scenes
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -185,6 +187,12 @@ class BoxPushing(Environment):
             avail=jnp.ones((N_ROBOTS, N_ACTIONS), bool),
             alive=jnp.ones(N_ROBOTS, bool),
         )
+
+    def picture(self, state: BoxPushingState, params: BoxPushingParams) -> Scene:
+        """The grid from above."""
+        boxes = list(zip(self._box_columns, state.box_rows, strict=True))
+        robots = [(*place, facing) for place, facing in zip(state.robots, state.facing, strict=True)]
+        return scenes.warehouse(self.grid_size, self.grid_size, boxes, robots)
 
     def _push_together(self, state: BoxPushingState, actions: Int[Array, "2"]) -> Bool[Array, ""]:
         """Whether both robots push the big box: one below each half, in either order."""

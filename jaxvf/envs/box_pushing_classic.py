@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.envs import scenes
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -155,6 +157,13 @@ class BoxPushingClassic(Environment):
             avail=jnp.ones((N_AGENTS, N_ACTIONS), bool),
             alive=jnp.ones(N_AGENTS, bool),
         )
+
+    def picture(self, state: BoxPushingClassicState, params: BoxPushingClassicParams) -> Scene:
+        """The row of the agents, the boxes above it, and the goal above those."""
+        at_goal = [state.goal in ends for ends in ((LEFT_SMALL, BOTH_SMALL), (RIGHT_SMALL, BOTH_SMALL), (BIG,))]
+        boxes = [(covered, 1 + up) for covered, up in zip(((0,), (3,), (1, 2)), at_goal, strict=True)]
+        places = zip(state.columns, state.facing, strict=True) if state.goal == RUNNING else ()
+        return scenes.warehouse(LAST_COLUMN, 3, boxes, [(column - 1, 0, facing) for column, facing in places])
 
 
 class _Effects(NamedTuple):

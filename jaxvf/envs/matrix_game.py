@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.envs import scenes
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -113,6 +115,12 @@ class MatrixGame(Environment):
             avail=jnp.ones((self.n_agents, self.n_actions), bool),
             alive=jnp.ones(self.n_agents, bool),
         )
+
+    def picture(
+        self, state: MatrixGameState, params: MatrixGameParams, actions: Int[np.ndarray, "N"] | None = None
+    ) -> Scene:
+        """The payoff table and the joint action."""
+        return scenes.payoff_table(np.asarray(params.payoff), actions)
 
 
 def _payoff_tensor(payoff: object) -> np.ndarray:

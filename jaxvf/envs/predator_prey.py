@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.envs import scenes
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -151,6 +153,10 @@ class PredatorPrey(Environment):
             avail=self._available(state),
             alive=~state.frozen,
         )
+
+    def picture(self, state: PredatorPreyState, params: PredatorPreyParams) -> Scene:
+        """The grid from above."""
+        return scenes.hunt(self.grid_size, state)
 
     def _move_predators(
         self, key: Key[Array, ""], state: PredatorPreyState, actions: Int[Array, "P"]

@@ -28,7 +28,8 @@ class EnvSpec:
         name: as registered, e.g. "predator_prey".
         version: raised whenever rules or features change; results of different versions are not comparable.
         n_agents: N.
-        n_actions: A, the largest over agents; smaller action sets are masked.
+        n_actions: A, the largest over agents; smaller action sets are masked. Where actions are continuous, the length
+            of an action vector.
         obs_dim: O.
         state_dim: S.
         limit_max: most steps of an episode, T; `params.limit` may shorten it.
@@ -40,6 +41,7 @@ class EnvSpec:
         payoff_game: True where every episode is one step whose reward is a function of the joint action alone.
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
         agent_ids: True where every observation ends with the agent's index, one-hot; replay need not store it.
+        continuous: True where actions are real vectors [N, A]; `View.avail` then marks the entries that an agent has.
         storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss, and
             "bfloat16" others with a relative error of 0.4 %.
     """
@@ -57,6 +59,7 @@ class EnvSpec:
     payoff_game: bool = False
     one_hot_obs: bool = False
     agent_ids: bool = False
+    continuous: bool = False
     storage: str = "float32"
 
     @property

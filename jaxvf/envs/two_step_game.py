@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.envs import scenes
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.hyperparameters import hyperparameters, traced
 
@@ -86,3 +88,10 @@ class TwoStepGame(Environment):
             avail=jnp.ones((2, 2), bool),
             alive=jnp.ones(2, bool),
         )
+
+    def picture(
+        self, state: TwoStepGameState, params: TwoStepGameParams, actions: Int[np.ndarray, "2"] | None = None
+    ) -> Scene:
+        """Both tables, and which one is being played."""
+        tables = (np.asarray(params.payoff_flat), np.asarray(params.payoff_risky))
+        return scenes.two_steps(tables, int(state.situation), actions)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvf.envs.protocol import Environment, View
+from jaxvf.envs.protocol import Environment, EnvParams, View
 from jaxvf.errors import InputError
 from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.store import write_atomically
@@ -31,10 +31,14 @@ class Policy:
 
     Observations are the environment's own; what the algorithm appends to them (previous action, agent index) is
     appended here.
+
+    `env_params` are the numbers of the environment in which it was trained, or the defaults; acting needs none of them,
+    and `save` keeps none.
     """
 
-    def __init__(self, env: Environment, algorithm: Any, params: Any):
+    def __init__(self, env: Environment, algorithm: Any, params: Any, env_params: EnvParams | None = None):
         self.env, self.algorithm, self.params = env, algorithm, params
+        self.env_params = env.default_params() if env_params is None else env_params
 
     def start(self) -> Memory:
         """The memory at the beginning of an episode."""

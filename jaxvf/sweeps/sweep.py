@@ -215,7 +215,7 @@ def _result(plan: Plan, chunks: list[ChunkResult], timing: list[dict[str, Any]])
             for place, run in enumerate(chunk.runs):
                 if run.index == row and chunk.params is not None:
                     params = jax.tree.map(lambda leaf, place=place: leaf[place], chunk.params)
-                    return Policy(run.env, run.algorithm, params)
+                    return Policy(run.env, run.algorithm, params, run.env_params)
         raise InputError(f"run={row} has no trained policy; valid: 0 to {len(runs) - 1} of a finished sweep")
 
     return Result([records[index] for index in sorted(records)], curves, np.asarray(env_steps), timing, policy)

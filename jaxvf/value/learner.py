@@ -116,8 +116,10 @@ class ValueLearner:
         """Parameters of the agent network for the shapes of `spec`, and the width of its features.
 
         Raises:
-            InputError: for a table over observations that are not one-hot.
+            InputError: for continuous actions, or a table over observations that are not one-hot.
         """
+        if spec.continuous:
+            raise InputError(f"{spec.name} has continuous actions; a value learner needs discrete ones to choose from")
         if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
             appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
             raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")

@@ -1,0 +1,124 @@
+"""JaxMARL environments by name, imported when the first is asked for."""
+
+import ast
+import contextlib
+import functools
+import io
+import sys
+import warnings
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from jaxvf.envs.jaxmarl_rules import UNSUPPORTED
+from jaxvf.errors import InputError, unknown
+
+PREFIX = "jaxmarl/"
+MABRAX = ("ant_4x2", "halfcheetah_6x1", "hopper_3x1", "humanoid_9|8", "walker2d_2x3")
+Options = tuple[tuple[str, Any], ...]
+
+
+def parse(text: str) -> tuple[str, dict[str, Any]]:
+    """`NAME` or `NAME:option=value,option=value` as the name and the options, whose values are Python literals.
+
+    Raises:
+        InputError: for options that are not written so.
+    """
+    name, colon, rest = text.partition(":")
+    options = {}
+    for part in rest.split(",") if colon else ():
+        option, equals, value = part.partition("=")
+        if not (option and equals and value):
+            raise InputError(f"{PREFIX}{text}: {part!r} is not OPTION=VALUE")
+        options[option] = _literal(value)
+    return name, options
+
+
+@functools.cache
+def built(name: str, options: Options) -> Any:
+    """The one JaxMARL environment of a name and options: JaxMARL compiles anew for every object.
+
+    Args:
+        name: as JaxMARL registers it.
+        options: arguments of its constructor; `scenario` of SMAX and `layout` of Overcooked may be names.
+
+    Raises:
+        InputError: for a name that JaxMARL does not have, a package that is missing, or an option that is refused.
+    """
+    jaxmarl = import_jaxmarl()
+    label = f"{PREFIX}{name}"
+    if name not in jaxmarl.registered_envs:
+        raise unknown("environment", label, (f"{PREFIX}{one}" for one in jaxmarl.registered_envs))
+    if name in UNSUPPORTED:
+        raise InputError(f"{label} is general-sum and its rewards are not one per agent: it cannot be adapted")
+    arguments = {key: _resolved(name, key, value) for key, value in options}
+    if name in MABRAX:
+        arguments.setdefault("auto_reset", False)  # Brax's own reset would replace the terminal observation
+    try:
+        with warnings.catch_warnings():
+            # Overcooked, MABrax and Brax announce their successors.
+            warnings.simplefilter("ignore", Warning if name in MABRAX else DeprecationWarning)
+            return jaxmarl.make(name, **arguments)
+    except ImportError as error:
+        raise InputError(f"{label} needs brax, which is not installed: pip install 'jaxmarl[mabrax]'") from error
+    except (TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        if name.startswith("JaxRobotarium") and "requires" in str(error):
+            raise InputError(f"{label} needs the package jaxrobotarium, which is not installed") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{label} with {dict(options)}: {reason}") from error
+
+
+def label_of(name: str, options: Options) -> str:
+    """How the registry calls an environment: what `parse` takes apart, with the prefix."""
+    settings = ",".join(f"{option}={value}" for option, value in options)
+    return f"{PREFIX}{name}:{settings}" if settings else f"{PREFIX}{name}"
+
+
+def import_jaxmarl() -> ModuleType:
+    """The package `jaxmarl`, without what it prints and what the packages that it imports warn of.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    try:
+        with _silent(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import jaxmarl
+    except ImportError as error:
+        raise InputError(f"environments {PREFIX}NAME need jaxmarl ({error}): pip install jaxmarl") from error
+    return jaxmarl
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    # JaxMARL sets sys.stdout to sys.__stdout__ while it looks for Brax, and prints afterwards: both are replaced.
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    before = {name: getattr(sys, name) for name in names}
+    for name in names:
+        setattr(sys, name, io.StringIO() if "out" in name else before["stderr"])
+    try:
+        yield
+    finally:
+        for name in names:
+            setattr(sys, name, before[name])
+
+
+def _resolved(name: str, option: str, value: Any) -> Any:
+    """The object behind the name of a map or a kitchen, where JaxMARL itself takes no name."""
+    from jaxmarl.environments.overcooked import overcooked_layouts
+    from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO
+
+    tables = {"scenario": MAP_NAME_TO_SCENARIO, "layout": overcooked_layouts if name == "overcooked" else None}
+    table = tables.get(option)
+    if table is None or not isinstance(value, str):
+        return value
+    if value not in table:
+        raise unknown(f"{option} of {PREFIX}{name}", value, table)
+    return table[value]
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,137 @@
+"""The scenes of the grids and the one-step games. States and parameters here have NumPy leaves."""
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jaxvf.envs.pictures import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    PALE,
+    WHITE,
+    Circle,
+    Line,
+    Rectangle,
+    Scene,
+    Shape,
+    Text,
+    grid,
+)
+
+if TYPE_CHECKING:
+    from jaxvf.envs.predator_prey import PredatorPreyState
+
+MOST_COLUMNS = 64  # of a payoff table that can still be read
+LABEL = 0.3
+UNIT_MOVES = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # of the facings up, right, down, left
+GOAL = "#CDE8DD"
+
+
+def hunt(grid_size: int, state: "PredatorPreyState") -> Scene:
+    """Predator-prey: predators are numbered discs, prey are squares; who has left the grid is not drawn."""
+    shapes = grid(grid_size, grid_size)
+    for (row, column), alive in zip(state.prey, state.alive, strict=True):
+        if alive:
+            shapes.append(Rectangle(column + 0.2, grid_size - row - 0.8, 0.6, 0.6, ORANGE))
+    for index, ((row, column), frozen) in enumerate(zip(state.predators, state.frozen, strict=True)):
+        if not frozen:
+            shapes += _numbered(index, column + 0.5, grid_size - row - 0.5)
+    return Scene(grid_size, grid_size, tuple(shapes))
+
+
+def warehouse(
+    columns: int,
+    rows: int,
+    boxes: Sequence[tuple[Sequence[int], int]],
+    robots: Sequence[tuple[int, int, int]],
+) -> Scene:
+    """Box pushing: boxes below the green goal row, robots as numbered discs with a line to where they look.
+
+    Args:
+        columns: of the grid.
+        rows: of the grid; the last one is the goal.
+        boxes: the columns that each covers, and its row.
+        robots: column, row and facing (up, right, down, left) of each.
+    """
+    shapes: list[Shape] = [Rectangle(0, rows - 1, columns, 1, GOAL), *grid(columns, rows)]
+    for covered, row in boxes:
+        colour = ORANGE if len(covered) > 1 else AMBER
+        shapes.append(Rectangle(covered[0] + 0.08, row + 0.08, len(covered) - 0.16, 0.84, colour, edge=INK))
+    for index, (column, row, facing) in enumerate(robots):
+        x, y = column + 0.5, row + 0.5
+        right, up = UNIT_MOVES[facing]
+        shapes += [Line(x, y, x + 0.48 * right, y + 0.48 * up, INK, 0.1), *_numbered(index, x, y)]
+    return Scene(columns, rows, tuple(shapes))
+
+
+def payoff_table(payoff: Float[np.ndarray, "..."], actions: Int[np.ndarray, "N"] | None) -> Scene:
+    """A matrix game: agent 1's actions down, the others' joint actions across; the chosen cell is framed."""
+    rows = payoff.shape[0]
+    columns = payoff.size // rows
+    if columns > MOST_COLUMNS:
+        chosen = "" if actions is None else f": {payoff[tuple(actions)]:g}"
+        return Scene(8, 2, (Text(4, 1, f"payoff of the joint action{chosen}", 0.4),))
+    others = list(itertools.product(range(rows), repeat=payoff.ndim - 1))
+    cell = None if actions is None else (int(actions[0]), others.index(tuple(map(int, actions[1:]))))
+    shapes = [Text(0.5, rows - i - 0.5, f"{i}", LABEL, GREY) for i in range(rows)]
+    shapes += [Text(1.5 + j, rows + 0.3, ",".join(map(str, other)), LABEL, GREY) for j, other in enumerate(others)]
+    shapes += _table(payoff.reshape(rows, columns), cell, x=1.0, best=payoff == payoff.max())
+    return Scene(columns + 1.2, rows + 0.8, tuple(shapes))
+
+
+def two_steps(
+    tables: Sequence[Float[np.ndarray, "2 2"]], situation: int, actions: Int[np.ndarray, "2"] | None
+) -> Scene:
+    """The two-step game: agent 1 chooses a table, then both play it; the table being played is framed in blue.
+
+    Args:
+        tables: payoffs in states 2A and 2B.
+        situation: 0 at the start, 1 in 2A, 2 in 2B, 3 after the last step.
+        actions: the joint action taken in this situation.
+    """
+    shapes: list[Shape] = [Text(1.5, 5.2, "agent 1 chooses", 0.32)]
+    shapes += [Text(0.8, 4.5, "2A", 0.4), Text(2.2, 4.5, "2B", 0.4)]
+    for place, table in enumerate(tables):
+        x, y = 0.5 + 3.0 * place, 1.0
+        cell = tuple(map(int, actions)) if actions is not None and situation == place + 1 else None
+        shapes += [Text(x + 1.0, y + 2.4, f"2{'AB'[place]}", 0.4), *_table(table, cell, x=x, y=y)]
+        if situation == place + 1:
+            shapes.append(Rectangle(x - 0.15, y - 0.15, 2.3, 2.3, None, edge=BLUE))
+    if situation == 0 and actions is not None:
+        shapes.append(Rectangle(0.35 + 1.4 * int(actions[0]), 4.15, 0.9, 0.7, None, edge=ORANGE))
+    if situation == len(tables) + 1:
+        shapes.append(Text(3.0, 0.4, "the game is over", 0.32, GREY))
+    return Scene(6.0, 5.6, tuple(shapes))
+
+
+def _table(
+    values: Float[np.ndarray, "rows columns"],
+    chosen: tuple[int, ...] | None,
+    *,
+    x: float = 0.0,
+    y: float = 0.0,
+    best: Bool[np.ndarray, "..."] | None = None,
+) -> list[Shape]:
+    """Unit cells with their numbers, the first row at the top; the best are green, the chosen one is framed."""
+    rows, columns = values.shape
+    good = np.zeros_like(values, bool) if best is None else best.reshape(values.shape)
+    shapes: list[Shape] = []
+    for i, j in np.ndindex(rows, columns):
+        left, low = x + j, y + rows - 1 - i
+        shapes.append(Rectangle(left, low, 1, 1, GOAL if good[i, j] else WHITE, edge=PALE, edge_width=0.03))
+        shapes.append(Text(left + 0.5, low + 0.5, f"{values[i, j]:g}", 0.36, GREEN if good[i, j] else INK))
+    if chosen is not None:
+        i, j = chosen
+        shapes.append(Rectangle(x + j + 0.06, y + rows - 1 - i + 0.06, 0.88, 0.88, None, edge=ORANGE))
+    return shapes
+
+
+def _numbered(index: int, x: float, y: float) -> list[Shape]:
+    return [Circle(x, y, 0.34, BLUE), Text(x, y, f"{index}", 0.38, WHITE)]

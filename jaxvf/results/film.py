@@ -1,0 +1,150 @@
+"""A replay as GIF or MP4: scenes drawn with Pillow, which comes with matplotlib."""
+
+import functools
+import io
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxvf.envs.pictures import Circle, Line, Rectangle, Scene, Shape, Text
+from jaxvf.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+    from jaxvf.results.render import Frame
+
+FRAMES_PER_SECOND = 4
+SIZE = 480  # pixels along the longer side of a scene
+STRIP = 32  # pixels below it, for the caption
+CAPTION = 13  # pixels that its text is high
+FINER = 2  # drawn so much larger and then reduced, as Pillow does not smooth edges
+COLOURS = 128  # of a GIF
+LAST_FRAME = 6  # frames that the end stays for
+
+
+def gif(shown: Sequence["Frame"]) -> bytes:
+    """An endless animation."""
+    from PIL import Image
+
+    # Few flat colours: the fast quantizer is as good as the default one, which would take most of the time.
+    first, *others = [image.quantize(COLOURS, Image.Quantize.FASTOCTREE) for image in _images(shown)]
+    duration = 1000 // FRAMES_PER_SECOND
+    data = io.BytesIO()
+    first.save(
+        data, "GIF", save_all=True, append_images=others, loop=0,
+        duration=[duration] * len(others) + [LAST_FRAME * duration],
+    )  # fmt: skip
+    return data.getvalue()
+
+
+def mp4(shown: Sequence["Frame"]) -> bytes:
+    """An H.264 film, made by ffmpeg.
+
+    Raises:
+        InputError: if ffmpeg is not installed, or fails.
+    """
+    images = _images(shown)
+    images += [images[-1]] * (LAST_FRAME - 1)
+    width, height = images[0].size
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / "film.mp4"
+        command = [
+            find_ffmpeg(), "-loglevel", "error", "-y",
+            "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FRAMES_PER_SECOND), "-i", "-",
+            "-c:v", "libx264", "-pix_fmt", "yuv420p", str(film),
+        ]  # fmt: skip
+        done = subprocess.run(command, input=b"".join(image.tobytes() for image in images), capture_output=True)
+        if done.returncode:
+            reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"])[0]
+            raise InputError(f"ffmpeg could not make the film: {reason}")
+        return film.read_bytes()
+
+
+def find_ffmpeg() -> str:
+    """The path of ffmpeg.
+
+    Raises:
+        InputError: if it is not installed.
+    """
+    found = shutil.which("ffmpeg")
+    if found is None:
+        raise InputError("extension '.mp4' needs ffmpeg, which is not installed; .html and .gif do without")
+    return found
+
+
+def _images(shown: Sequence["Frame"]) -> list["Image"]:
+    """All frames in one size, whose sides are even, as H.264 wants them."""
+    width = max(frame.scene.width for frame in shown)
+    height = max(frame.scene.height for frame in shown)
+    scale = SIZE / max(width, height)
+    size = (_even(scale * width), _even(scale * height) + STRIP)
+    return [_image(frame, scale, size) for frame in shown]
+
+
+def _even(pixels: float) -> int:
+    return 2 * max(round(pixels / 2), 1)
+
+
+def _image(frame: "Frame", scale: float, size: tuple[int, int]) -> "Image":
+    from PIL import Image, ImageDraw
+
+    width, height = size
+    # Narrow scenes get a sheet as wide as the caption.
+    caption = _font(CAPTION * FINER)
+    width = max(width, SIZE)
+    image = Image.new("RGB", (width * FINER, height * FINER), "white")
+    draw = ImageDraw.Draw(image)
+    pen = _Pen(draw, frame.scene, scale * FINER, (width - scale * frame.scene.width) / 2 * FINER)
+    for shape in frame.scene.shapes:
+        pen.draw(shape)
+    middle = (width * FINER / 2, (height - STRIP / 2) * FINER)
+    draw.text(middle, frame.caption, fill="#222222", font=caption, anchor="mm")
+    return image.reduce(FINER)
+
+
+class _Pen:
+    """Draws shapes in world coordinates; pixels grow downwards."""
+
+    def __init__(self, draw: "ImageDraw", scene: Scene, scale: float, left: float):
+        self.drawing, self.scale, self.left, self.top = draw, scale, left, scene.height
+
+    def draw(self, shape: Shape) -> None:
+        """Draw one shape."""
+        if isinstance(shape, Line):
+            ends = [self._at(shape.x1, shape.y1), self._at(shape.x2, shape.y2)]
+            self.drawing.line(ends, fill=shape.colour, width=self._thick(shape.width))
+        elif isinstance(shape, Text):
+            font = _font(max(1, round(shape.size * self.scale)))
+            self.drawing.text(self._at(shape.x, shape.y), shape.text, fill=shape.colour, font=font, anchor="mm")
+        elif isinstance(shape, Circle):
+            box = self._box(shape.x - shape.radius, shape.y - shape.radius, 2 * shape.radius, 2 * shape.radius)
+            self.drawing.ellipse(box, fill=shape.colour, outline=shape.edge, width=self._edge(shape))
+        else:
+            box = self._box(shape.x, shape.y, shape.width, shape.height)
+            self.drawing.rectangle(box, fill=shape.colour, outline=shape.edge, width=self._edge(shape))
+
+    def _at(self, x: float, y: float) -> tuple[float, float]:
+        return self.left + float(x) * self.scale, (self.top - float(y)) * self.scale
+
+    def _box(self, x: float, y: float, width: float, height: float) -> Any:
+        (left, low), (right, high) = self._at(x, y), self._at(x + width, y + height)
+        return [left, high, right, low]
+
+    def _thick(self, width: float) -> int:
+        return max(1, round(width * self.scale))
+
+    def _edge(self, shape: Circle | Rectangle) -> int:
+        return self._thick(shape.edge_width) if shape.edge else 0
+
+
+@functools.cache
+def _font(size: int) -> Any:
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"), size)

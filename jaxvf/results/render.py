@@ -1,0 +1,135 @@
+"""One greedy episode of a trained run, played and drawn: a page to step through, a GIF or an MP4."""
+
+import inspect
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from jaxvf.envs.pictures import Scene
+from jaxvf.envs.protocol import Environment, EnvParams
+from jaxvf.errors import InputError, unknown
+from jaxvf.results import film
+from jaxvf.results.policy import Policy
+from jaxvf.results.replay_page import page
+from jaxvf.results.store import write_atomically
+
+MOST_ACTIONS = 12  # agents whose actions a caption has room for
+LARGEST_SEED = 2**31 - 1
+
+
+class Episode(NamedTuple):
+    """One episode of T steps, on the host."""
+
+    states: list[Any]  # T + 1, the last one included
+    actions: Int[np.ndarray, "T N"]
+    rewards: Float[np.ndarray, "T"]  # mean over agents, as in evaluations
+    terminated: bool  # else cut by the time limit
+
+
+class Frame(NamedTuple):
+    """What is seen at one moment, and the line below it."""
+
+    scene: Scene
+    caption: str
+
+
+def render(policy: Policy, out: str | Path, *, seed: int = 0, title: str = "") -> Path:
+    """Play one greedy episode of a policy and write it to a file.
+
+    Args:
+        policy: a trained policy, with the numbers of its environment.
+        out: the file; its extension says the format: .html (one self-contained page), .gif or .mp4 (needs ffmpeg).
+        seed: of the episode.
+        title: one line above the page.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: for an unknown extension, an environment that draws nothing, a seed out of range, or .mp4 without
+            ffmpeg; nothing is played or written then.
+    """
+    out = Path(out)
+    if out.suffix not in FORMATS:
+        raise unknown("extension", out.suffix, FORMATS)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"seed={seed} must lie between 0 and {LARGEST_SEED}")
+    if out.suffix == ".mp4":
+        film.find_ffmpeg()
+    draw, params = _drawing(policy.env), jax.device_get(policy.env_params)
+    shown = frames(play(policy, jax.random.key(seed)), lambda state, actions: draw(state, params, actions))
+    write_atomically(out, FORMATS[out.suffix](shown, title))
+    return out
+
+
+FORMATS: dict[str, Callable[[list[Frame], str], bytes]] = {
+    ".html": page,
+    ".gif": lambda shown, title: film.gif(shown),
+    ".mp4": lambda shown, title: film.mp4(shown),
+}
+
+
+def play(policy: Policy, key: Key[Array, ""]) -> Episode:
+    """One episode of at most `limit_max` steps, every agent greedy on its own history."""
+    env, params = policy.env, jax.tree.map(jnp.asarray, policy.env_params)
+    init_key, step_key = jax.random.split(key)
+
+    def step(carry: Any, t: Int[Array, ""]) -> tuple[Any, Any]:
+        state, memory = carry
+        view = env.observe(state, params)
+        actions, memory = policy.act(view.obs, view.avail, memory)
+        moved, outcome = env.transition(jax.random.fold_in(step_key, t), state, actions, params)
+        return (moved, memory), (moved, actions, outcome.reward.mean(), outcome.terminated, outcome.truncated)
+
+    @jax.jit
+    def whole_episode() -> Any:
+        first = env.init(init_key, params)
+        return first, jax.lax.scan(step, (first, policy.start()), jnp.arange(env.spec.limit_max))[1]
+
+    first, (states, actions, rewards, terminated, truncated) = jax.device_get(whole_episode())
+    length = _length(env, terminated | truncated)
+    later = [jax.tree.map(lambda leaf, t=t: leaf[t], states) for t in range(length)]
+    return Episode([first, *later], actions[:length], rewards[:length], bool(terminated[length - 1]))
+
+
+def _length(env: Environment, done: np.ndarray) -> int:
+    # A traced limit of another run's environment cannot exceed limit_max, so this is an environment's own fault.
+    if not done.any():
+        raise InputError(f"{env.spec.name} goes on after limit_max={env.spec.limit_max} steps")
+    return int(done.argmax()) + 1
+
+
+def frames(episode: Episode, draw: Callable[[Any, Any], Scene]) -> list[Frame]:
+    """The T + 1 frames of an episode.
+
+    Args:
+        episode: what happened.
+        draw: the scene of a state and of the joint action taken in it, None in the last state.
+    """
+    shown, total, length = [], 0.0, len(episode.actions)
+    for t, (actions, reward) in enumerate(zip(episode.actions, episode.rewards, strict=True)):
+        scene = draw(episode.states[t], actions)
+        total = math.fsum((total, float(reward)))
+        parts = [f"step {t + 1} of {length}", f"reward {reward:g}", f"return {total:g}"]
+        if len(actions) <= MOST_ACTIONS:
+            parts.insert(1, "actions " + " ".join(map(str, actions)))
+        shown.append(Frame(scene, " · ".join(parts)))
+    end = "terminated" if episode.terminated else "cut at the time limit"
+    shown.append(Frame(draw(episode.states[-1], None), f"{end} after step {length} · return {total:g}"))
+    return shown
+
+
+def _drawing(env: Environment) -> Callable[[Any, EnvParams, Any], Scene]:
+    """The environment's `picture`, with or without the joint action, as `pictures` describes it."""
+    picture = getattr(env, "picture", None)
+    if picture is None:
+        raise InputError(f"{env.spec.name} has no picture: give it a method picture(state, params) -> Scene")
+    if "actions" in inspect.signature(picture).parameters:
+        return picture
+    return lambda state, params, actions: picture(state, params)

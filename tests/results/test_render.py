@@ -1,0 +1,351 @@
+"""Rendering: what was played is what is drawn, as a page, a GIF or a film; what is wrong is one line and no file."""
+
+import json
+import re
+import stat
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxvf import cli
+from jaxvf.envs import AgentId, BoxPushing, BoxPushingClassic, MatrixGame, PredatorPrey, TwoStepGame
+from jaxvf.envs.box_pushing import BoxPushingState
+from jaxvf.envs.box_pushing_classic import BoxPushingClassicState
+from jaxvf.envs.pictures import BLUE, GREEN, ORANGE, PALE, Circle, Line, Rectangle, Scene, Text, bar
+from jaxvf.envs.predator_prey import PredatorPreyState
+from jaxvf.errors import InputError
+from jaxvf.results import film
+from jaxvf.results.render import Frame, frames, play, render
+from jaxvf.results.replay_page import page
+
+KEY = jax.random.key(0)
+
+
+class Stubborn:
+    """A policy that always plays the same joint action."""
+
+    def __init__(self, env, actions, **numbers):
+        self.env, self.actions = env, jnp.asarray(actions)
+        self.env_params = env.default_params().__class__(**{**vars(env.default_params()), **numbers})
+
+    def start(self):
+        return ()
+
+    def act(self, obs, avail, memory):
+        return self.actions, memory
+
+
+# --- playing ---------------------------------------------------------------------------------------------------
+
+
+def test_an_episode_holds_every_state_and_what_was_done_in_it():
+    """The second actions of the two-step game lead over 2B to the payoff 8."""
+    episode = play(Stubborn(TwoStepGame(), [1, 1]), KEY)
+    assert [int(state.situation) for state in episode.states] == [0, 2, 3]
+    assert episode.actions.tolist() == [[1, 1], [1, 1]]
+    assert episode.rewards.tolist() == [0, 8]
+    assert episode.terminated
+
+
+def test_an_episode_is_played_with_the_runs_own_numbers():
+    """Both robots stay, each step costs 0.5, and the run's limit is 3 of at most 100 steps."""
+    policy = Stubborn(BoxPushing(4), [3, 3], step_cost=jnp.float32(-0.5), limit=jnp.int32(3))
+    episode = play(policy, KEY)
+    assert [int(state.t) for state in episode.states] == [0, 1, 2, 3]
+    assert episode.rewards.tolist() == [-0.5] * 3
+    assert not episode.terminated
+
+
+def test_captions_add_up_the_rewards_and_say_how_it_ended():
+    episode = play(Stubborn(TwoStepGame(), [1, 1]), KEY)
+    seen = []
+
+    def draw(state, actions):
+        seen.append((int(state.situation), None if actions is None else actions.tolist()))
+        return Scene(1, 1, ())
+
+    assert [frame.caption for frame in frames(episode, draw)] == [
+        "step 1 of 2 · actions 1 1 · reward 0 · return 0",
+        "step 2 of 2 · actions 1 1 · reward 8 · return 8",
+        "terminated after step 2 · return 8",
+    ]
+    assert seen == [(0, [1, 1]), (2, [1, 1]), (3, None)]
+    (last,) = frames(episode._replace(actions=episode.actions[:0], rewards=episode.rewards[:0], terminated=False), draw)
+    assert last.caption == "cut at the time limit after step 0 · return 0"
+
+
+# --- scenes ----------------------------------------------------------------------------------------------------
+
+
+def of_kind(scene, kind, **wanted):
+    return [s for s in scene.shapes if isinstance(s, kind) and all(getattr(s, k) == v for k, v in wanted.items())]
+
+
+def test_predator_prey_has_row_zero_at_the_top_and_leaves_out_who_has_left():
+    state = PredatorPreyState(
+        predators=np.array([[0, 0], [3, 2]]),
+        prey=np.array([[1, 3], [2, 2]]),
+        frozen=np.array([False, True]),
+        alive=np.array([True, False]),
+        t=np.int32(5),
+    )
+    env = PredatorPrey(grid_size=4, n_predators=2, n_prey=2)
+    scene = env.picture(state, env.default_params())
+    assert [(disc.x, disc.y) for disc in of_kind(scene, Circle)] == [(0.5, 3.5)]
+    (prey,) = of_kind(scene, Rectangle)
+    assert (prey.x + prey.width / 2, prey.y + prey.height / 2) == (3.5, 2.5)
+    assert [text.text for text in of_kind(scene, Text)] == ["0"]
+
+
+@pytest.mark.parametrize(("facing", "way"), [(0, (0, 1)), (1, (1, 0)), (2, (0, -1)), (3, (-1, 0))])
+def test_robots_look_where_they_would_go(facing, way):
+    state = BoxPushingState(np.array([[1, 0], [3, 2]]), np.array([facing, 0]), np.array([2, 3, 2]), np.int32(0))
+    env = BoxPushing(4)
+    scene = env.picture(state, env.default_params())
+    eyes = of_kind(scene, Line, width=0.1)
+    assert np.sign([eyes[0].x2 - eyes[0].x1, eyes[0].y2 - eyes[0].y1]).tolist() == list(way)
+    assert [(disc.x, disc.y) for disc in of_kind(scene, Circle)] == [(1.5, 0.5), (3.5, 2.5)]
+    boxes = [shape for shape in of_kind(scene, Rectangle) if shape.edge]
+    assert [(round(box.x), round(box.y), round(box.width)) for box in boxes] == [(0, 2, 1), (3, 3, 1), (1, 2, 2)]
+
+
+@pytest.mark.parametrize(("goal", "rows", "agents"), [(0, [1, 1, 1], 2), (1, [2, 1, 1], 0), (4, [1, 1, 2], 0)])
+def test_classic_boxes_reach_the_goal_row(goal, rows, agents):
+    state = BoxPushingClassicState(np.array([1, 4]), np.array([1, 3]), np.int32(goal), np.int32(0))
+    env = BoxPushingClassic()
+    scene = env.picture(state, env.default_params())
+    boxes = [shape for shape in of_kind(scene, Rectangle) if shape.edge]
+    assert [round(box.y) for box in boxes] == rows
+    assert len(of_kind(scene, Circle)) == agents
+
+
+def framed(scene):
+    """Centres of the cells with an orange frame."""
+    return [(f.x + f.width / 2, f.y + f.height / 2) for f in of_kind(scene, Rectangle, colour=None, edge=ORANGE)]
+
+
+def test_a_payoff_table_frames_the_joint_action_and_marks_the_best():
+    game = MatrixGame([[1, 2], [3, 9]])
+    params = game.default_params()
+    scene = game.picture(game.init(KEY, params), params, np.array([1, 0]))
+    assert [text.text for text in of_kind(scene, Text, colour=GREEN)] == ["9"]
+    (three,) = of_kind(scene, Text, text="3")
+    np.testing.assert_allclose(framed(scene), [(three.x, three.y)])
+    assert framed(game.picture(game.init(KEY, params), params, None)) == []
+
+
+def test_a_game_of_three_has_a_column_for_what_the_others_do():
+    payoff = np.arange(8.0).reshape(2, 2, 2) * 10
+    game = MatrixGame(payoff)
+    params = game.default_params()
+    scene = game.picture(None, params, np.array([1, 1, 0]))
+    (cell,) = of_kind(scene, Text, text="60")
+    np.testing.assert_allclose(framed(scene), [(cell.x, cell.y)])
+    assert [text.text for text in of_kind(scene, Text)][2:6] == ["0,0", "0,1", "1,0", "1,1"]
+
+
+def test_a_table_too_large_to_read_says_the_payoff_of_what_was_chosen():
+    game = MatrixGame(np.arange(3.0**5).reshape((3,) * 5))
+    scene = game.picture(None, game.default_params(), np.array([0, 0, 0, 1, 2]))
+    assert [text.text for text in scene.shapes] == ["payoff of the joint action: 5"]
+
+
+def test_the_two_step_game_shows_which_table_is_played():
+    game = TwoStepGame()
+    states = play(Stubborn(game, [1, 0]), KEY).states
+    first, second, last = (
+        game.picture(state, game.default_params(), actions)
+        for state, actions in zip(states, (np.array([1, 0]), np.array([1, 0]), None), strict=True)
+    )
+    choice = [text for text in of_kind(first, Text, text="2B") if text.y > 4]
+    np.testing.assert_allclose(framed(first), [(choice[0].x, choice[0].y)])
+    (played,) = of_kind(second, Rectangle, colour=None, edge=BLUE)
+    assert played.x > 3  # the right table, 2B
+    lower_left = framed(second)[0]
+    assert [t.text for t in of_kind(second, Text) if np.allclose((t.x, t.y), lower_left)] == ["1"]
+    assert framed(last) == []
+
+
+def test_a_bar_is_filled_in_proportion_and_never_beyond():
+    assert bar(1, 2, 4, 0.5, 0.25) == [Rectangle(1, 2, 4, 0.5, PALE), Rectangle(1, 2, 1, 0.5, GREEN)]
+    assert bar(0, 0, 4, 1, 1.7)[1].width == 4
+    assert bar(0, 0, 4, 1, -0.1) == [Rectangle(0, 0, 4, 1, PALE)]
+
+
+# --- the page --------------------------------------------------------------------------------------------------
+
+STILL = Rectangle(0, 0, 4, 1, PALE)
+NASTY = "</script><b>&"
+SHOWN = [
+    Frame(Scene(4, 2, (STILL, Circle(1, 0.5, 0.25, BLUE, edge=ORANGE, edge_width=0.1))), "one · step"),
+    Frame(Scene(4, 2, (STILL, Line(0, 0, 4, 2, ORANGE, 0.5), Text(2, 1, NASTY, 0.4))), NASTY),
+]
+
+
+class Tags(HTMLParser):
+    """Every start tag with its attributes, and the text of the script."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.scripts, self.inside = [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.inside = tag
+
+    def handle_data(self, data):
+        if self.inside == "script" and data.strip():
+            self.scripts.append(data)
+
+
+def replay(shown, title="a title"):
+    parsed = Tags(page(shown, title).decode())
+    (script,) = parsed.scripts
+    stored = re.search(r"^const frames = (.*);$", script, re.MULTILINE)
+    return parsed.tags, json.loads(stored[1])
+
+
+def test_a_page_stands_alone():
+    text = page(SHOWN, NASTY).decode()
+    tags, _ = replay(SHOWN, NASTY)
+    assert not re.search(r"https?:|src=|href=|url\(|@import|fetch\(", text)
+    assert {"svg", "input", "button", "script"} <= {tag for tag, _ in tags}
+    assert "b" not in {tag for tag, _ in tags}
+    slider = next(attributes for tag, attributes in tags if tag == "input")
+    assert (slider["type"], slider["min"], slider["max"]) == ("range", "0", "1")
+
+
+def test_frames_are_svg_with_y_downwards_and_what_never_changes_is_stored_once():
+    tags, stored = replay(SHOWN)
+    box = next(attributes for tag, attributes in tags if tag == "svg")["viewbox"]
+    assert box == "0 0 1000 500"
+    assert [caption for _, caption in stored] == ["one · step", NASTY]
+    (disc,), (line, text) = ([*ElementTree.fromstring(f"<svg>{drawn}</svg>")] for drawn, _ in stored)
+    assert disc.attrib == {
+        "cx": "250", "cy": "375", "r": "50", "fill": BLUE, "stroke": ORANGE, "stroke-width": "25",
+    }  # fmt: skip
+    assert [line.get(name) for name in ("x1", "y1", "x2", "y2")] == ["0", "500", "1000", "0"]
+    assert text.text == NASTY
+    still = [attributes for tag, attributes in tags if tag == "rect"]
+    assert still == [{"x": "0", "y": "250", "width": "1000", "height": "250", "fill": PALE}]
+
+
+# --- the film --------------------------------------------------------------------------------------------------
+
+
+def pixel(image, x, y):
+    return image.convert("RGB").getpixel((x, y))
+
+
+def test_a_gif_has_a_frame_for_every_state_and_draws_upwards(tmp_path):
+    (tmp_path / "film.gif").write_bytes(film.gif(SHOWN))
+    with Image.open(tmp_path / "film.gif") as image:
+        assert image.n_frames == 2
+        assert image.info["loop"] == 0  # endless
+        assert image.size == (480, 240 + film.STRIP)
+        blue = tuple(int(BLUE[i : i + 2], 16) for i in (1, 3, 5))
+        np.testing.assert_allclose(pixel(image, 120, 180), blue, atol=12)
+        np.testing.assert_allclose(pixel(image, 120, 60), (255, 255, 255), atol=12)
+
+
+def test_a_film_goes_to_ffmpeg_as_raw_frames_of_even_size(tmp_path, monkeypatch):
+    """A stand-in for ffmpeg writes down its arguments and how many bytes it was given."""
+    fake = tmp_path / "bin" / "ffmpeg"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\nfor last; do :; done\necho "$@" > "$last"\n/usr/bin/wc -c >> "$last"\n')
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(fake.parent))
+    odd = [Frame(Scene(3, 1.003, (Circle(1, 0.5, 0.2),)), "a"), Frame(Scene(3, 1.003, ()), "b")]
+    command, size = film.mp4(odd).decode().splitlines()
+    width, height = map(int, re.search(r"-s (\d+)x(\d+) ", command).groups())
+    assert (width % 2, height % 2) == (0, 0)
+    assert int(size) == width * height * 3 * (2 + film.LAST_FRAME - 1)
+    fake.write_text("#!/bin/sh\necho 'Unknown encoder' >&2\nexit 1\n")
+    with pytest.raises(InputError, match="ffmpeg could not make the film: Unknown encoder"):
+        film.mp4(odd)
+
+
+# --- files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "env", "line"),
+    [
+        ("a.avi", 0, TwoStepGame(), "unknown extension '.avi'; "),
+        ("a", 0, TwoStepGame(), "unknown extension ''; "),
+        ("a.mp4", 0, TwoStepGame(), "extension '.mp4' needs ffmpeg, which is not installed; .html and .gif do without"),
+        ("a.gif", -1, TwoStepGame(), "seed=-1 must lie between 0 and"),
+        ("a.gif", 0, AgentId(TwoStepGame()), "two_step_game has no picture: give it a method picture(state, params)"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nothing_is_written(tmp_path, monkeypatch, name, seed, env, line):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(InputError) as raised:
+        render(Stubborn(env, [0, 0]), tmp_path / name, seed=seed)
+    assert str(raised.value).startswith(line)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_seed_is_an_episode(tmp_path):
+    policy = Stubborn(PredatorPrey(grid_size=5, n_predators=2, n_prey=1, limit_max=4), [4, 4])
+    once, again, other = (
+        render(policy, tmp_path / f"{place}.html", seed=seed).read_bytes() for place, seed in enumerate((3, 3, 4))
+    )
+    assert once == again
+    assert once != other
+
+
+SWEEP = [
+    "run", "--env", "matrix_game/A", "--algorithm", "vdn", "--env-steps", "4", "--test-interval", "4",
+    "--test-episodes", "1", "--set", "agent=tabular", "num_envs=2", "buffer_size=4", "batch_size=2",
+    "last_action=False", "agent_id=False",
+    "env.payoff=[[1,1,1],[1,1,1],[1,1,1]],[[62,62,62],[62,62,62],[62,62,62]]",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Two runs in one program, each with a payoff of its own."""
+    out = tmp_path_factory.mktemp("render") / "sweep"
+    cli.main([*SWEEP, "--out", str(out)])
+    return out
+
+
+def test_the_command_renders_a_run_with_its_own_payoff(capsys, finished, tmp_path):
+    cli.main(["render", str(finished), "--run", "1"])
+    path = Path(capsys.readouterr().out.strip())
+    assert path == finished / "replays" / "run1_seed0.html"
+    text = path.read_text()
+    assert ">62</text>" in text and ">1</text>" in text  # a payoff, and the label of an action
+    assert "reward 62" in text
+    assert "<title>vdn on matrix_game/A, run 1 (seed 0)</title>" in text
+    cli.main(["render", str(finished), "--run", "0", "--out", str(tmp_path / "zero.gif"), "--seed", "5"])
+    assert (tmp_path / "zero.gif").read_bytes().startswith(b"GIF89a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nowhere", "--run", "0"], "nowhere is not a run directory: run.json is missing"),
+        (["{}", "--run", "2"], "run=2 has no trained policy; valid: 0 to 1 of a finished sweep"),
+        (["{}", "--run", "-1"], "run=-1 has no trained policy; valid: 0 to 1 of a finished sweep"),
+        (["{}", "--run", "0", "--out", "a.png"], "unknown extension '.png'; "),
+    ],
+)
+def test_bad_input_of_the_command_exits_with_two(capsys, finished, monkeypatch, tmp_path, arguments, line):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(finished.rglob("*"))
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["render", *(argument.format(finished) for argument in arguments)])
+    out, err = capsys.readouterr()
+    assert (caught.value.code, out) == (2, "")
+    assert err.startswith(f"jaxvf: {line}") and err.count("\n") == 1
+    assert sorted(finished.rglob("*")) == before
+    assert list(tmp_path.iterdir()) == []
