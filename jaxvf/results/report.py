@@ -74,19 +74,21 @@ def save_panels(
     *,
     labels: Sequence[str],
     reference: Mapping[str, tuple[str, float]] | None = None,
+    ylabel: str = "test return",
 ) -> list[Path]:
-    """One figure of test returns per panel, in `out`, with the same styles in all; returns the files.
+    """One figure per panel, in `out`, with the same styles in all; returns the files.
 
     Args:
         panels: title to the curves of each label.
         out: directory.
         labels: of the whole study, in the order of the styles.
         reference: title to name and height of a horizontal line.
+        ylabel: what the curves are.
     """
     style, written = plots.styles(labels), []
     for title, curves in panels.items():
         line = (reference or {}).get(title)
-        figure = plots.learning_curves(curves, ylabel="test return", title=title, style=style, reference=line)
+        figure = plots.learning_curves(curves, ylabel=ylabel, title=title, style=style, reference=line)
         name = re.sub(r"[^0-9A-Za-z-]+", "_", title)
         written += plots.save(figure, out / f"{name}.png")
     return written

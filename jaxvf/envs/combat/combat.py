@@ -5,13 +5,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.envs import pictures
 from jaxvf.envs.combat import dynamics, features, generator, units
-from jaxvf.envs.combat.dynamics import Forces, Rules
+from jaxvf.envs.combat.dynamics import FIRST_TARGET, Forces, Rules
 from jaxvf.envs.combat.features import Layout, Scene
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
+from jaxvf.envs.combat.picture import Troops, battle
 from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
@@ -145,6 +148,24 @@ class Combat(NativeBatch):
             avail=avail,
             alive=states.health[:, :n] > 0,
         )
+
+    def picture(self, state: CombatState, params: CombatParams, actions: np.ndarray | None = None) -> pictures.Scene:
+        """The battlefield from above; lines show orders to attack or to heal, and whom the enemies attack."""
+        n, kind = self.battle.n_allies, np.asarray(state.kind)
+        ordered = np.full(n, -1) if actions is None else np.asarray(actions) - FIRST_TARGET
+        heals = units.AIR[kind[:n]]
+        full = np.where(np.arange(len(kind)) < n, params.health[kind], params.enemy_health[kind])
+        shield = np.where(units.PROTOSS[kind], state.shield / np.maximum(params.shield[kind], 1.0), -1.0)
+        troops = Troops(
+            np.asarray(state.x),
+            np.asarray(state.y),
+            np.asarray(params.radius)[kind],
+            np.asarray(state.health / full),
+            shield,
+            tuple(units.KINDS[number] for number in kind),
+            np.concatenate([np.where((ordered >= 0) & ~heals, ordered + n, ordered), state.target]),
+        )
+        return battle(self.battle.ground, n, troops)
 
     def _kinds(self, states: CombatState) -> Int[Array, "b U"]:
         """Of size 1 along B on a fixed map, where every battle has the same units."""

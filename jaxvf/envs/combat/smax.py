@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.envs import pictures
 from jaxvf.envs.combat import smax_features, smax_generator, smax_rules
 from jaxvf.envs.combat.movement import push_apart
+from jaxvf.envs.combat.picture import Troops, battle
 from jaxvf.envs.combat.smax_enemy import EnemyMemory, enemy_actions
 from jaxvf.envs.combat.smax_rules import KINDS, N_MOVES, Bodies, SmaxParams, SmaxStats
+from jaxvf.envs.combat.terrain import EVERYWHERE
 from jaxvf.envs.combat.units import TICKS, WORLD
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
@@ -196,6 +200,24 @@ class Smax(NativeBatch):
             avail=smax_features.avail_actions(scene, n),
             alive=states.health[:, :n] > 0,
         )
+
+    def picture(self, state: SmaxState, params: SmaxParams, actions: np.ndarray | None = None) -> pictures.Scene:
+        """The battlefield from above; lines show the last orders to shoot."""
+        n, kind = self.n_allies, np.asarray(state.kind)
+        number = np.asarray(state.last_action) - N_MOVES
+        if actions is not None:
+            number = np.concatenate([np.asarray(actions) - N_MOVES, number[n:]])
+        target = np.concatenate([number[:n] + n, n - 1 - number[n:]])
+        troops = Troops(
+            np.asarray(state.x),
+            np.asarray(state.y),
+            np.asarray(params.radius)[kind],
+            np.asarray(state.health / params.health[kind]),
+            None,
+            tuple(KINDS[each] for each in kind),
+            np.where(number >= 0, target, -1),
+        )
+        return battle(EVERYWHERE, n, troops)
 
     def _kinds(self, states: SmaxState) -> Int[Array, "b U"]:
         return states.kind if self.map in DRAWN else states.kind[:1]
