@@ -30,7 +30,7 @@ def battle(ground: Ground, n_allies: int, troops: Troops) -> Scene:
     """Allies blue, enemies orange; the dead are gone."""
     shapes = _terrain(ground)
     alive = troops.health > 0
-    shapes += [_shot(troops, unit, alive) for unit in np.flatnonzero((troops.shoots_at >= 0) & alive)]
+    shapes += [_shot(troops, int(unit), alive) for unit in np.flatnonzero((troops.shoots_at >= 0) & alive)]
     for unit in np.flatnonzero(alive):
         shapes += _unit(troops, int(unit), BLUE if unit < n_allies else ORANGE)
     return Scene(WORLD, WORLD, tuple(shapes))
