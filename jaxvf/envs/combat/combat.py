@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import pictures
-from jaxvf.envs.combat import dynamics, features, generator, units
+from jaxvf.envs.combat import dynamics, features, generator, sight, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET, Forces, Rules
 from jaxvf.envs.combat.features import Layout, Scene
 from jaxvf.envs.combat.maps import Map, map_of
@@ -34,6 +34,7 @@ class CombatState(NamedTuple):
     energy: Float[Array, "U"]
     target: Int[Array, "E"]
     kind: Int[Array, "U"]
+    known: Int[Array, "N E"]  # of size 0 unless sight is partial
     last_action: Int[Array, "N"]
     t: Int[Array, ""]
 
@@ -52,11 +53,13 @@ class Combat(NativeBatch):
     Attributes:
         map: a key of `maps.MAPS`, or a `Map` of one's own.
         opponent: who decides for the enemies.
+        partial_sight: SMACv2's extended partial observability: `prob_obs_enemy` decides who sees which enemy.
         storage: dtype of observations and states in replay; "bfloat16" halves the bytes and rounds to 3 digits.
     """
 
     map: str | Map = "3m"
     opponent: Opponent = ATTACK_MOVE
+    partial_sight: bool = False
     storage: str = "float32"
 
     def __post_init__(self):
@@ -92,7 +95,7 @@ class Combat(NativeBatch):
 
     def init_batch(self, key: Key[Array, ""], params: CombatParams, num_envs: int) -> CombatState:
         battle = self.battle
-        kind_key, place_key = jax.random.split(key)
+        kind_key, place_key, sight_key = jax.random.split(key, 3)
         kind = generator.first_kinds(battle, kind_key, num_envs)
         stats = self._stats(kind, params)
         x, y = generator.first_positions(battle, place_key, stats, params, num_envs)
@@ -102,7 +105,8 @@ class Combat(NativeBatch):
             return jnp.broadcast_to(leaf, x.shape).T
 
         nothing = jnp.zeros_like(x).T
-        return CombatState(
+        counts = (battle.n_allies, battle.n_enemies) if self.partial_sight else (0, 0)
+        first = CombatState(
             x=x.T,
             y=y.T,
             health=whole(stats.health),
@@ -112,16 +116,20 @@ class Combat(NativeBatch):
             energy=whole(charged),
             target=jnp.full((num_envs, battle.n_enemies), -1, jnp.int32),
             kind=whole(kind),
+            known=sight.nobody_met(num_envs, *counts),
             last_action=jnp.zeros((num_envs, battle.n_allies), jnp.int32),
             t=jnp.zeros(num_envs, jnp.int32),
         )
+        return self._look(sight_key, first, params)
 
     def transition_batch(
         self, key: Key[Array, ""], states: CombatState, actions: Int[Array, "B N"], params: CombatParams
     ) -> tuple[CombatState, Outcome]:
         # One draw for all ticks, units and battles.
-        noise = jax.random.uniform(key, (TICKS, states.x.shape[1], states.x.shape[0]), minval=-1.0, maxval=2.0)
-        return self.transition_with_noise(noise, states, actions, params)
+        noise_key, sight_key = jax.random.split(key)
+        noise = jax.random.uniform(noise_key, (TICKS, *states.x.T.shape), minval=-1.0, maxval=2.0)
+        moved, outcome = self.transition_with_noise(noise, states, actions, params)
+        return self._look(sight_key, moved, params), outcome
 
     def transition_with_noise(
         self, noise: Float[Array, "8 U B"], states: CombatState, actions: Int[Array, "B N"], params: CombatParams
@@ -138,12 +146,11 @@ class Combat(NativeBatch):
         return moved, self._outcome(moved.t, stats, after, gained, params)
 
     def observe_batch(self, states: CombatState, params: CombatParams) -> View:
-        layout, n = self.layout, self.battle.n_allies
-        stats = Stats(*(leaf.T for leaf in self._stats(self._kinds(states).T, params)))
-        scene = Scene(states.x, states.y, states.health, states.shield, states.cooldown, states.energy, stats)
+        layout, n, scene = self.layout, self.battle.n_allies, self._scene(states, params)
+        known = states.known == sight.SEES if self.partial_sight else None
         avail = features.avail_actions(layout, scene)
         return View(
-            obs=features.observations(layout, scene, avail),
+            obs=features.observations(layout, scene, avail, known),
             state=features.global_state(layout, scene, states.last_action),
             avail=avail,
             alive=states.health[:, :n] > 0,
@@ -166,6 +173,18 @@ class Combat(NativeBatch):
             np.concatenate([np.where((ordered >= 0) & ~heals, ordered + n, ordered), state.target]),
         )
         return battle(self.battle.ground, n, troops)
+
+    def _look(self, key: Key[Array, ""], states: CombatState, params: CombatParams) -> CombatState:
+        """Settle who sees the enemies that have come in sight."""
+        if not self.partial_sight:
+            return states
+        n = self.battle.n_allies
+        near = features.in_sight(self.battle, self._scene(states, params))[..., n:] & (states.health[:, :n, None] > 0)
+        return states._replace(known=sight.met(states.known, near, key, params.prob_obs_enemy))
+
+    def _scene(self, states: CombatState, params: CombatParams) -> Scene:
+        stats = Stats(*(leaf.T for leaf in self._stats(self._kinds(states).T, params)))
+        return Scene(states.x, states.y, states.health, states.shield, states.cooldown, states.energy, stats)
 
     def _kinds(self, states: CombatState) -> Int[Array, "b U"]:
         """Of size 1 along B on a fixed map, where every battle has the same units."""

@@ -108,21 +108,30 @@ def avail_actions(layout: Layout, scene: Scene) -> Bool[Array, "B N A"]:
     return jnp.concatenate([~alive[:, :n, None], able], axis=-1)
 
 
-def observations(layout: Layout, scene: Scene, avail: Bool[Array, "B N A"]) -> Float[Array, "B N O"]:
-    """What each ally sees; the dead see zeros."""
+def in_sight(battle: Map, scene: Scene) -> Bool[Array, "B N U"]:
+    """Who is near enough for an ally to be seen, and alive."""
+    n = battle.n_allies
+    return (_distances(scene, n) < _sight(battle, scene)) & (scene.health > 0)[:, None]
+
+
+def observations(
+    layout: Layout, scene: Scene, avail: Bool[Array, "B N A"], known: Bool[Array, "B N E"] | None = None
+) -> Float[Array, "B N O"]:
+    """What each ally sees; the dead see zeros. `known`: which enemies it can see at all, None: all."""
     battle = layout.battle
     n = battle.n_allies
     alive = scene.health > 0
-    sight = scene.stats.sight[:, :n, None] if battle.race else SIGHT
+    sight = _sight(battle, scene)
     distance = _distances(scene, n)
-    visible = (distance < sight) & alive[:, None]
+    visible = in_sight(battle, scene)
+    seen_enemies = visible[..., n:] if known is None else visible[..., n:] & known
     relative = [
         distance / sight,
         (scene.x[:, None] - scene.x[:, :n, None]) / sight,
         (scene.y[:, None] - scene.y[:, :n, None]) / sight,
     ]
     attackable = avail[..., FIRST_TARGET : FIRST_TARGET + battle.n_enemies]
-    enemies = _seen(layout, scene, slice(n, None), [attackable, *(f[..., n:] for f in relative)], visible[..., n:])
+    enemies = _seen(layout, scene, slice(n, None), [attackable, *(f[..., n:] for f in relative)], seen_enemies)
     mates = _seen(layout, scene, slice(None, n), [visible[..., :n], *(f[..., :n] for f in relative)], visible[..., :n])
     own = jnp.stack(_traits(layout, scene, slice(None, n)), axis=-1)
     if battle.race:
@@ -148,6 +157,10 @@ def global_state(layout: Layout, scene: Scene, last_action: Int[Array, "B N"]) -
 
     actions = jax.nn.one_hot(last_action, layout.n_actions).reshape(last_action.shape[0], -1)
     return jnp.concatenate([side(slice(None, n), [charge[:, :n]]), side(slice(n, None), []), actions], axis=-1)
+
+
+def _sight(battle: Map, scene: Scene) -> Array | float:
+    return scene.stats.sight[:, : battle.n_allies, None] if battle.race else SIGHT
 
 
 def _distances(scene: Scene, n: int) -> Float[Array, "B N U"]:

@@ -82,6 +82,9 @@ class CombatParams:
     heal_per_energy: Float[Array, ""] = traced(3.0, "health for one energy", low=0)
     energy_regeneration: Float[Array, ""] = traced(0.5625, "energy a second of a medivac", low=0)
     limit: Int[Array, ""] = traced(60, "steps until the battle is cut; never more than the map's", low=1)
+    prob_obs_enemy: Float[Array, ""] = traced(
+        1.0, "chance that an ally other than the first ever sees an enemy; with partial_sight alone", low=0, high=1
+    )
     spawn_jitter: Float[Array, ""] = traced(0.1, "half width of the noise on first positions, cells", low=0)
     reward_kill: Float[Array, ""] = traced(10.0, "for an enemy's death, before scaling", low=0)
     reward_win: Float[Array, ""] = traced(200.0, "for a won battle, before scaling", low=0)
