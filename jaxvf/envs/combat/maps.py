@@ -3,9 +3,9 @@
 import dataclasses
 from types import MappingProxyType
 
-from jaxvf.envs.combat import terrain
+from jaxvf.envs.combat import terrain, units
 from jaxvf.envs.combat.terrain import Ground
-from jaxvf.errors import unknown
+from jaxvf.errors import InputError, unknown
 
 Group = tuple[str, int, float, float]  # kind, number, and the point round which they start
 
@@ -35,6 +35,21 @@ class Map:
     order: str = POINT
     attack_point: tuple[float, float] = (9.0, 16.0)
     race: str = ""
+
+    def __post_init__(self):
+        if self.order not in (POINT, CLOSEST, HOLD):
+            raise unknown("order", self.order, (POINT, CLOSEST, HOLD))
+        if self.race and self.race not in RACES:
+            raise unknown("race", self.race, RACES)
+        for side in ("allies", "enemies"):
+            groups = tuple((str(kind), int(count), float(x), float(y)) for kind, count, x, y in getattr(self, side))
+            for kind, _, _, _ in groups:
+                if kind not in units.ID:
+                    raise unknown(f"kind of {side}", kind, units.ID)
+            if sum(count for _, count, _, _ in groups) < 1:
+                raise InputError(f"{side}={groups!r} of map {self.name} hold no unit")
+            object.__setattr__(self, side, groups)
+        object.__setattr__(self, "attack_point", tuple(self.attack_point))
 
     @property
     def n_allies(self) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.envs.combat.units import WORLD
+from jaxvf.errors import InputError
 
 SIDE = int(WORLD)
 BLOCKED, LOW, HIGH, RAMP = range(4)
@@ -23,6 +24,12 @@ class Ground:
     """
 
     levels: tuple[tuple[int, ...], ...]
+
+    def __post_init__(self):
+        levels = tuple(tuple(int(cell) for cell in row) for row in self.levels)
+        if len(levels) != SIDE or any(len(row) != SIDE for row in levels):
+            raise InputError(f"levels of a ground must be {SIDE} rows of {SIDE} cells")
+        object.__setattr__(self, "levels", levels)
 
     @property
     def table(self) -> np.ndarray:
@@ -45,7 +52,7 @@ def rows_of(*spans: tuple[int, int, int, int], high: tuple = (), ramps: tuple = 
     for level, group in ((LOW, spans), (HIGH, high), (RAMP, ramps)):
         for bottom, top, left, right in group:
             table[bottom : top + 1, left : right + 1] = level
-    return Ground(tuple(tuple(int(cell) for cell in row) for row in table))
+    return Ground(tuple(map(tuple, table.tolist())))
 
 
 EVERYWHERE = rows_of((0, 31, 0, 31))

@@ -1,17 +1,20 @@
 """Sizes of every map as StarCraft's SMAC gives them, and where units start (smax_combat.md, sections 5 and 6)."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
 import pytest
 
 from jaxvf.envs import make
-from jaxvf.envs.combat import MAPS, Combat, terrain, units
+from jaxvf.envs.combat import MAPS, Combat, Smax, terrain, units
+from jaxvf.envs.combat import make as make_battle
 from jaxvf.envs.combat.generator import first_kinds, starting_places
 from jaxvf.envs.combat.maps import RACES
 from jaxvf.envs.combat.units import CombatParams
 from jaxvf.errors import InputError
+from jaxvf.serialize import from_json, to_json
 
 # map: actions, observation, state, limit, allies, enemies
 SIZES = {
@@ -82,6 +85,20 @@ def test_units_start_on_free_ground_and_apart(name):
 def test_a_wrong_map_is_named():
     with pytest.raises(InputError, match="3m"):
         Combat("3mm")
+    with pytest.raises(InputError, match="smac"):
+        make_battle("3m", rules="smack")
+    with pytest.raises(InputError, match="marine"):
+        dataclasses.replace(MAPS["3m"], allies=(("marin", 1, 9, 16),))
+    with pytest.raises(InputError, match="hold no unit"):
+        dataclasses.replace(MAPS["3m"], enemies=())
+
+
+def test_a_map_of_ones_own_survives_run_json():
+    """JSON makes lists of tuples; an environment must come back equal and hashable."""
+    env = Combat(dataclasses.replace(MAPS["corridor"], name="mine", limit=7))
+    back = from_json(json.loads(json.dumps(to_json(env))))
+    assert back == env and hash(back) == hash(env) and back.spec.name == "combat/mine"
+    assert make_battle("3m") == Combat("3m") and make_battle("3m", rules="smax") == Smax("3m")
 
 
 @pytest.fixture(scope="module", params=[("terran", "medivac"), ("zerg", "baneling")])
