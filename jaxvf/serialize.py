@@ -60,5 +60,6 @@ def from_json(document: Any) -> Any:
 
 def _constructor_arguments(kind: type) -> list[str]:
     parameters = inspect.signature(kind).parameters
-    # flax's own bookkeeping is not configuration
-    return [name for name in parameters if name not in ("parent", "name")]
+    # A flax module has a parent and a name, which are flax's own bookkeeping and no configuration.
+    bookkeeping = ("parent", "name") if "parent" in parameters else ()
+    return [name for name in parameters if name not in bookkeeping]
