@@ -7,6 +7,7 @@ from jaxvf.envs.combat.combat import Combat
 from jaxvf.envs.combat.maps import MAPS, Map
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
 from jaxvf.envs.combat.smax import SCENARIOS, Smax
+from jaxvf.envs.combat.units import CombatParams
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import unknown
 
@@ -29,4 +30,4 @@ def make(map: str | Map = "3m", *, rules: str = "smac", **options: Any) -> Envir
     return RULES[rules](map, **options)
 
 
-__all__ = ["MAPS", "RULES", "SCENARIOS", "AttackMove", "Combat", "Map", "Opponent", "Smax", "make"]
+__all__ = ["MAPS", "RULES", "SCENARIOS", "AttackMove", "Combat", "CombatParams", "Map", "Opponent", "Smax", "make"]
