@@ -31,7 +31,10 @@ QUICK_GAMES = ("E", "A")
 
 # Threshold ξ and bonus ζ of later rounds: payoffs of order 10 with gaps of order 1, and optima that are close.
 RESOLUTIONS = {"wide": (0.5, 0.05), "close": (0.02, 0.005)}
-LEARNERS = ("vdn", "qmix", "cw_qmix", "pow_qmix", "mrvf 1", "mrvf 2", "mrvf 3", "mrvf 4")  # with the rounds K
+LEARNERS = (
+    "vdn", "qmix", "cw_qmix", "pow_qmix",
+    "mrvf 1", "mrvf 2", "mrvf 3", "mrvf 4", "mrvf 3 imagined", "mrvf 3 penalized",  # the rounds K, and a variant
+)  # fmt: skip
 QUICK_LEARNERS = ("vdn", "qmix", "cw_qmix", "mrvf 2")
 
 # The prototype: 6,000 updates of 64 samples, one update per 8 samples here.
@@ -53,6 +56,12 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
     "mrvf": {"central_width": CENTRAL_WIDTH, "coins": "independent", "central_rate": 1.0},
 }
 
+# What helps later rounds (mrvf.md, section 4): joint actions that were not played, and a pull of advantages to zero.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "imagined": {"imagined": 16, "coins": "central"},
+    "penalized": {"imagined": 16, "deviations": 8, "gain_penalty": 0.03},
+}
+
 # The specification's fractions of 50 seeds, in the order of GAMES; None where it has none.
 EXPECTED: dict[str, tuple[float | None, ...]] = {
     "vdn": (0.26, 0.90, 0.10, 0.00, 0.00, 0.62, 0.10, 0.00, None, None),
@@ -63,6 +72,8 @@ EXPECTED: dict[str, tuple[float | None, ...]] = {
     "mrvf 2 close": (1, 1, 1, 1, 0.97, 1, 1, None, 0.68, 1),
     "mrvf 3 close": (1, 0.95, 1, 0.90, 1, 1, 1, None, 0.82, 0.60),
     "mrvf 4 close": (1, 0.95, 1, 0.75, 0.65, 0.93, 1, None, 0.38, 0.45),
+    "mrvf 3 imagined wide": (1, 0.98, 1, 0.98, 1, 1, 1, 1, 0.84, None),
+    "mrvf 3 penalized close": (1, 1, 1, 0.95, 1, None, 1, None, 0.97, 0.93),
 }
 
 
@@ -119,14 +130,14 @@ def reproduce(
 
 
 def configured(learner: str, agent: str, behaviour: str, env_steps: int) -> Any:
-    """The registered algorithm with the prototype's setting; "mrvf 3" is MRVF with three rounds."""
-    name, _, rounds = learner.partition(" ")
+    """The registered algorithm with the prototype's setting; "mrvf 3 imagined" is a variant with three rounds."""
+    name, rounds, variant = (*learner.split(), "", "")[:3]
     setting = {**SETTING, "agent": agent, "behaviour": behaviour, "epsilon_anneal": env_steps / 3}
     setting |= {"rounds": int(rounds)} if rounds else {}
     if name == "vdn":
         del setting["mixer.embed"]
     algorithm = jaxvf.algorithms.make(name)
-    for field, value in (setting | OF_LEARNER.get(name, {})).items():
+    for field, value in (setting | OF_LEARNER.get(name, {}) | VARIANTS.get(variant, {})).items():
         algorithm = replace(algorithm, field, value)
     return algorithm
 
