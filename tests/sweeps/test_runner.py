@@ -34,7 +34,6 @@ TINY = QLearning(
     mixer=VdnMixer(), agent=TabularAgent(), num_envs=2, buffer_size=16, batch_size=4, last_action=False, agent_id=False
 )
 SEGMENTS = 6
-pytestmark = pytest.mark.xdist_group("runner")  # in one worker, else every worker compiles it
 
 
 def tiny(seeds=3, rates=(0.01, 0.1), **described) -> Sweep:
