@@ -19,7 +19,7 @@ from jaxvf.results.policy import Policy
 from jaxvf.results.replay_page import page
 from jaxvf.results.store import write_atomically
 
-MOST_ACTIONS = 12  # agents whose actions a caption has room for
+MOST_ACTIONS = 5  # agents whose actions a caption has room for
 LARGEST_SEED = 2**31 - 1
 
 

@@ -138,7 +138,7 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
         if array.ndim == 0:
             coerce(fields[name], default.item(), array.item())
         if name == "limit" and array.item() > env.spec.limit_max:
-            raise InputError(f"env.limit={array.item()} exceeds limit_max={env.spec.limit_max}; set env.limit_max")
+            raise InputError(f"env.limit={array.item()} exceeds the {env.spec.limit_max} steps of {env.spec.name}")
         params = dataclasses.replace(params, **{name: array})
     return params
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxvf.envs.combat.combat import Combat
-from jaxvf.envs.combat.maps import MAPS, Map
+from jaxvf.envs.combat.maps import CLOSEST, HOLD, MAPS, POINT, Map
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
 from jaxvf.envs.combat.smax import SCENARIOS, Smax
+from jaxvf.envs.combat.terrain import EVERYWHERE, Ground, rows_of
 from jaxvf.envs.combat.units import CombatParams
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import unknown
@@ -30,4 +31,21 @@ def make(map: str | Map = "3m", *, rules: str = "smac", **options: Any) -> Envir
     return RULES[rules](map, **options)
 
 
-__all__ = ["MAPS", "RULES", "SCENARIOS", "AttackMove", "Combat", "CombatParams", "Map", "Opponent", "Smax", "make"]
+__all__ = [
+    "CLOSEST",
+    "EVERYWHERE",
+    "HOLD",
+    "MAPS",
+    "POINT",
+    "RULES",
+    "SCENARIOS",
+    "AttackMove",
+    "Combat",
+    "CombatParams",
+    "Ground",
+    "Map",
+    "Opponent",
+    "Smax",
+    "make",
+    "rows_of",
+]

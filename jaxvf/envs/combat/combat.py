@@ -9,17 +9,20 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import pictures
-from jaxvf.envs.combat import dynamics, features, generator, sight, units
+from jaxvf.envs.combat import dynamics, features, generator, sight, terrain, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET, Forces, Rules
 from jaxvf.envs.combat.features import Layout, Scene
+from jaxvf.envs.combat.generator import starting_places
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
 from jaxvf.envs.combat.picture import Troops, battle
 from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.errors import InputError, unknown
 
 ATTACK_MOVE = AttackMove()
+STORAGE = ("float32", "bfloat16")
 
 
 class CombatState(NamedTuple):
@@ -46,7 +49,7 @@ class Combat(NativeBatch):
     - Observation, state and masks: `features`, with SMAC's default flags.
     - Actions: no-op (of the dead alone), stop, north, south, east, west, and attack enemy k; a medivac heals mate k.
     - Reward: damage to enemies' health and shields, `reward_kill` per kill, `reward_win` for the battle, scaled so that
-      a won episode returns `reward_scale`; less where enemies regenerate, whose damage counts again: more.
+      killing everyone returns `reward_scale`; more where enemies regenerate, for that damage counts again.
     - Ends: when a side has nobody left but medivacs; cut after the map's limit. Both at once is a draw.
     - Metrics: `won`, `dead_allies`, `dead_enemies`, at the last step.
 
@@ -63,7 +66,13 @@ class Combat(NativeBatch):
     storage: str = "float32"
 
     def __post_init__(self):
-        map_of(self.map)
+        battle = map_of(self.map)
+        if not isinstance(self.opponent, Opponent):
+            raise InputError(f"opponent={self.opponent!r} is no Opponent, such as AttackMove()")
+        if self.storage not in STORAGE:
+            raise unknown("storage", self.storage, STORAGE)
+        if not battle.race and not terrain.is_walkable(battle.ground, *map(jnp.asarray, starting_places(battle))).all():
+            raise InputError(f"units of map {battle.name} would start on blocked ground; move its groups")
 
     @property
     def battle(self) -> Map:
@@ -117,7 +126,7 @@ class Combat(NativeBatch):
             target=jnp.full((num_envs, battle.n_enemies), -1, jnp.int32),
             kind=whole(kind),
             known=sight.nobody_met(num_envs, *counts),
-            last_action=jnp.zeros((num_envs, battle.n_allies), jnp.int32),
+            last_action=jnp.full((num_envs, battle.n_allies), -1, jnp.int32),  # none yet
             t=jnp.zeros(num_envs, jnp.int32),
         )
         return self._look(sight_key, first, params)

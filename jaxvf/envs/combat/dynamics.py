@@ -141,6 +141,8 @@ def _aims(rules: Rules, stats: Stats, forces: Forces, orders: Orders) -> tuple[_
         forces.x,
         forces.y,
         alive,
+        forces.health,
+        forces.shield,
         between,
         surface <= enemies.reach[None],
         hittable(enemies, allies).swapaxes(0, 1),
@@ -148,7 +150,7 @@ def _aims(rules: Rules, stats: Stats, forces: Forces, orders: Orders) -> tuple[_
     )
     target = rules.opponent.choose(forces.target, field, allies, enemies)
     of_allies = threatens & hittable(allies, enemies)
-    of_enemies = (target[None] == jnp.arange(n)[:, None, None]) & alive[None, n:]
+    of_enemies = (target[None] == jnp.arange(n)[:, None, None]) & alive[None, n:] & alive[:n, None] & field.can_hit
     allies_reach = surface <= allies.reach[:, None]
     x, y = forces.x, forces.y
     aim = Aim(

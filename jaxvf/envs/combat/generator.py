@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.combat import units
+from jaxvf.envs.combat import terrain, units
 from jaxvf.envs.combat.maps import RACES, Map
 from jaxvf.envs.combat.units import WORLD, CombatParams, Stats
 
@@ -16,6 +16,7 @@ WEIGHTS = (0.45, 0.45, 0.1)  # of a race's kinds; the last is the exception
 NO_TEAM_OF = ("medivac", "baneling")  # exceptions that never make up a whole team
 N_CORNERS = 4
 SHORT_OF_CENTRE = 2.0
+LARGEST_RADIUS = 1.0  # of a colossus
 
 
 def first_kinds(battle: Map, key: Key[Array, ""], num_envs: int) -> Int[Array, "U B"]:
@@ -45,10 +46,11 @@ def first_positions(
     else:
         x, y = (jnp.asarray(axis, jnp.float32)[:, None] for axis in starting_places(battle))
     noise = jax.random.uniform(noise_key, (2, n_units, num_envs), minval=-1.0, maxval=1.0) * params.spawn_jitter
-    x, y = x + noise[0], y + noise[1]
-    if battle.race:  # StarCraft moves a blocked spawn to the nearest free place
-        x, y = (jnp.clip(axis, stats.radius, WORLD - stats.radius) for axis in (x, y))
-    return x, y
+    if battle.race:
+        low, high = stats.radius, WORLD - stats.radius
+        return jnp.clip(x + noise[0], low, high), jnp.clip(y + noise[1], low, high)
+    free = terrain.is_walkable(battle.ground, x + noise[0], y + noise[1])
+    return x + jnp.where(free, noise[0], 0.0), y + jnp.where(free, noise[1], 0.0)
 
 
 def _offsets(count: int, spacing: float) -> np.ndarray:
@@ -96,9 +98,11 @@ def _surrounded(battle: Map, key: Key[Array, ""], num_envs: int) -> tuple[Array,
     member = jnp.minimum(member, groups - 1)
     mine, along = (jnp.take_along_axis(table, member, axis=0) for table in (corner, way))
     half, reach = WORLD / 2, WORLD / 2 - SHORT_OF_CENTRE
-    offset_x, offset_y = _offsets(battle.n_enemies, 1.0).T
-    enemy_x = jnp.where(mine % 2 == 0, along * reach, WORLD - along * reach) + offset_x[:, None]
-    enemy_y = jnp.where(mine // 2 == 0, along * reach, WORLD - along * reach) + offset_y[:, None]
+    offsets = _offsets(battle.n_enemies, 1.0)
+    # A group in the corner stands as far inside as its block is wide, or the edge would press units onto one point.
+    near = jnp.clip(along * reach, np.abs(offsets).max() + LARGEST_RADIUS, None)
+    enemy_x = jnp.where(mine % 2 == 0, near, WORLD - near) + offsets[:, :1]
+    enemy_y = jnp.where(mine // 2 == 0, near, WORLD - near) + offsets[:, 1:]
     ally_x, ally_y = (half + axis[:, None] + jnp.zeros(num_envs) for axis in _offsets(battle.n_allies, 1.0).T)
     return jnp.concatenate([ally_x, enemy_x]), jnp.concatenate([ally_y, enemy_y])
 

@@ -14,11 +14,11 @@ POINT, CLOSEST, HOLD = "point", "closest", "hold"  # where enemies without a tar
 
 @dataclasses.dataclass(frozen=True)
 class Map:
-    """A battle. Units are ordered as listed; the first kinds of `kinds` have the first type bits.
+    """A battle. Units are numbered as listed, and so are agents.
 
     Attributes:
         name: as registered.
-        allies: groups of the learning side.
+        allies: groups of the learning side, each (kind, number, x, y of the point round which they start).
         enemies: groups of the scripted side.
         limit: steps until the battle is cut.
         ground: walkable cells.

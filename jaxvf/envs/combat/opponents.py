@@ -1,6 +1,7 @@
 """Whom the scripted side attacks, and where it goes when it sees nobody (smax_combat.md, section 7, 1 and 2).
 
-A learned opponent is another subclass of `Opponent`: it is asked once a tick, and sees everything.
+Another opponent is another subclass of `Opponent`: a frozen dataclass, for it is part of the compiled program, and it
+is asked once a tick. It has no weights that training could change: self-play would need them among the parameters.
 """
 
 import abc
@@ -26,6 +27,8 @@ class Field(NamedTuple):
     x: Float[Array, "U B"]
     y: Float[Array, "U B"]
     alive: Bool[Array, "U B"]
+    health: Float[Array, "U B"]
+    shield: Float[Array, "U B"]
     between: Lines
     in_reach: Bool[Array, "N E B"]  # of the enemy's weapon
     can_hit: Bool[Array, "N E b"]  # the enemy's weapon, this ally at all
@@ -37,7 +40,10 @@ class Opponent(abc.ABC):
 
     @abc.abstractmethod
     def choose(self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats) -> Int[Array, "E B"]:
-        """Whom each enemy attacks from now on, an ally's index or -1, given whom it attacked."""
+        """Whom each enemy attacks from now on, an ally's index or -1, given whom it attacked.
+
+        Orders to attack the dead, or what the weapon cannot hit, are ignored.
+        """
 
     @abc.abstractmethod
     def march(self, field: Field, battle: Map) -> tuple[Array, Array, Array]:
@@ -67,9 +73,7 @@ class AttackMove(Opponent):
         if self.healer_first:
             distance = distance - 1e3 * (allies.damage[:, None] == 0)
         distance = jnp.where(candidate, distance, jnp.inf)
-        nearest = distance == distance.min(axis=0)
-        first = jnp.where(nearest & candidate, number, n_allies).min(axis=0)
-        chosen = jnp.where(first < n_allies, first, -1)
+        chosen = jnp.where(candidate.any(axis=0), _first_nearest(distance), -1)
         chosen = jnp.where(kept.any(axis=0), target, chosen)
         return jnp.where(field.alive[n_allies:], chosen, -1)
 
@@ -82,7 +86,12 @@ class AttackMove(Opponent):
             goal_x, goal_y = (jnp.full_like(x, axis) for axis in battle.attack_point)
         else:
             distance = jnp.where(field.alive[:n_allies, None], field.between.distance, jnp.inf)
-            nearest = distance == distance.min(axis=0)
-            goal_x = jnp.where(nearest, field.x[:n_allies, None], -jnp.inf).max(axis=0)
-            goal_y = jnp.where(nearest, field.y[:n_allies, None], -jnp.inf).max(axis=0)
+            chosen = _first_nearest(distance) == jnp.arange(n_allies)[:, None, None]
+            goal_x, goal_y = (jnp.where(chosen, axis[:n_allies, None], 0.0).sum(axis=0) for axis in (field.x, field.y))
         return goal_x, goal_y, heading(x, y, goal_x, goal_y)[2] > STOP
+
+
+def _first_nearest(distance: Float[Array, "N E B"]) -> Int[Array, "E B"]:
+    """The nearest ally of each enemy; of equally near ones the first."""
+    number = jnp.arange(distance.shape[0])[:, None, None]
+    return jnp.where(distance == distance.min(axis=0), number, distance.shape[0]).min(axis=0)

@@ -12,6 +12,18 @@ from jaxvf.envs.pictures import BLUE, GREEN, GREY, INK, ORANGE, SKY, Circle, Lin
 
 CLIFF, SLOPE, WALL = "#E9DFC7", "#F3EDDD", "#D9D9D9"
 BAR = 0.14
+LABELS = {
+    "marine": "Ma",
+    "marauder": "Md",
+    "medivac": "+",
+    "stalker": "St",
+    "zealot": "Ze",
+    "colossus": "Co",
+    "hydralisk": "Hy",
+    "zergling": "Zg",
+    "baneling": "Ba",
+    "spine_crawler": "Sp",
+}
 
 
 class Troops(NamedTuple):
@@ -60,7 +72,7 @@ def _unit(troops: Troops, unit: int, colour: str) -> list[Shape]:
     x, y, radius = (float(column[unit]) for column in (troops.x, troops.y, troops.radius))
     shapes: list[Shape] = [
         Circle(x, y, radius, colour),
-        Text(x, y, troops.names[unit][:2].capitalize(), radius * 0.8, "#FFFFFF"),
+        Text(x, y, LABELS[troops.names[unit]], radius * 0.8, "#FFFFFF"),
         *bar(x - radius, y + radius + 0.05, 2 * radius, BAR, float(troops.health[unit]), GREEN),
     ]
     if troops.shield is not None and troops.shield[unit] >= 0:

@@ -19,7 +19,7 @@ from jaxvf.envs.combat.terrain import EVERYWHERE
 from jaxvf.envs.combat.units import TICKS, WORLD
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
-from jaxvf.errors import unknown
+from jaxvf.errors import InputError, unknown
 
 Side = tuple[tuple[str, int], ...]
 
@@ -52,6 +52,7 @@ SCENARIOS = MappingProxyType(
         "smacv2_20_units": _marines(20, 20),
     }
 )
+STORAGE = ("float32", "bfloat16")
 DRAWN = ("smacv2_5_units", "smacv2_10_units", "smacv2_20_units")
 
 
@@ -83,7 +84,7 @@ class Smax(NativeBatch):
     Attributes:
         map: a key of `SCENARIOS`.
         see_enemy_actions: enemies' last moves and targets are part of the observation.
-        compat_bugs: keep SMAX's defects of drawn battles: units placed off the map, surplus enemies always marines.
+        compat_bugs: keep SMAX's habit of placing some units of drawn battles off the map, where they die at once.
         storage: dtype of observations and states in replay.
     """
 
@@ -93,8 +94,12 @@ class Smax(NativeBatch):
     storage: str = "float32"
 
     def __post_init__(self):
+        if not isinstance(self.map, str):
+            raise InputError("SMAX's rules take the name of a map, not a map of one's own")
         if self.map not in SCENARIOS:
             raise unknown("map", self.map, SCENARIOS)
+        if self.storage not in STORAGE:
+            raise unknown("storage", self.storage, STORAGE)
 
     @property
     def n_allies(self) -> int:
@@ -128,18 +133,18 @@ class Smax(NativeBatch):
         n, n_enemies = self.n_allies, self.n_enemies
         kind_key, place_key = jax.random.split(key)
         if self.map in DRAWN:
-            kind = smax_generator.drawn_kinds(kind_key, n, n_enemies, num_envs, compat_bugs=self.compat_bugs)
+            kind = smax_generator.drawn_kinds(kind_key, n, num_envs)
         else:
             allies, enemies = SCENARIOS[self.map]
             kind = smax_generator.scenario_kinds(allies + enemies)
         stats = self._stats(kind, params)
         if self.map in DRAWN:
-            x, y = smax_generator.drawn_positions(
-                place_key, stats, n, n_enemies, num_envs, compat_bugs=self.compat_bugs
-            )
+            x, y = smax_generator.drawn_positions(place_key, n, num_envs)
         else:
             x, y = smax_generator.facing(place_key, n, n_enemies, num_envs)
         x, y = push_apart(x, y, stats.radius, jnp.ones(x.shape, bool))
+        if not self.compat_bugs:
+            x, y = (jnp.clip(axis, stats.radius, WORLD - stats.radius) for axis in (x, y))
         return SmaxState(
             x=x.T,
             y=y.T,

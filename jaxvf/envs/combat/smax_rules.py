@@ -16,7 +16,6 @@ from jaxvf.envs.combat.units import TICK, WORLD, look_up, per_kind
 from jaxvf.hyperparameters import hyperparameters, traced
 
 KINDS = ("marine", "marauder", "stalker", "zealot", "zergling", "hydralisk")
-MARINE = 0
 N_MOVES = 5  # north, east, south, west, stop; then the targets
 WAYS = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, -1.0], [-1.0, 0.0], [0.0, 0.0]])
 

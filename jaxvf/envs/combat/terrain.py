@@ -88,14 +88,18 @@ def moved(ground: Ground, walker: Walker, start: tuple[Array, Array], goal: tupl
     """
     if (box := ground.rectangle) is not None:
         low_x, high_x, low_y, high_y = box
-        bottom = jnp.where(walker.flies, 0.0, float(low_y))
-        top = jnp.where(walker.flies, WORLD - EDGE, high_y - EDGE)
-        return jnp.clip(goal[0], low_x, high_x - EDGE), jnp.clip(goal[1], bottom, top)
+        sides = zip(goal, (low_x, low_y), (high_x, high_y), strict=True)
+        x, y = (
+            jnp.clip(axis, jnp.where(walker.flies, 0.0, low), jnp.where(walker.flies, WORLD, high) - EDGE)
+            for axis, low, high in sides
+        )
+        return x, y
     inside = (jnp.clip(goal[0], 0.0, WORLD - EDGE), jnp.clip(goal[1], 0.0, WORLD - EDGE))
     here = level_at(ground, *start)
 
     def passable(there: Array) -> Array:
-        level = (there == here) | (there == RAMP) | (here == RAMP) | walker.climbs
+        # Who stands on blocked ground, pushed there by a user's numbers, may leave it.
+        level = (there == here) | (there == RAMP) | (here == RAMP) | (here == BLOCKED) | walker.climbs
         return walker.flies | ((there != BLOCKED) & level)
 
     x = jnp.where(passable(level_at(ground, inside[0], start[1])), inside[0], start[0])

@@ -63,8 +63,10 @@ def with_line_splash(shots: Bool[Array, "I J B"], between: Lines, attackers: Sta
     """`shots`, where a colossus also burns whose disc meets the rectangle across its shot, centred on the target."""
     target_dx = jnp.where(shots, between.dx, 0.0).sum(axis=1, keepdims=True)
     target_dy = jnp.where(shots, between.dy, 0.0).sum(axis=1, keepdims=True)
-    length = jnp.maximum(jnp.sqrt(target_dx**2 + target_dy**2), 1e-6)
-    ux, uy = target_dx / length, target_dy / length
+    length = jnp.sqrt(target_dx**2 + target_dy**2)
+    apart = length > 0  # on one point with its target, it burns from west to east
+    ux = jnp.where(apart, target_dx / jnp.where(apart, length, 1.0), 1.0)
+    uy = jnp.where(apart, target_dy / jnp.where(apart, length, 1.0), 0.0)
     along = between.dx * ux + between.dy * uy - length
     across = between.dy * ux - between.dx * uy
     gap_along = jnp.maximum(jnp.abs(along) - units.SPLASH_ALONG, 0.0)

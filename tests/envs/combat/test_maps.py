@@ -89,6 +89,12 @@ def test_a_wrong_map_is_named():
         make_battle("3m", rules="smack")
     with pytest.raises(InputError, match="marine"):
         dataclasses.replace(MAPS["3m"], allies=(("marin", 1, 9, 16),))
+    with pytest.raises(InputError, match="blocked ground"):
+        Combat(dataclasses.replace(MAPS["corridor"], allies=(("zealot", 6, 2, 28),)))
+    with pytest.raises(InputError, match="bfloat16"):
+        Combat("3m", storage="uint8")
+    with pytest.raises(InputError, match="no Opponent"):
+        Combat("3m", opponent="x")
     with pytest.raises(InputError, match="hold no unit"):
         dataclasses.replace(MAPS["3m"], enemies=())
 
@@ -141,5 +147,8 @@ def test_drawn_positions_are_on_the_map_and_of_both_sorts(resets):
     mirrored = (np.abs(states.x[:, :10] + states.x[:, 10:20] - 32) < 0.5).all(axis=1)
     assert abs(mirrored.mean() - 0.5) < 3 * np.sqrt(0.25 / 10_000)
     assert (states.x[mirrored][:, :10] <= 15.2).all()
+    # Nobody stands exactly on somebody else: nothing would ever push them apart.
+    apart = np.hypot(states.x[:, :, None] - states.x[:, None], states.y[:, :, None] - states.y[:, None])
+    assert (apart + np.eye(21) > 1e-4).all()
     centre = np.hypot(states.x[~mirrored][:, :10].mean(axis=1) - 16, states.y[~mirrored][:, :10].mean(axis=1) - 16)
     assert centre.max() < 1.0

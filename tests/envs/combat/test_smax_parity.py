@@ -35,8 +35,9 @@ def action_number(state):
 def ours_of(state, n):
     """Our state of a JaxMARL one."""
     inner, script = state.state, state.enemy_policy_state
-    started = inner.step > 0  # before, JaxMARL has not chosen the goals: the places, turned round the centre
-    goal = jnp.where(started, script.default_target, 32.0 - inner.unit_positions[n:])
+    # Before the first step JaxMARL has not chosen the goals: the enemies' places, turned round the centre.
+    chosen = (script.default_target != 0).any(axis=-1, keepdims=True)
+    goal = jnp.where(chosen, script.default_target, 32.0 - inner.unit_positions[n:])
     return SmaxState(
         x=inner.unit_positions[:, 0],
         y=inner.unit_positions[:, 1],
@@ -61,6 +62,22 @@ def noise_of(key, n_units):
         return key, draw(jax.random.split(world, n_units)) * 16
 
     return jax.lax.scan(tick, key, None, length=8)[1]
+
+
+def prepared(state, number, n):
+    """A battle of which some are nearly won or lost, some nearly at the limit, and some units at the edge."""
+    inner = state.state
+    enemy = jnp.arange(inner.unit_health.shape[0]) >= n
+    weak = jnp.where(number % 4 == 0, enemy, (number % 4 == 1) & ~enemy)
+    near = jnp.where((enemy & (number % 4 == 0))[:, None], jnp.array([10.0, 0.0]), 0.0)
+    at_edge = (number % 4 == 2) & (jnp.arange(enemy.shape[0]) == 0)
+    positions = jnp.where(at_edge[:, None], jnp.array([0.05, 16.0]), inner.unit_positions - near)
+    inner = inner.replace(
+        unit_health=jnp.where(weak, 1.0, inner.unit_health),
+        unit_positions=positions,
+        step=jnp.where(number % 4 == 3, 85, inner.step),
+    )
+    return state.replace(state=inner)
 
 
 @pytest.fixture(scope="module", params=["3m", "2s3z", "27m_vs_30m", "smacv2_10_units"])
@@ -89,7 +106,8 @@ def play(request):
             "view": (view.obs, seen, view.state, obs["world_state"], view.avail, may),
             "after": (after, jax.vmap(lambda state: ours_of(state, n))(moved)),
             "reward": (outcome.reward[:, 0], reward["ally_0"]),
-            "done": (outcome.terminated, done["__all__"]),
+            "done": (outcome.done, done["__all__"]),
+            "ends": (outcome.terminated, outcome.truncated, outcome.metrics["won"], after.t),
             "script": (scripted, everyone[:, n:], last, moved.enemy_policy_state.last_attacked_enemy),
             "before": ours,
         }
@@ -97,7 +115,10 @@ def play(request):
 
     def run(key):
         start_key, play_key = jax.random.split(key)
-        obs, states = jax.vmap(theirs.reset)(jax.random.split(start_key, BATTLES))
+        _, states = jax.vmap(theirs.reset)(jax.random.split(start_key, BATTLES))
+        states = jax.vmap(prepared, in_axes=(0, 0, None))(states, jnp.arange(BATTLES), n)
+        obs = jax.vmap(lambda state: theirs.get_obs(state))(states)
+        obs = {**obs, "world_state": jax.vmap(theirs.get_world_state)(states)}
         return jax.lax.scan(step, (states, obs), jax.random.split(play_key, STEPS))[1]
 
     words = jax.jit(run, compiler_options=QUICK)(jax.random.key(3))
@@ -121,6 +142,9 @@ def test_dynamics_rewards_and_ends_are_equal(play):
     np.testing.assert_allclose(*play[1]["reward"], atol=1e-6)
     np.testing.assert_array_equal(*play[1]["done"])
     assert (theirs.health < np.asarray(play[1]["before"].health)).any()  # somebody was hit
+    terminated, truncated, won, t = play[1]["ends"]
+    assert terminated.any() and truncated.any() and won.any() and (terminated & ~won.astype(bool)).any()
+    assert (t[truncated] >= 101).all() and not (truncated & terminated).any()
 
 
 def test_the_script_does_the_same(play):
