@@ -7,6 +7,7 @@ from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.envs.registry import ENVIRONMENTS, make
+from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain
 from jaxvf.envs.two_step_game import TwoStepGame
 from jaxvf.envs.wrappers import AgentId, AutoReset, EpisodeStatistics, LastAction, NoiseState, TimeLimit
 
@@ -20,11 +21,13 @@ __all__ = [
     "EnvSpec",
     "Environment",
     "EpisodeStatistics",
+    "GaussianTeam",
     "LastAction",
     "MatrixGame",
     "NoiseState",
     "Outcome",
     "PredatorPrey",
+    "SoftmaxChain",
     "TimeLimit",
     "TwoStepGame",
     "View",

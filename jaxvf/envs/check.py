@@ -97,7 +97,7 @@ def _check_types(env: Environment, spec: EnvSpec, key: Key[Array, ""], params: E
     view = jax.eval_shape(env.observe, state, params)
     if not isinstance(view, View):
         raise _BrokenError(f"observe must return a View, not {type(view).__name__}")
-    actions = jax.ShapeDtypeStruct((spec.n_agents,), jnp.int32)
+    actions = jax.eval_shape(lambda: random_actions(spec, key, jnp.ones((spec.n_agents, spec.n_actions), bool)))
     moved = jax.eval_shape(env.transition, key, state, actions, params)
     if not (isinstance(moved, tuple) and len(moved) == 2 and isinstance(moved[1], Outcome)):
         raise _BrokenError(f"transition must return (state, Outcome), not {type(moved).__name__}")
@@ -193,14 +193,20 @@ def _random_play(env: Environment, key: Key[Array, ""], params: EnvParams, steps
         states, length = carry
         act_key, step_keys, init_keys = _step_keys(key)
         view = observe(states, numbers)
-        actions = jax.random.categorical(act_key, jnp.where(view.avail, 0.0, jnp.finfo(jnp.float32).min))
-        moved, outcome = transition(step_keys, states, actions.astype(jnp.int32), numbers)
+        moved, outcome = transition(step_keys, states, random_actions(env.spec, act_key, view.avail), numbers)
         play = _examined(view, observe(moved, numbers), outcome, length + 1)
         states = where_done(outcome.done, init(init_keys, numbers), moved)
         return (states, jnp.where(outcome.done, 0, length + 1)), play
 
     start = init(jax.random.split(first_key, NUM_ENVS), numbers), jnp.zeros(NUM_ENVS, jnp.int32)
     return jax.lax.scan(step, start, jax.random.split(play_key, steps))[1]
+
+
+def random_actions(spec: EnvSpec, key: Key[Array, ""], avail: Bool[Array, "*b N A"]) -> Array:
+    """Uniformly random available actions [*b, N], or standard normal ones [*b, N, A] where they are continuous."""
+    if spec.continuous:
+        return jnp.where(avail, jax.random.normal(key, avail.shape), 0.0)
+    return jax.random.categorical(key, jnp.where(avail, 0.0, jnp.finfo(jnp.float32).min)).astype(jnp.int32)
 
 
 def _step_keys(key: Key[Array, ""]) -> tuple[Key[Array, ""], Key[Array, "B"], Key[Array, "B"]]:

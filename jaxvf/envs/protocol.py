@@ -28,7 +28,8 @@ class EnvSpec:
         name: as registered, e.g. "predator_prey".
         version: raised whenever rules or features change; results of different versions are not comparable.
         n_agents: N.
-        n_actions: A, the largest over agents; smaller action sets are masked.
+        n_actions: A, the largest over agents; smaller action sets are masked. Where actions are continuous, the length
+            of an action vector.
         obs_dim: O.
         state_dim: S.
         limit_max: most steps of an episode, T; `params.limit` may shorten it.
@@ -39,6 +40,7 @@ class EnvSpec:
             ever bootstrapped from the view behind the last step, and none is stored.
         payoff_game: True where every episode is one step whose reward is a function of the joint action alone.
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
+        continuous: True where actions are real vectors [N, A]; `View.avail` then marks the entries that an agent has.
         storage: dtype that holds observation and state without loss in replay: "float32", or "uint8" for 0/1 features.
     """
 
@@ -54,6 +56,7 @@ class EnvSpec:
     self_ending: bool = False
     payoff_game: bool = False
     one_hot_obs: bool = False
+    continuous: bool = False
     storage: str = "float32"
 
     @property

@@ -7,6 +7,7 @@ from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment
+from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain, random_team_game
 from jaxvf.envs.two_step_game import TwoStepGame
 from jaxvf.errors import InputError, unknown
 
@@ -16,6 +17,9 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
     "predator_prey": PredatorPrey,
     **{f"box_pushing/{size}": (lambda size=size: BoxPushing(size)) for size in (4, 6, 8, 10)},
     "box_pushing_classic": BoxPushingClassic,
+    "softmax_chain": SoftmaxChain,
+    "gaussian_team": GaussianTeam,
+    "random_team_game": lambda: random_team_game(3, 3),
 }
 
 

@@ -72,6 +72,11 @@ class ValueLearner:
         return 0
 
     @property
+    def on_policy(self) -> bool:
+        """It learns from replayed episodes."""
+        return False
+
+    @property
     def noisy_state(self) -> bool:
         """Whether noise takes the state's place in replay (duelmix.md, section 4)."""
         return False
@@ -116,8 +121,10 @@ class ValueLearner:
         """Parameters of the agent network for the shapes of `spec`, and the width of its features.
 
         Raises:
-            InputError: for a table over observations that are not one-hot.
+            InputError: for continuous actions, or a table over observations that are not one-hot.
         """
+        if spec.continuous:
+            raise InputError(f"{spec.name} has continuous actions; a value learner needs discrete ones")
         if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
             appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
             raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
