@@ -153,7 +153,7 @@ def update_shared_in_turn(
 
     def epoch(state: ActorState, _: None) -> tuple[ActorState, Facts]:
         start = state, jnp.zeros_like(samples.log_prob[..., 0])
-        (state, _), facts = jax.lax.scan(turn, start, (order, jnp.arange(agents)))
+        (state, _weight), facts = jax.lax.scan(turn, start, (order, jnp.arange(agents)))
         return state, facts
 
     after: Any = jax.lax.scan(epoch, state, None, length=config.actor_epochs)
