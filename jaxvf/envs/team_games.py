@@ -29,9 +29,8 @@ def _at_least(name: str, value: int, low: int) -> None:
 class SoftmaxChainParams:
     """The numbers of a chain."""
 
-    best: float = traced(1.0, "reward of a link whose two agents both play action 0")
-    agreed: float = traced(0.8, "reward of a link whose two agents play the same other action")
-    noise: float = traced(1.0, "standard deviation of the noise on the team reward", low=0)
+    decline: float = traced(0.2, "by how much agreeing on an action is worth less than on the one before it")
+    noise: float = traced(0.02, "standard deviation of the noise on the team reward", low=0)
 
 
 class ChainState(NamedTuple):
@@ -46,8 +45,8 @@ class SoftmaxChain(OneStepGame):
 
     - Observation and state: the constant 1.
     - Actions: all, always available.
-    - Reward: the mean over neighbouring pairs of `best` where both play 0, `agreed` where both play the same other
-      action, else 0; plus normal noise.
+    - Reward: the mean over neighbouring pairs of 1 - a · `decline` where both play action a, else 0; plus normal noise.
+      So the optimum is 1, and agreeing on another action is an equilibrium too.
     - Ends: after the one step, as a termination.
     - Metric: `agreement`, the share of pairs that play the same action.
     """
@@ -85,7 +84,7 @@ class SoftmaxChain(OneStepGame):
         self, key: Key[Array, ""], state: ChainState, actions: Int[Array, "N"], params: SoftmaxChainParams
     ) -> tuple[ChainState, Outcome]:
         same = actions[1:] == actions[:-1]
-        links = jnp.where(same, jnp.where(actions[1:] == 0, params.best, params.agreed), 0.0)
+        links = jnp.where(same, self._worth(params)[actions[1:]], 0.0)
         reward = links.mean() + params.noise * jax.random.normal(key)
         return ChainState(state.t + 1), _ended(self.n_agents, reward, {"agreement": same.mean(dtype=jnp.float32)})
 
@@ -98,8 +97,10 @@ class SoftmaxChain(OneStepGame):
     def expected_reward(
         self, policy: Float[Array, "N A"], state: ChainState, params: SoftmaxChainParams
     ) -> Float[Array, ""]:
-        payoff = jnp.full(self.n_actions, params.agreed).at[0].set(params.best)
-        return jnp.mean(jnp.sum(policy[1:] * policy[:-1] * payoff, axis=-1))
+        return jnp.mean(jnp.sum(policy[1:] * policy[:-1] * self._worth(params), axis=-1))
+
+    def _worth(self, params: SoftmaxChainParams) -> Float[Array, "A"]:
+        return 1.0 - params.decline * jnp.arange(self.n_actions)
 
 
 @hyperparameters
