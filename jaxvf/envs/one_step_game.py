@@ -31,7 +31,8 @@ class OneStepGame(Environment):
 def nash_gap(game: OneStepGame, probs: Float[Array, "N A"], state: EnvState, params: EnvParams) -> Float[Array, ""]:
     """The most that one agent could gain by changing its policy alone; 0 at a Nash equilibrium.
 
-    Expected reward is linear in each agent's probabilities, so its gradient holds the agent's value of every action.
+    Expected reward is affine in each agent's probabilities, so its gradient holds the agent's value of every action, up
+    to what does not depend on the agent.
     """
-    value, action_values = jax.value_and_grad(game.expected_reward)(probs, state, params)
-    return jnp.max(action_values) - value
+    action_values = jax.grad(game.expected_reward)(probs, state, params)
+    return jnp.max(action_values.max(axis=-1) - (probs * action_values).sum(axis=-1))

@@ -41,8 +41,9 @@ def turn_facts(
     alive = jnp.broadcast_to(alive, log_weight.shape)
     capped = jnp.minimum(log_weight, HIGHEST_LOG_WEIGHT)
     weight = jnp.exp(capped)
+    used = jnp.minimum(preceding_weight(log_weight, *bounds), jnp.exp(HIGHEST_LOG_WEIGHT))
     return {
-        "variance": unbiased_variance(preceding_weight(capped, *bounds) * advantage, alive),
+        "variance": unbiased_variance(used * advantage, alive),
         "variance_is": unbiased_variance(weight * advantage, alive),
         "variance_clip1": unbiased_variance(jnp.minimum(weight, 1.0) * advantage, alive),
         "weight_mean": masked_mean(weight, alive),

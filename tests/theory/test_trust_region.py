@@ -44,7 +44,7 @@ def test_two_agents_by_hand():
 
 
 def test_state_heterogeneity_makes_the_second_moment_infinite():
-    """S3: with KL exponential over states, E[w_m²] = 1 / (1 - 2 (m - 1) d), here by quadrature at m - 1 = 4, d = 0.05."""
+    """S3: with KL exponential over states, E[w_m²] = 1 / (1 - 2 (m - 1) d), by quadrature at m - 1 = 4, d = 0.05."""
     mean_kl, before = 0.05, 4
     kl = np.linspace(0, 60 * mean_kl, 400_001)
     density = np.exp(-kl / mean_kl) / mean_kl

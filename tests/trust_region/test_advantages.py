@@ -49,7 +49,7 @@ def test_a_trace_per_step_weighs_later_errors():
 
 
 def test_normalization_is_over_the_living():
-    """Per agent: each agent's own mean and std; jointly: one of both over all living samples. Division by std + 1e-5."""
+    """Per agent: each agent's own mean and std; jointly: one of both over all living samples; divided by std + 1e-5."""
     advantage = jnp.array([[[1.0, 10.0]], [[3.0, 20.0]], [[100.0, 60.0]]])
     alive = jnp.array([[[True, True]], [[True, True]], [[False, True]]])
     own = normalize(advantage, alive, "per_agent")
