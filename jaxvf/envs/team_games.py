@@ -52,7 +52,7 @@ class SoftmaxChain(OneStepGame):
     """
 
     n_agents: int = 8
-    n_actions: int = 5
+    n_actions: int = 3
 
     def __post_init__(self) -> None:
         _at_least("n_agents", self.n_agents, 2)

@@ -122,7 +122,7 @@ class Count(Environment):
 
 @pytest.mark.parametrize(("ends", "expected"), [("terminated", 1 - 0.3), ("truncated", 1 + 0.5 * 0.9 - 0.3)])
 def test_what_lies_behind_the_last_step(ends, expected):
-    """V of step t is w_t of a linear critic: a cut-off third step bootstraps from w_3, not from the next episode's w_0."""
+    """V of step t is w_t of a linear critic: a cut-off third step bootstraps from w_3, not from w_0."""
     env = Count(ends)
     algorithm = dataclasses.replace(SMALL, critic=Table(), rollout_length=4, td_lambda=0.0, discount=0.5)
     program = program_of(algorithm, env)
@@ -134,9 +134,7 @@ def test_what_lies_behind_the_last_step(ends, expected):
     )
     estimates = algorithm.estimate(learner, collected)
     np.testing.assert_allclose(estimates.advantage[2, :, 0], expected, rtol=1e-6)
-    np.testing.assert_allclose(
-        estimates.advantage[3, :, 0], 1 + 0.5 * 0.2 - 5, rtol=1e-6
-    )  # goes on in the next segment
+    np.testing.assert_allclose(estimates.advantage[3, :, 0], 1 + 0.5 * 0.2 - 5, rtol=1e-6)  # cut by the segment
     np.testing.assert_array_equal(collected.started[:, 0], [True, False, False, True])
     assert sums["episodes"] == 4 and sums["episode_return"] == 12 and sums["episode_length"] == 12
     assert not stage.started.any()

@@ -19,13 +19,13 @@ from jaxvf.value.learner import Progress
 
 QUICK = {"xla_backend_optimization_level": 0}  # compile time is most of these tests' time
 PROGRESS = Progress(jnp.int32(0), jnp.int32(0))
-T, B, A, O = 4, 6, 3, 2
+T, B, A, OBS = 4, 6, 3, 2
 SMALL = {"actor": Table(), "critic": FeedForward(hidden=4, layers=1, layer_norm=False), "num_envs": B,
          "rollout_length": T, "actor_epochs": 2, "critic_epochs": 1, "learning_rate": 0.05}  # fmt: skip
 
 
 def spec(agents, continuous=False):
-    return EnvSpec("random", 1, agents, A, O, O, T, one_hot_obs=True, continuous=continuous)
+    return EnvSpec("random", 1, agents, A, OBS, OBS, T, one_hot_obs=True, continuous=continuous)
 
 
 def learner(**fields):
@@ -35,9 +35,9 @@ def learner(**fields):
 @functools.partial(jax.jit, static_argnums=1, compiler_options=QUICK)
 def acted(learner, sizes, params, seed):
     """A segment of random observations in which the actors of `params` acted, [T, B, N]; the last agent is dead."""
-    agents, continuous = sizes
+    agents, _ = sizes
     keys = jax.random.split(seed, 6)
-    obs = jax.nn.one_hot(jax.random.randint(keys[0], (T, B, agents), 0, O), O)
+    obs = jax.nn.one_hot(jax.random.randint(keys[0], (T, B, agents), 0, OBS), OBS)
     avail = jnp.ones((T, B, agents, A), bool).at[0, :, 0, 2].set(False)
     started = jnp.zeros((T, B), bool).at[0].set(True).at[2, 1].set(True)
     carry = jax.random.normal(keys[1], learner.initial_carry((B, agents)).shape)
@@ -98,7 +98,7 @@ def test_ratios_are_one_at_the_first_minibatch(actor, continuous, normals):
 
 
 def test_one_agent_makes_clip_happo_ppo_and_happo():
-    """n = 1: nothing precedes, so every weight rule is the same update; the joint update is the same PPO."""
+    """With one agent nothing precedes, so every weight rule is the same update; the joint update is the same PPO."""
     reference = trained(learner(weight_low=1.0, weight_high=1.0, updates="joint"), agents=1)
     for rule in ("is", "clip1", "two_sided"):
         low, high = weight_bounds(rule)
@@ -108,7 +108,7 @@ def test_one_agent_makes_clip_happo_ppo_and_happo():
 
 
 def test_one_agent_makes_clip_hatrpo_trpo():
-    """n = 1: one natural-gradient step, accepted, whose KL is below the radius, whatever the weight rule."""
+    """With one agent: one natural-gradient step, accepted, whose KL is below the radius, whatever the weight rule."""
     states = [trained(learner(step="natural", weight_high=high), agents=1) for high in (1e38, 1.0)]
     close(states[0][1], states[1][1], rtol=0, atol=0)
     facts = states[0][2]
