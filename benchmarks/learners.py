@@ -37,7 +37,7 @@ WRITTEN_OUT = (2, 3)  # episode lengths at which every loop over time is unrolle
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """A row per place and learner; ratios are to QMIX's row of the same place. `quick` is the matrix game alone."""
-    names = tuple(dict.fromkeys([REFERENCE, *ALGORITHMS]))
+    names = tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if not make(name).on_policy]]))
     rows = [row for place in list(PLACES)[: 1 if quick else None] for row in measure(place, names)]
     return {"machine": throughput.machine(), "rounds": ROUNDS, "rows": rows}
 

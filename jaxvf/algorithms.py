@@ -10,6 +10,7 @@ from typing import Any
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import validated
 from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QmixMixer, QplexMixer, VdnMixer
+from jaxvf.trust_region import TrustRegion, weight_bounds
 from jaxvf.value import Mrvf, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
 
 # The settings of POW's release and of the port of weighted QMIX that it compares with (pow.md, 6; wqmix_resq.md, 4).
@@ -47,6 +48,25 @@ def _non_monotonic(novelty: str) -> QLearning:
     return QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", novelty=novelty, **settings)
 
 
+def _trust_region(weight: str, **fields: Any) -> TrustRegion:
+    """A weight rule, and what else differs from HAPPO (low_variance_trust_region.md, section 3)."""
+    low, high = weight_bounds(weight)
+    return TrustRegion(weight_low=low, weight_high=high, **fields)
+
+
+def _a2po() -> TrustRegion:
+    """A2PO (low_variance_trust_region.md, section 3), with the λ of its Ant tasks and a critic for every agent."""
+    return _trust_region(
+        "two_sided",
+        weight_place="inside",
+        clip_schedule="by_position",
+        order="semi_greedy",
+        trace="off_policy",
+        critic_inputs="state_per_agent",
+        td_lambda=0.93,
+    )
+
+
 ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
         "iql": lambda: QLearning(mixer=NoMixer()),
@@ -70,6 +90,18 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
         "pow_qmix": lambda: _pow(QmixMixer()),
         "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
         "mrvf": lambda: Mrvf(optimizer="adam"),  # as its prototype (mrvf.md, 4)
+        "ippo": lambda: _trust_region("none", updates="joint", critic_inputs="observation"),
+        "mappo": lambda: _trust_region(
+            "none", updates="joint", parameters="shared", agent_id=True, normalization="joint"
+        ),
+        "happo": lambda: _trust_region("is"),
+        "clip_happo": lambda: _trust_region("clip1"),
+        "unweighted_happo": lambda: _trust_region("none"),
+        "hatrpo": lambda: _trust_region("is", step="natural"),
+        "clip_hatrpo": lambda: _trust_region("clip1", step="natural"),
+        "unweighted_hatrpo": lambda: _trust_region("none", step="natural"),
+        "coppo": lambda: _trust_region("two_sided", updates="joint", weight_place="inside"),
+        "a2po": _a2po,
     }
 )
 
@@ -92,11 +124,24 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "pow_qmix": "QMIX fitted only to joint actions recognized as potentially optimal",
         "pow_qplex": "QPLEX fitted only to joint actions recognized as potentially optimal",
         "mrvf": "rounds of factorization, each fitting the gains over the greedy action of the one before",
+        "ippo": "independent PPO: every agent with a value of its own observation",
+        "mappo": "PPO with one network for all agents and a central value",
+        "happo": "PPO, one agent after another, weighted by the ratios of those before it",
+        "clip_happo": "HAPPO with that weight at most 1",
+        "unweighted_happo": "HAPPO without that weight: the control",
+        "hatrpo": "natural-gradient steps, one agent after another, weighted by the ratios of those before it",
+        "clip_hatrpo": "HATRPO with that weight at most 1",
+        "unweighted_hatrpo": "HATRPO without that weight: the control",
+        "coppo": "PPO of all agents at once on the product of an agent's ratio and those of all others, near 1",
+        "a2po": "PPO, one agent after another, the preceding ratios near 1 inside the clip, advantages re-estimated",
     }
 )
 
-# The static fields in which registered algorithms of one class differ, beside the mixer's class.
-TELLING = ("weighting", "novelty", "mixer.monotonic", "mixer.transformation")
+# The fields in which registered algorithms of one class differ, beside the mixer's class.
+TELLING = (
+    "weighting", "novelty", "mixer.monotonic", "mixer.transformation",
+    "updates", "step", "parameters", "critic_inputs", "weight_place", "trace", "weight_low", "weight_high",
+)  # fmt: skip
 
 
 def make(name: Any) -> Any:

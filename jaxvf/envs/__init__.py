@@ -13,6 +13,7 @@ from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.envs.registry import ENVIRONMENTS, make
+from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain
 from jaxvf.envs.two_step_game import TwoStepGame
 from jaxvf.envs.wrappers import AgentId, EpisodeStatistics, LastAction, NoiseState, TimeLimit
 
@@ -31,12 +32,14 @@ __all__ = [
     "Environment",
     "EpisodeStatistics",
     "FromJaxMARL",
+    "GaussianTeam",
     "LastAction",
     "MatrixGame",
     "NoiseState",
     "Outcome",
     "PredatorPrey",
     "Smax",
+    "SoftmaxChain",
     "TimeLimit",
     "ToJaxMARL",
     "TwoStepGame",

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import scenes
+from jaxvf.envs.one_step_game import OneStepGame
 from jaxvf.envs.pictures import Scene
-from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
+from jaxvf.envs.protocol import EnvSpec, Outcome, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
 
@@ -39,7 +40,7 @@ class MatrixGameState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
-class MatrixGame(Environment):
+class MatrixGame(OneStepGame):
     """A one-step team game: every agent picks an action, all receive the payoff of the joint action.
 
     - Observation and state: the step count one-hot, (1, 0) before the step and (0, 1) after it (POW's release).
@@ -115,6 +116,14 @@ class MatrixGame(Environment):
             avail=jnp.ones((self.n_agents, self.n_actions), bool),
             alive=jnp.ones(self.n_agents, bool),
         )
+
+    def expected_reward(
+        self, policy: Float[Array, "N A"], state: MatrixGameState, params: MatrixGameParams
+    ) -> Float[Array, ""]:
+        value = params.payoff
+        for probs in policy:
+            value = jnp.tensordot(probs, value, axes=1)
+        return value
 
     def picture(
         self, state: MatrixGameState, params: MatrixGameParams, actions: Int[np.ndarray, "N"] | None = None

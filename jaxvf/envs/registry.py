@@ -10,6 +10,7 @@ from jaxvf.envs.jaxmarl_names import PREFIX
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment
+from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain, random_team_game
 from jaxvf.envs.two_step_game import TwoStepGame
 from jaxvf.errors import InputError, unknown
 
@@ -21,6 +22,9 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
     "box_pushing_classic": BoxPushingClassic,
     **{f"combat/{name}": (lambda name=name: Combat(name)) for name in MAPS},
     **{f"smax/{name}": (lambda name=name: Smax(name)) for name in SCENARIOS},
+    "softmax_chain": SoftmaxChain,
+    "gaussian_team": GaussianTeam,
+    "random_team_game": lambda: random_team_game(3, 3),
 }
 
 

@@ -131,7 +131,7 @@ class Remembering(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class LastAction(Wrapper):
-    """Appends the agent's previous action, one-hot, to its observation; zeros at the first step of an episode."""
+    """Appends the agent's previous action (one-hot where discrete) to its observation; zeros at the first step."""
 
     @property
     def spec(self) -> EnvSpec:
@@ -153,7 +153,9 @@ class LastAction(Wrapper):
         self, key: Key[Array, ""], state: Remembering, actions: Int[Array, "N"], params: EnvParams
     ) -> tuple[Remembering, Outcome]:
         inner, outcome = self.env.transition(key, state.inner, actions, params)
-        return Remembering(inner, jax.nn.one_hot(actions, self.env.spec.n_actions)), outcome
+        spec = self.env.spec
+        last = actions if spec.continuous else jax.nn.one_hot(actions, spec.n_actions)
+        return Remembering(inner, last), outcome
 
     def observe(self, state: Remembering, params: EnvParams) -> View:
         view = self.env.observe(state.inner, params)

@@ -45,19 +45,22 @@ class GRU(nn.Module):
         recurrent_bias = self.param("recurrent_bias", bias_init, (gates,))
 
         def step(hidden: Array, from_input: Array) -> tuple[Array, Array]:
-            hidden = _gates(from_input, project(hidden, recurrent_kernel) + recurrent_bias, hidden)
+            hidden = gated_update(from_input, project(hidden, recurrent_kernel) + recurrent_bias, hidden)
             return hidden, hidden
 
         from_input = project(x, kernel) + bias
         if hidden is None:
-            first = _gates(from_input[0], recurrent_bias, jnp.zeros(()))
+            first = gated_update(from_input[0], recurrent_bias, jnp.zeros(()))
             last, later = _scan(step, first, from_input[1:])
             return jnp.concatenate([first[None], later]), last
         last, states = _scan(step, hidden, from_input)
         return states, last
 
 
-def _gates(from_input: Array, from_hidden: Array, hidden: Array) -> Array:
+def gated_update(
+    from_input: Float[Array, "*b 3*H"], from_hidden: Float[Array, "*b 3*H"], hidden: Float[Array, "*b H"]
+) -> Float[Array, "*b H"]:
+    """The state after a frame, from the input's and the state's shares of its three gates."""
     input_r, input_z, input_n = jnp.split(from_input, 3, axis=-1)
     hidden_r, hidden_z, hidden_n = jnp.split(from_hidden, 3, axis=-1)
     reset, update = jax.nn.sigmoid(input_r + hidden_r), jax.nn.sigmoid(input_z + hidden_z)

@@ -34,3 +34,13 @@ def load_tree(path: str | Path, like: Any) -> Any:
     if [leaf.shape for leaf in leaves] != [leaf.shape for leaf in jax.tree.leaves(like)]:
         raise InputError(f"{path} holds parameters of other shapes than its configuration")
     return jax.tree.unflatten(structure, leaves)
+
+
+def per_run(metrics: dict[str, Any], runs: int) -> dict[str, np.ndarray]:
+    """Metrics of the first `runs` runs; one that is a vector of each run becomes several, `name/0`, `name/1`, ..."""
+    found: dict[str, np.ndarray] = {}
+    for name, values in metrics.items():
+        values = np.asarray(values)[:runs]
+        entries = {name: values} if values.ndim == 1 else {f"{name}/{at}": each for at, each in enumerate(values.T)}
+        found |= entries
+    return found

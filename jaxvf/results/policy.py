@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from jaxvf.envs.protocol import Environment, EnvParams, View
 from jaxvf.errors import InputError
@@ -46,10 +46,8 @@ class Policy:
         hidden = self.algorithm.initial_carry((1, spec.n_agents))
         return Memory(hidden, jnp.zeros((spec.n_agents, spec.n_actions)))
 
-    def act(
-        self, obs: Float[Array, "N O"], avail: Bool[Array, "N A"], memory: Memory
-    ) -> tuple[Int[Array, "N"], Memory]:
-        """Every agent's best available action; pure, so it may be compiled and mapped."""
+    def act(self, obs: Float[Array, "N O"], avail: Bool[Array, "N A"], memory: Memory) -> tuple[Array, Memory]:
+        """Every agent's best available action, [N], or [N, A] where continuous; pure, so that it can be compiled."""
         spec = self.env.spec
         parts = [jnp.asarray(obs)]
         if self.algorithm.last_action:
@@ -60,7 +58,8 @@ class Policy:
         whole = jnp.concatenate(parts, axis=-1)
         view = View(whole[None], jnp.zeros((1, spec.state_dim)), jnp.asarray(avail)[None], everyone)
         actions, hidden = self.algorithm.greedy(self.params, memory.hidden, view)
-        return actions[0], Memory(hidden, jax.nn.one_hot(actions[0], spec.n_actions))
+        last = actions[0] if spec.continuous else jax.nn.one_hot(actions[0], spec.n_actions)
+        return actions[0], Memory(hidden, last)
 
     def save(self, path: str | Path) -> None:
         """Write the policy to a directory: `policy.json` (environment, algorithm) and `params.npz`."""

@@ -14,10 +14,7 @@ from jaxvf.errors import InputError
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import devices
 from jaxvf.sweeps.space import Run
-from jaxvf.training import Clock, Program, for_algorithm, make_pace
-
-# Forward and backward passes hold about this many copies of a sampled batch (inputs, activations, their gradients).
-BATCH_COPIES = 4
+from jaxvf.training import Clock, OnPolicyProgram, Program, make_program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Group:
     """
 
     runs: tuple[Run, ...]
-    program: Program
+    program: Program | OnPolicyProgram
     segments: int
     bytes_per_run: int
     chunk: int
@@ -134,10 +131,14 @@ def make_plan(
         raise InputError(f"the stored plan has {len(chunk)} groups, this version of jaxvf makes {len(grouped)}")
     groups = []
     for index, members in enumerate(grouped.values()):
-        env = for_algorithm(members[0].env, members[0].algorithm)
-        pace = make_pace(members[0].algorithm, env.spec)
-        iterations = max(1, min(round(test_interval / pace.steps), math.ceil(env_steps / pace.steps)))
-        program = Program(env, pace, iterations, test_episodes, root)
+        program = make_program(
+            members[0].env,
+            members[0].algorithm,
+            env_steps=env_steps,
+            test_interval=test_interval,
+            test_episodes=test_episodes,
+            root=root,
+        )
         needed = predict_bytes(program, members[0])
         groups.append(
             Group(
@@ -151,14 +152,13 @@ def make_plan(
     return Plan(tuple(groups))
 
 
-def predict_bytes(program: Program, run: Run) -> int:
-    """Predicted bytes of one run: its state, a second copy of what it learned, and the batch several times over."""
+def predict_bytes(program: Program | OnPolicyProgram, run: Run) -> int:
+    """Predicted bytes of one run: its state, what it learned once more, and what it learns from several times over."""
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *np.shape(leaf)), np.asarray(leaf).dtype), run.env_params)
     algorithm = jax.tree.map(lambda _: jax.ShapeDtypeStruct((1,), jnp.float32), run.algorithm)
     state = jax.eval_shape(program.init, algorithm, one, jax.ShapeDtypeStruct((1,), jnp.int32))
-    episode_bytes = _bytes(state.replay) / program.pace.capacity
-    batch = episode_bytes * run.algorithm.batch_size * BATCH_COPIES
-    return int(_bytes(state) + _bytes(state.learner) + batch)
+    transient: Any = program.transient_bytes  # of its own kind of state
+    return _bytes(state) + _bytes(state.learner) + transient(algorithm, one, state)
 
 
 def start_clock(group: Group) -> Clock:

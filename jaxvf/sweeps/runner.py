@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jaxvf.errors import InputError
-from jaxvf.results.arrays import load_tree, save_tree
+from jaxvf.results.arrays import load_tree, per_run, save_tree
 from jaxvf.results.policy import params_shapes
 from jaxvf.results.statistics import iqm
 from jaxvf.results.store import RunDirectory
@@ -119,7 +119,7 @@ class Runner:
         unsaved_from, save_seconds = done, 0.0
         while done < group.segments:
             state, clock, metrics = executable.segment(state, algorithm, env_params, clock)
-            history.append({key: np.asarray(value)[: len(chunk)] for key, value in metrics.items()})
+            history.append(per_run(metrics, len(chunk)))
             done += 1
             self._report(group, chunk, done, history[-1])
             now = time.monotonic()

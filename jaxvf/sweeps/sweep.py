@@ -111,8 +111,8 @@ class Sweep:
             directory.create(to_json(self))
         return _execute(plan, directory, progress=progress, wandb=wandb)
 
-    def run_or_resume(self, out: str | Path, *, progress: str = "auto") -> Result:
-        """Train all runs into `out`, or go on where an earlier call for this very sweep stopped.
+    def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
+        """Train all runs into `out`, or go on where an earlier call for this very sweep stopped, with its `chunk`.
 
         Raises:
             InputError: if `out` holds another sweep, or anything else.
@@ -120,7 +120,7 @@ class Sweep:
         described = Path(out) / "run.json"
         if described.is_file() and RunDirectory(out).read_json().get("config") == to_json(self):
             return resume(out, progress=progress)
-        return self.run(out, progress=progress)
+        return self.run(out, chunk=chunk, progress=progress)
 
 
 def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None) -> Result:

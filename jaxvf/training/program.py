@@ -6,6 +6,7 @@ segment:  lax.scan over iterations
 """
 
 import dataclasses
+import math
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from jaxvf.value.learner import Progress
 from jaxvf.value.replay import Episodes
 
 Metrics = dict[str, Float[Array, "R"]]
+# Forward and backward passes hold about this many copies of a sampled batch (inputs, activations, their gradients).
+BATCH_COPIES = 4
 
 
 class RunState(NamedTuple):
@@ -97,12 +100,17 @@ class Program:
         updates = clock.updates - updates_before
         collected = {name: values.mean(axis=0) for name, values in collected.items()}
         learned = {name: jnp.where(updates > 0, sums.sum(axis=0) / updates, jnp.nan) for name, sums in learned.items()}
-        runs = _freeze_diverged(runs, before, learned, updates)
+        runs = freeze_diverged(runs, before, learned, updates)
         tested = jax.vmap(self._evaluate, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
         metrics = {**collected, **learned, **tested, "steps_taken": runs.env_steps.astype(jnp.float32)}
         # What a frozen run goes on to do is no result.
         metrics = {name: jnp.where(runs.diverged, jnp.nan, values) for name, values in metrics.items()}
         return runs, clock, metrics
+
+    def transient_bytes(self, algorithm: Any, env_params: EnvParams, state: RunState) -> int:
+        """Predicted bytes of what an update holds beside the state of runs whose shapes are given."""
+        stored = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.replay))
+        return int(BATCH_COPIES * stored / self.pace.capacity * algorithm.batch_size)
 
     def _init_run(self, algorithm: Any, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
@@ -209,7 +217,7 @@ def make_pace(algorithm: Any, spec: EnvSpec) -> Pace:
     )
 
 
-def _freeze_diverged(runs: RunState, before: Any, learned: Metrics, updates: Int[Array, ""]) -> RunState:
+def freeze_diverged(runs: Any, before: Any, learned: dict[str, Array], updates: Int[Array, ""]) -> Any:
     """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
 
     Once a segment and not once an update: what is not finite stays so, and testing every update would read all

@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxvf.envs.protocol import Environment, EnvParams, View, where_done
 from jaxvf.value.replay import Episodes
 
-# (carry, view, key) -> actions [B or 1, N], carry
-Policy = Callable[[Any, View, Key[Array, ""]], tuple[Int[Array, "B N"], Any]]
+# (carry, view, key) -> actions [B or 1, N], or [B or 1, N, A] where they are continuous; carry
+Policy = Callable[[Any, View, Key[Array, ""]], tuple[Array, Any]]
 
 
 class EpisodeTotals(NamedTuple):
@@ -66,7 +66,7 @@ def rollout(
         act_key, env_key = jax.random.split(jax.random.fold_in(step_key, t))
         view = env.observe_batch(stage.states, params)
         actions, carry = policy(stage.carry, view, act_key)
-        actions = jnp.broadcast_to(actions, (num_envs, spec.n_agents))
+        actions = jnp.broadcast_to(actions, (num_envs, *actions.shape[1:]))
         moved, outcome = env.transition_batch(env_key, stage.states, actions, params)
         filled = ~stage.done
         reward = jnp.where(filled, outcome.reward.mean(axis=-1), 0.0)

@@ -72,6 +72,11 @@ class ValueLearner:
         return 0
 
     @property
+    def on_policy(self) -> bool:
+        """It learns from replayed episodes."""
+        return False
+
+    @property
     def noisy_state(self) -> bool:
         """Whether noise takes the state's place in replay (duelmix.md, section 4)."""
         return False

@@ -22,6 +22,7 @@ from jaxvf.envs import (
     check_env,
     make,
 )
+from jaxvf.envs.check import random_actions
 from jaxvf.envs.protocol import cut_at_limit
 from jaxvf.errors import InputError
 
@@ -56,8 +57,8 @@ def random_play(env, key, params):
     def step(carry, key):
         states, view = carry
         act_key, step_key = jax.random.split(key)
-        logits = jnp.broadcast_to(jnp.where(view.avail, 0.0, -1e9), (ENVS, *view.avail.shape[1:]))
-        actions = jax.random.categorical(act_key, logits)
+        avail = jnp.broadcast_to(view.avail, (ENVS, *view.avail.shape[1:]))
+        actions = random_actions(env.spec, act_key, avail)
         states, outcome, view, _ = stepper.step(step_key, states, actions, params)
         reset_key = jax.random.split(step_key)[1]
         fresh = stepper.env.observe_batch(stepper.env.init_batch(reset_key, params, ENVS), params)

@@ -10,7 +10,7 @@ from jaxvf.errors import InputError
 from jaxvf.mixers import VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.sweeps import Sweep, devices
-from jaxvf.sweeps.plan import BATCH_COPIES
+from jaxvf.training.program import BATCH_COPIES
 from jaxvf.value import QLearning
 
 SMALL = QLearning(

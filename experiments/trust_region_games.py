@@ -1,0 +1,230 @@
+"""Where does the weight of preceding agents hurt? Chain and Gaussian team: every rule x agents x batch x step size.
+
+low_variance_trust_region.md, 7.4, 7.5 and 7.7. Agents are updated one after another; the weight rule is a number of
+each run, so all rules, step sizes and seeds of a game with as many agents and samples are one program. Printed beside
+the specification's own numbers, of a prototype: it leaves the chain's payoffs and noise, and the team's target, open.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import jaxvf
+from jaxvf.envs import GaussianTeam, SoftmaxChain
+from jaxvf.results import Result, plots, report
+from jaxvf.results.statistics import mean_interval
+from jaxvf.trust_region import FeedForward, Table, TrustRegion, weight_bounds
+
+RULES = {
+    "is": weight_bounds("is"),
+    "clip": weight_bounds("clip1"),
+    "none": weight_bounds("none"),
+    "max 5": weight_bounds("max_c", bound=5.0),
+    "max 2": weight_bounds("max_c", bound=2.0),
+    "max 1.2": weight_bounds("max_c", bound=1.2),
+    "two-sided": weight_bounds("two_sided", band=0.1),
+}
+BASIC = ("is", "clip", "none")
+SEEDS, QUICK_SEEDS = 16, 3
+EARLY = 20  # iterations whose variance counts on the chain (7.4)
+INTERVAL = 10  # iterations between evaluations
+
+# The prototype clips no gradients, and its values are exact.
+PLAIN: dict[str, Any] = {"baseline": "exact", "rollout_length": 1, "max_grad_norm": 1e6, "actor_epochs": 5}
+# On a CPU few runs at once: the samples of more do not stay in its cache.
+CHUNK = {"chain": 16, "team": 4}
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """One program: a game of so many agents, and what varies between its runs.
+
+    Attributes:
+        game: "chain" or "team".
+        step: "clip" (PPO epochs; sizes are learning rates) or "natural" (sizes are KL radii).
+        agents: n.
+        batch: B, samples in an iteration.
+        sizes: step sizes.
+        rules: names of `RULES`.
+        iterations: of a run.
+    """
+
+    game: str
+    step: str
+    agents: int
+    batch: int
+    sizes: tuple[float, ...]
+    rules: tuple[str, ...] = BASIC
+    iterations: int = 100
+
+    @property
+    def name(self) -> str:
+        """Directory of its runs."""
+        return f"{self.game}-{self.step}-n{self.agents}-b{self.batch}"
+
+    def algorithm(self) -> TrustRegion:
+        """The learner of this game, all but what its sweep sets."""
+        if self.game == "chain":
+            return TrustRegion(actor=Table(), step=self.step, num_envs=self.batch, clip=0.2, **PLAIN)
+        actor = FeedForward(hidden=32, activation="tanh", layer_norm=False)  # 1250 parameters with ξ, as in 7.8
+        return TrustRegion(actor=actor, step=self.step, num_envs=self.batch, clip=0.1, **PLAIN)
+
+    def sweep(self, seeds: int, iterations: int) -> jaxvf.Sweep:
+        """All rules x sizes x seeds."""
+        size = "learning_rate" if self.step == "clip" else "kl_radius"
+        grid: dict[str, Any] = {"weight_low,weight_high": [RULES[rule] for rule in self.rules], size: self.sizes}
+        return jaxvf.Sweep(
+            env=SoftmaxChain(self.agents) if self.game == "chain" else GaussianTeam(self.agents),
+            algorithms=self.algorithm(),
+            grid=grid,
+            seeds=seeds,
+            env_steps=iterations * self.batch,
+            test_interval=min(INTERVAL, iterations) * self.batch,
+            test_episodes=1 if self.game == "chain" else 2048,  # contexts over which the exact score is averaged
+        )
+
+
+STUDIES = (
+    *(Study("chain", "clip", agents, 400, (0.05,)) for agents in (4, 8, 16, 32, 64)),
+    Study("chain", "clip", 64, 1600, (0.05,)),
+    Study("chain", "natural", 64, 400, (0.001, 0.005, 0.02), iterations=60),
+    *(Study("team", "clip", agents, 250, (5e-4, 2e-3, 5e-3), tuple(RULES)) for agents in (4, 16, 32)),
+    *(Study("team", "natural", agents, 250, (0.001, 0.01, 0.05), iterations=60) for agents in (4, 16)),
+)
+QUICK_STUDIES = (
+    Study("chain", "clip", 16, 50, (0.05,)),
+    Study("team", "natural", 4, 250, (0.05,), iterations=40),
+)
+
+# Scores of 7.4, 7.5 and 7.7 by (game, step, agents, batch, size); in the order of the rules named.
+EXPECTED: dict[tuple[str, str, int, int, float], dict[str, float]] = {
+    ("chain", "clip", 4, 400, 0.05): {"is": 0.987, "clip": 0.975, "none": 0.975},
+    ("chain", "clip", 8, 400, 0.05): {"is": 0.987, "clip": 0.991, "none": 0.989},
+    ("chain", "clip", 16, 400, 0.05): {"is": 0.972, "clip": 0.983, "none": 0.983},
+    ("chain", "clip", 32, 400, 0.05): {"is": 0.980, "clip": 0.991, "none": 0.986},
+    ("chain", "clip", 64, 400, 0.05): {"is": 0.667, "clip": 0.983, "none": 0.981},
+    ("chain", "clip", 64, 1600, 0.05): {"is": 0.918, "clip": 0.996, "none": 0.999},
+    ("chain", "natural", 64, 400, 0.001): {"is": 0.847, "clip": 0.855, "none": 0.848},
+    ("chain", "natural", 64, 400, 0.005): {"is": 0.969, "clip": 0.982, "none": 0.987},
+    ("chain", "natural", 64, 400, 0.02): {"is": 0.880, "clip": 0.979, "none": 0.973},
+    ("team", "clip", 4, 250, 5e-4): {"is": -0.1521, "clip": -0.1522, "none": -0.1530},
+    ("team", "clip", 4, 250, 5e-3): {"is": -0.0195, "clip": -0.0178, "none": -0.0224},
+    ("team", "clip", 16, 250, 5e-4): {"is": -0.1684, "clip": -0.1682, "none": -0.1691},
+    ("team", "clip", 16, 250, 2e-3): {"is": -0.1173, "clip": -0.1126, "none": -0.1241},
+    ("team", "clip", 16, 250, 5e-3): {
+        "is": -0.0738, "clip": -0.0436, "none": -0.0865,
+        "max 5": -0.0359, "max 2": -0.0335, "max 1.2": -0.0383, "two-sided": -0.0738,
+    },
+    ("team", "clip", 32, 250, 5e-4): {"is": -0.1767, "clip": -0.1758, "none": -0.1764},
+    ("team", "clip", 32, 250, 2e-3): {"is": -0.1446, "clip": -0.1275, "none": -0.1440},
+    ("team", "clip", 32, 250, 5e-3): {"is": -0.1113, "clip": -0.0516, "none": -0.1312},
+    ("team", "natural", 4, 250, 0.001): {"is": -0.0973, "clip": -0.0967, "none": -0.1005},
+    ("team", "natural", 4, 250, 0.01): {"is": -0.0224, "clip": -0.0188, "none": -0.0221},
+    ("team", "natural", 4, 250, 0.05): {"is": -0.0148, "clip": -0.0104, "none": -0.0114},
+    ("team", "natural", 16, 250, 0.001): {"is": -0.1351, "clip": -0.1307, "none": -0.1354},
+    ("team", "natural", 16, 250, 0.01): {"is": -0.0965, "clip": -0.0682, "none": -0.0757},
+    ("team", "natural", 16, 250, 0.05): {"is": -0.1000, "clip": -0.0440, "none": -0.0496},
+}  # fmt: skip
+
+
+def reproduce(
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    out: Path,
+    studies: tuple[Study, ...] | None = None,
+    iterations: int | None = None,
+) -> None:
+    """Run the sweeps, write Parquet, `summary.json` and the table of scores to `out`.
+
+    Args:
+        seeds: of each cell; by default 16.
+        quick: two small studies, three seeds.
+        out: directory.
+        studies: programs to run.
+        iterations: of each run; by default the study's own.
+    """
+    studies = studies or (QUICK_STUDIES if quick else STUDIES)
+    seeds = seeds or (QUICK_SEEDS if quick else SEEDS)
+    rows = []
+    for study in studies:
+        sweep = study.sweep(seeds, iterations or study.iterations)
+        result = sweep.run_or_resume(out / study.name, chunk=CHUNK[study.game] if _on_cpu() else None)
+        rows += rows_of(study, result, seeds)
+        for row in rows[-len(study.sizes) * len(study.rules) :]:
+            print(line(row))
+    report.write_summary(rows, out)
+    print(draw(rows, out))
+
+
+def rows_of(study: Study, result: Result, seeds: int) -> list[dict[str, Any]]:
+    """One row per step size and rule: score, and what the last position and the first one looked like."""
+    shape = (len(study.rules), len(study.sizes), seeds, -1)  # as the sweep orders its runs
+    last = study.agents - 1
+
+    def curves(name: str) -> np.ndarray:
+        return result.metric(name).reshape(shape)
+
+    score, variance = curves("test_expected_return")[..., -1], curves(f"variance_by_position/{last}")
+    if study.game == "chain":
+        variance = variance[..., : max(1, EARLY // INTERVAL)]
+    kl = np.mean([curves(f"kl_mean_by_position/{place}") for place in range(study.agents)], axis=0)
+    trials = [curves(f"trials_by_position/{place}").mean(axis=-1) for place in (0, last)]
+    rows = []
+    for j, size in enumerate(study.sizes):
+        key = (study.game, study.step, study.agents, study.batch, size)
+        for i, rule in enumerate(study.rules):
+            valid = score[i, j][~np.isnan(score[i, j])]
+            rows.append({
+                **dict(zip(("game", "step", "agents", "batch", "size"), key, strict=True)),
+                "rule": rule,
+                "runs": seeds,
+                "score": mean_interval(score[i, j], rng=np.random.default_rng(0)),
+                "standard_error": float(valid.std(ddof=1) / len(valid) ** 0.5) if len(valid) > 1 else None,
+                "expected": EXPECTED.get(key, {}).get(rule),
+                # Each number is a mean over ten iterations already; means are dominated by rare batches.
+                "variance_mean": float(np.nanmean(variance[i, j])),
+                "variance_median": float(np.nanmedian(variance[i, j])),
+                "kl_mean": float(np.nanmean(kl[i, j])),
+                "trials_first": float(np.nanmean(trials[0][i, j])),
+                "trials_last": float(np.nanmean(trials[1][i, j])),
+            })  # fmt: skip
+    return rows
+
+
+def draw(rows: list[dict[str, Any]], out: Path) -> Path:
+    """Scores, the specification's in brackets: conditions down, rules across."""
+    rules = [rule for rule in RULES if any(row["rule"] == rule for row in rows)]
+    conditions = list(dict.fromkeys(condition(row) for row in rows))
+    measured, wanted = np.full((2, len(conditions), len(rules)), np.nan)
+    for row in rows:
+        cell = conditions.index(condition(row)), rules.index(row["rule"])
+        measured[cell] = row["score"].estimate
+        wanted[cell] = np.nan if row["expected"] is None else row["expected"]
+    shade = 1 - (np.nanmax(measured, axis=1, keepdims=True) - measured)
+    note = f"exact expected reward in the end, mean of {rows[0]['runs']} seeds (in brackets: specification)"
+    figure = plots.number_table(measured, rows=conditions, columns=rules, expected=wanted, shade=shade, note=note)
+    return plots.save(figure, out / "scores.png")[0]
+
+
+def condition(row: dict[str, Any]) -> str:
+    """What the runs of a row have in common but for their rule."""
+    size = "lr" if row["step"] == "clip" else "δ"
+    return f"{row['game']} {row['step']} n={row['agents']} B={row['batch']} {size} {row['size']:g}"
+
+
+def line(row: dict[str, Any]) -> str:
+    """A row as text."""
+    error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
+    expected = "" if row["expected"] is None else f"  specification {row['expected']:.4f}"
+    trials = f"  trials {row['trials_first']:.1f} / {row['trials_last']:.1f}" if row["step"] == "natural" else ""
+    variance = f"variance {row['variance_mean']:.3g} (median {row['variance_median']:.3g})  KL {row['kl_mean']:.4f}"
+    return f"{condition(row):36} {row['rule']:9} score {row['score'][0]:8.4f}{error}  {variance}{trials}{expected}"
+
+
+def _on_cpu() -> bool:
+    import jax
+
+    return jax.devices()[0].platform == "cpu"

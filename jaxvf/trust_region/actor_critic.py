@@ -1,0 +1,170 @@
+"""Actors and critics of a team: one network per agent with stacked parameters, or one network for all."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Key
+
+from jaxvf.envs.protocol import EnvSpec
+from jaxvf.trust_region.distributions import Categorical, DiagonalGaussian, Distribution
+
+# low_variance_trust_region.md, section 4
+ACTOR_GAIN = 0.01
+CRITIC_GAIN = 1.0
+INITIAL_XI = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ensemble:
+    """Networks of M members: parameters of their own, stacked along a leading axis, or `shared`."""
+
+    module: nn.Module
+    n_outputs: int
+    gain: float
+    shared: bool
+
+    def init(self, key: Key[Array, ""], width: int, members: int) -> Any:
+        """Parameters for inputs of this width."""
+
+        def one(key: Key[Array, ""]) -> Any:
+            x, started = jnp.zeros((1, 1, width)), jnp.zeros((1, 1), bool)
+            return self.module.init(key, x, self.initial_carry((1,)), started, self.n_outputs, self.gain)
+
+        return one(key) if self.shared else jax.vmap(one)(jax.random.split(key, members))
+
+    def unroll(
+        self, params: Any, x: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]
+    ) -> tuple[Float[Array, "T B M U"], Float[Array, "T B M H"]]:
+        """Outputs of all members, and what they remember after every frame."""
+        axes = (None if self.shared else 0, 2, 1, None)
+        return jax.vmap(self.unroll_one, in_axes=axes, out_axes=2)(params, x, carry, started)
+
+    def unroll_one(
+        self, params: Any, x: Float[Array, "T B I"], carry: Float[Array, "B H"], started: Bool[Array, "T B"]
+    ) -> tuple[Float[Array, "T B U"], Float[Array, "T B H"]]:
+        """Outputs of one member, of its own parameters."""
+        seen: Any = self.module.apply(params, x, carry, started, self.n_outputs, self.gain)
+        return seen
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
+        """What is remembered before an episode."""
+        module: Any = self.module
+        return module.initial_carry(batch)
+
+
+class ActorParams(NamedTuple):
+    """Parameters of the actors: their networks, and ξ of the standard deviation where actions are continuous."""
+
+    network: Any
+    xi: Float[Array, "*N A"] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Actors:
+    """The policies of a team."""
+
+    module: nn.Module
+    shared: bool
+
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> ActorParams:
+        """Fresh parameters for the shapes of `spec`."""
+        network = self.ensemble(spec.n_actions).init(key, spec.obs_dim, spec.n_agents)
+        shape = (spec.n_actions,) if self.shared else (spec.n_agents, spec.n_actions)
+        return ActorParams(network, jnp.full(shape, INITIAL_XI) if spec.continuous else None)
+
+    def policies(
+        self,
+        params: ActorParams,
+        obs: Float[Array, "T B N O"],
+        carry: Float[Array, "B N H"],
+        started: Bool[Array, "T B"],
+        avail: Bool[Array, "T B N A"],
+    ) -> tuple[Distribution, Float[Array, "T B N H"]]:
+        """All agents' action distributions [T, B, N], and what they remember after every frame."""
+        outputs, states = self.ensemble(avail.shape[-1]).unroll(params.network, obs, carry, started)
+        return distribution(outputs, params.xi, avail), states
+
+    def policy(
+        self,
+        params: ActorParams,
+        obs: Float[Array, "T B O"],
+        carry: Float[Array, "B H"],
+        started: Bool[Array, "T B"],
+        avail: Bool[Array, "T B A"],
+    ) -> Distribution:
+        """One agent's action distributions [T, B], of its own (or the shared) parameters."""
+        outputs, _ = self.ensemble(avail.shape[-1]).unroll_one(params.network, obs, carry, started)
+        return distribution(outputs, params.xi, avail)
+
+    def ensemble(self, n_outputs: int) -> Ensemble:
+        """The networks alone."""
+        return Ensemble(self.module, n_outputs, ACTOR_GAIN, self.shared)
+
+
+def distribution(
+    outputs: Float[Array, "*b A"], xi: Float[Array, "*n A"] | None, avail: Bool[Array, "*b A"]
+) -> Distribution:
+    """Logits, or means beside ξ, as a distribution over actions."""
+    return Categorical.of(outputs, avail) if xi is None else DiagonalGaussian.of(outputs, xi, avail)
+
+
+CRITICS = ("state", "state_per_agent", "observation")
+
+
+@dataclasses.dataclass(frozen=True)
+class Critic:
+    """State values: one network on the state, one per agent on the state, or on every agent's own observation.
+
+    Values carry an axis M: 1 for "state", else N.
+    """
+
+    module: nn.Module
+    inputs: str
+    shared: bool
+
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> Any:
+        """Fresh parameters for the shapes of `spec`."""
+        width = spec.obs_dim if self.inputs == "observation" else spec.state_dim
+        return self._ensemble().init(key, width, self.members(spec.n_agents))
+
+    @property
+    def stacked(self) -> bool:
+        """Whether every agent has value parameters of its own."""
+        return not self.shared and self.inputs != "state"
+
+    def members(self, n_agents: int) -> int:
+        """M."""
+        return 1 if self.inputs == "state" else n_agents
+
+    def seen(self, obs: Float[Array, "T B N O"], state: Float[Array, "T B S"]) -> Float[Array, "T B M I"]:
+        """What each of the M values looks at."""
+        if self.inputs == "observation":
+            return obs
+        return jnp.repeat(state[:, :, None], self.members(obs.shape[2]), axis=2)
+
+    def unroll(
+        self, params: Any, seen: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]
+    ) -> tuple[Float[Array, "T B M"], Float[Array, "T B M H"]]:
+        """Values in the critic's own units, and what it remembers after every frame."""
+        outputs, states = self._ensemble().unroll(params, seen, carry, started)
+        return outputs[..., 0], states
+
+    def look(
+        self, params: Any, seen: Float[Array, "T B M I"], states: Float[Array, "T B M H"]
+    ) -> Float[Array, "T B M"]:
+        """Values of what each step led to, given what the critic remembered after the step's own frame."""
+
+        def one(seen: Array, states: Array) -> Array:
+            return self.unroll(params, seen[None], states, jnp.zeros((1, seen.shape[0]), bool))[0][0]
+
+        return jax.vmap(one)(seen, states)
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
+        """What is remembered before an episode."""
+        return self._ensemble().initial_carry(batch)
+
+    def _ensemble(self) -> Ensemble:
+        return Ensemble(self.module, 1, CRITIC_GAIN, not self.stacked)

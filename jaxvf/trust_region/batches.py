@@ -1,0 +1,127 @@
+"""A segment of experience, and the mini-batches that actors and critics learn from it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+Carry = TypeVar("Carry")
+Metrics = dict[str, Float[Array, ""]]
+
+
+class Segment(NamedTuple):
+    """T consecutive steps of B environments, which start anew where an episode ends.
+
+    What all environments see alike (`EnvSpec.fixed_view`) has size 1 along B.
+    """
+
+    obs: Float[Array, "T _ N O"]
+    state: Float[Array, "T _ S"]
+    avail: Bool[Array, "T _ N A"]
+    alive: Bool[Array, "T _ N"]
+    started: Bool[Array, "T _"]  # whether an episode began at this frame
+    carry: Float[Array, "T _ N H"]  # what every actor remembered before the frame
+    actions: Array  # [T, B, N], or [T, B, N, A] where they are continuous
+    log_prob: Float[Array, "T B N"]  # when the action was drawn
+    reward: Float[Array, "T B"]
+    terminated: Bool[Array, "T B"]
+    truncated: Bool[Array, "T B"]
+    next_obs: Float[Array, "T _ N O"]  # what the step led to, before any reset
+    next_state: Float[Array, "T _ S"]
+    critic_carry: Float[Array, "_ M H"]  # what the critic remembered before the first frame
+    baseline: Float[Array, "T _"] | None  # expected reward under the policies that acted, where it is known exactly
+
+
+class Samples(NamedTuple):
+    """What an actor learns from: of one agent, or of all with an axis N behind B."""
+
+    obs: Float[Array, "T _ *n O"]
+    avail: Bool[Array, "T _ *n A"]
+    alive: Bool[Array, "T _ *n"]
+    carry: Float[Array, "T _ *n H"]
+    actions: Array
+    log_prob: Float[Array, "T B *n"]
+    advantage: Float[Array, "T B *n"]
+    weight: Any  # [T, B, *n], of the other agents; None until an agent's turn begins
+    started: Bool[Array, "T _"]
+
+    def of(self, agent: Int[Array, ""]) -> "Samples":
+        """The samples of one agent."""
+        mine = jax.tree.map(lambda leaf: jnp.take(leaf, agent, axis=2), self._replace(started=()))
+        return mine._replace(started=self.started)
+
+
+def chunked(samples: Any, length: int) -> Any:
+    """Leaves [T, B or 1, ...] as pieces [length, T/length · B or 1, ...] of consecutive steps."""
+    width = max(leaf.shape[1] for leaf in jax.tree.leaves(samples))
+
+    def cut(leaf: Array) -> Array:
+        steps, _, *rest = leaf.shape
+        if steps > length:  # pieces of different times are no longer alike, even where environments are
+            leaf = jnp.broadcast_to(leaf, (steps, width, *rest))
+        pieces = jnp.moveaxis(leaf.reshape(steps // length, length, *leaf.shape[1:]), 1, 0)
+        return pieces.reshape(length, pieces.shape[1] * pieces.shape[2], *rest)
+
+    return jax.tree.map(cut, samples)
+
+
+def epochs(
+    step: Callable[[Carry, Any], tuple[Carry, Metrics]],
+    carry: Carry,
+    pieces: Any,
+    key: Key[Array, ""],
+    *,
+    count: int,
+    minibatches: int,
+) -> tuple[Carry, Metrics]:
+    """`step` on every mini-batch of `count` passes over the pieces, shuffled anew in each pass.
+
+    Args:
+        step: (carry, mini-batch) -> carry, metrics.
+        carry: what the steps change.
+        pieces: leaves [L, C or 1, ...]; a leaf of size 1 is the same in all pieces.
+        key: random key.
+        count: passes.
+        minibatches: equal parts of a pass; what remains is dropped.
+
+    Returns:
+        The carry, and the mean of every metric over all steps, but for `skipped`, whose sum counts.
+    """
+    width = max(leaf.shape[1] for leaf in jax.tree.leaves(pieces))
+
+    def one(carry: Carry, chosen: Int[Array, "b"]) -> tuple[Carry, Metrics]:
+        return step(carry, jax.tree.map(lambda leaf: leaf[:, chosen] if leaf.shape[1] > 1 else leaf, pieces))
+
+    if minibatches == 1:  # order means nothing then, and nothing need be gathered
+        carry, metrics = jax.lax.scan(lambda carry, _: step(carry, pieces), carry, None, length=count)
+    else:
+        orders = jax.vmap(lambda key: jax.random.permutation(key, width))(jax.random.split(key, count))
+        size = width // minibatches
+        chosen = orders[:, : size * minibatches].reshape(count * minibatches, size)
+        carry, metrics = jax.lax.scan(one, carry, chosen)
+    return carry, {name: each.sum() if name == "skipped" else each.mean() for name, each in metrics.items()}
+
+
+def guarded_step(
+    optimizer: optax.GradientTransformation, gradient: Any, params: Any, opt_state: Any
+) -> tuple[Any, Any, Float[Array, ""]]:
+    """One step of the optimizer, unless the gradient is not finite: then nothing changes and 1 is returned.
+
+    The product of many ratios may overflow; a step that is left out is counted, never hidden
+    (low_variance_trust_region.md, 6.2).
+    """
+    finite = jnp.isfinite(optax.tree.norm(gradient))
+    updates, moved = optimizer.update(gradient, opt_state, params)
+    after = optax.apply_updates(params, updates), moved
+    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, (params, opt_state))
+    return *kept, 1.0 - finite
+
+
+def make_optimizer(
+    learning_rate: float | Float[Array, ""], max_grad_norm: float | Float[Array, ""]
+) -> optax.GradientTransformation:
+    """Global-norm clip, then Adam with ε = 1e-5 (low_variance_trust_region.md, section 4)."""
+    return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.adam(learning_rate, eps=1e-5))

@@ -1,0 +1,78 @@
+"""What an actor's update did: variance of the weighted advantage, weights, divergence, clipping, line search.
+
+Every number is of one agent's turn. Runs report them by position in the order of updates and by agent
+(low_variance_trust_region.md, 2.12 and 6.13).
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from jaxvf.trust_region.advantages import masked_mean
+from jaxvf.trust_region.objectives import preceding_weight
+
+HIGHEST_LOG_WEIGHT = 40.0  # beyond it e^(2 log w) A² would overflow in float32: what is reported stops there
+TAIL = 0.99
+
+Facts = dict[str, Float[Array, "..."]]
+
+
+def turn_facts(
+    log_weight: Float[Array, "T B"],
+    log_ratio: Float[Array, "T B"],
+    kl: Float[Array, "T _"],
+    advantage: Float[Array, "T B"],
+    alive: Bool[Array, "T _"],
+    *,
+    bounds: tuple[float | Float[Array, ""], float | Float[Array, ""]],
+    clip: float | Float[Array, ""],
+) -> Facts:
+    """Numbers of one agent's turn.
+
+    Args:
+        log_weight: logarithm of the preceding agents' ratio product when the turn began.
+        log_ratio: of the agent's own ratio after the turn.
+        kl: from the agent's policy before the turn to the one after it.
+        advantage: as the turn used it.
+        alive: which samples count.
+        bounds: what the algorithm clips the weight to; reported beside the product itself and min(w, 1), which every
+            algorithm reports, whichever it uses.
+        clip: ε.
+    """
+    alive = jnp.broadcast_to(alive, log_weight.shape)
+    capped = jnp.minimum(log_weight, HIGHEST_LOG_WEIGHT)
+    weight = jnp.exp(capped)
+    used = jnp.minimum(preceding_weight(log_weight, *bounds), jnp.exp(HIGHEST_LOG_WEIGHT))
+    return {
+        "variance": unbiased_variance(used * advantage, alive),
+        "variance_is": unbiased_variance(weight * advantage, alive),
+        "variance_clip1": unbiased_variance(jnp.minimum(weight, 1.0) * advantage, alive),
+        "weight_mean": masked_mean(weight, alive),
+        "weight_max": jnp.max(jnp.where(alive, weight, 0.0)),
+        "weight_above_one": masked_mean(log_weight > 0, alive),
+        "effective_samples": effective_samples(log_weight, alive),
+        "kl_mean": kl.mean(),
+        "kl_p99": jnp.quantile(kl, TAIL),
+        "clip_fraction": masked_mean(jnp.abs(jnp.expm1(log_ratio)) > clip, alive),
+    }
+
+
+def unbiased_variance(values: Float[Array, "*b"], alive: Bool[Array, "*b"]) -> Float[Array, ""]:
+    """Variance over living samples with denominator n - 1."""
+    count = jnp.sum(alive)
+    squares = jnp.where(alive, (values - masked_mean(values, alive)) ** 2, 0.0)
+    return jnp.sum(squares) / jnp.maximum(count - 1, 1)
+
+
+def effective_samples(log_weight: Float[Array, "*b"], alive: Bool[Array, "*b"]) -> Float[Array, ""]:
+    """(Σ w)² / Σ w² over living samples; it does not depend on the scale of w."""
+    log_weight = jnp.where(alive, log_weight, -jnp.inf)
+    top = jnp.max(log_weight)
+    weight = jnp.exp(log_weight - jnp.where(jnp.isfinite(top), top, 0.0))
+    return jnp.sum(weight) ** 2 / jnp.maximum(jnp.sum(weight**2), jnp.finfo(jnp.float32).tiny)
+
+
+def by_position_and_agent(facts: Facts, order: Int[Array, "N"]) -> Facts:
+    """Facts [N] by position in the order of updates, named so, and the same by agent: `order[m]` had position m."""
+    place = jnp.argsort(order)
+    positions = {f"{name}_by_position": values for name, values in facts.items()}
+    return positions | {f"{name}_by_agent": values[place] for name, values in facts.items()}

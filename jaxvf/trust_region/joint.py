@@ -1,0 +1,79 @@
+"""Joint updates: all agents move at once in every mini-batch (IPPO, MAPPO, CoPPO)."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from jaxvf.trust_region.actor_critic import ActorParams, Actors
+from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, pieces_of
+from jaxvf.trust_region.batches import Metrics, Samples, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.diagnostics import Facts, turn_facts
+from jaxvf.trust_region.distributions import Distribution, divergence
+from jaxvf.trust_region.objectives import preceding_weight
+from jaxvf.trust_region.settings import Settings
+
+
+def update_jointly(
+    config: Settings,
+    actors: Actors,
+    state: ActorState,
+    samples: Samples,
+    key: Key[Array, ""],
+    rate: Float[Array, ""],
+) -> tuple[ActorState, Facts]:
+    """Epochs of mini-batches in which every agent takes a step, weighted by the present ratios of all others.
+
+    CoPPO clips that weight to [0.9, 1.1]; MAPPO and IPPO to 1 (low_variance_trust_region.md, section 3).
+
+    Returns:
+        The actors, and facts [N] by agent; their weights are those of an update in the order of agents.
+    """
+    optimizer = make_optimizer(rate, config.max_grad_norm)
+
+    def loss(params: ActorParams, part: Samples) -> tuple[Float[Array, ""], Metrics]:
+        policies, _ = actors.policies(params, part.obs, part.carry[0], part.started, part.avail)
+        log_ratio = jax.lax.stop_gradient(policies.log_prob(part.actions) - part.log_prob)
+        others = log_ratio.sum(axis=-1, keepdims=True) - log_ratio
+        part = part._replace(weight=preceding_weight(others, config.weight_low, config.weight_high))
+        if actors.shared:  # all agents' samples are one batch
+            return clip_loss(config, policies, part, config.clip)
+        losses, facts = per_agent(lambda policy, own: clip_loss(config, policy, own, config.clip), policies, part)
+        return losses.sum(), {name: values.mean() for name, values in facts.items()}
+
+    def step(state: ActorState, part: Samples) -> tuple[ActorState, Metrics]:
+        gradient, facts = jax.grad(loss, has_aux=True)(state.params, part)
+        move = functools.partial(guarded_step, optimizer)
+        move = move if actors.shared else jax.vmap(move)  # every agent's gradient has its own norm
+        params, opt_state, skipped = move(gradient, state.params, state.opt_state)
+        return ActorState(params, opt_state), counted(facts, skipped)
+
+    pieces = pieces_of(config, actors, samples)
+    after, facts = epochs(step, state, pieces, key, count=config.actor_epochs, minibatches=config.minibatches)
+    agents = samples.log_prob.shape[-1]
+    shared = {name: jnp.full(agents, value) for name, value in facts.items()}
+    still = {"trials": jnp.zeros(agents), "accepted": jnp.zeros(agents)}
+    return after, shared | still | _measured(config, actors, state, after, samples)
+
+
+def _measured(config: Settings, actors: Actors, before: ActorState, after: ActorState, samples: Samples) -> Facts:
+    old, new = (
+        actors.policies(state.params, samples.obs, samples.carry[0], samples.started, samples.avail)[0]
+        for state in (before, after)
+    )
+    log_ratio = new.log_prob(samples.actions) - samples.log_prob
+    log_weight = jnp.cumsum(log_ratio, axis=-1) - log_ratio
+    bounds = config.weight_low, config.weight_high
+
+    def one(log_weight: Array, log_ratio: Array, kl: Array, advantage: Array, alive: Array) -> Facts:
+        return turn_facts(log_weight, log_ratio, kl, advantage, alive, bounds=bounds, clip=config.clip)
+
+    kl = divergence(old, new)
+    return jax.vmap(one, in_axes=-1)(log_weight, log_ratio, kl, samples.advantage, samples.alive)
+
+
+def per_agent(function, policies: Distribution, samples: Samples):
+    """`function(policy, samples)` of every agent, whose axis N lies behind T and B; results along a leading N."""
+    axes = jax.tree.map(lambda _: 2, samples)._replace(started=None)
+    return jax.vmap(function, in_axes=(2, axes))(policies, samples)

@@ -1,0 +1,139 @@
+"""Actor and critic networks: feed-forward, recurrent, and a table. Written for one agent.
+
+Every network is called on sequences, `(x [T, B, I], carry [B, H], started [T, B], n_outputs, gain) ->
+outputs [T, B, U], states [T, B, H]`: `started` marks the frames that begin an episode, before which a recurrent network
+forgets; `states` holds what it remembers after every frame. Plain products throughout: curvature products need forward
+mode, which `jaxvf.networks.linear.project` does not have.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxvf.hyperparameters import static
+from jaxvf.networks.recurrent import gated_update
+
+ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({"relu": jax.nn.relu, "tanh": jnp.tanh})
+HIDDEN_GAIN = 2**0.5
+NORM_EPSILON = 1e-5
+
+
+def linear(width: int, gain: float, name: str) -> nn.Dense:
+    """A layer with orthogonal weights and no initial bias (low_variance_trust_region.md, section 4)."""
+    return nn.Dense(width, kernel_init=nn.initializers.orthogonal(gain), name=name)
+
+
+class FeedForward(nn.Module):
+    """The release's trunk: input LayerNorm, then Linear, activation, LayerNorm per hidden layer; remembers nothing."""
+
+    hidden: int = static(128, "width of the hidden layers", low=1)
+    layers: int = static(2, "hidden layers", low=1)
+    activation: str = static("relu", "between layers", choices=tuple(ACTIVATIONS))
+    layer_norm: bool = static(True, "normalize the input and every hidden layer")
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "T B I"],
+        carry: Float[Array, "B 0"],
+        started: Bool[Array, "T B"],
+        n_outputs: int,
+        gain: float,
+    ) -> tuple[Float[Array, "T B U"], Float[Array, "T B 0"]]:
+        x = hidden_layers(self, x)
+        return linear(n_outputs, gain, "output")(x), jnp.zeros((*x.shape[:-1], 0))
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
+        """Nothing."""
+        return jnp.zeros((*batch, 0))
+
+
+class Recurrent(nn.Module):
+    """The same trunk, then one GRU with a LayerNorm behind it."""
+
+    hidden: int = static(64, "width of the hidden layers and of the GRU", low=1)
+    layers: int = static(1, "hidden layers before the GRU", low=1)
+    activation: str = static("relu", "between layers", choices=tuple(ACTIVATIONS))
+    layer_norm: bool = static(True, "normalize the input, every hidden layer and the states")
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "T B I"],
+        carry: Float[Array, "B H"],
+        started: Bool[Array, "T B"],
+        n_outputs: int,
+        gain: float,
+    ) -> tuple[Float[Array, "T B U"], Float[Array, "T B H"]]:
+        states = ResetGRU(self.hidden, name="gru")(hidden_layers(self, x), carry, started)
+        x = nn.LayerNorm(epsilon=NORM_EPSILON, name="norm_states")(states) if self.layer_norm else states
+        return linear(n_outputs, gain, "output")(x), states
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
+        """Zeros."""
+        return jnp.zeros((*batch, self.hidden))
+
+
+class Table(nn.Module):
+    """One output per entry of a one-hot input, starting at 0: softmax agents without a network in between."""
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "T B I"],
+        carry: Float[Array, "B 0"],
+        started: Bool[Array, "T B"],
+        n_outputs: int,
+        gain: float,
+    ) -> tuple[Float[Array, "T B U"], Float[Array, "T B 0"]]:
+        table = self.param("table", nn.initializers.zeros_init(), (x.shape[-1], n_outputs))
+        return x @ table, jnp.zeros((*x.shape[:-1], 0))
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
+        """Nothing."""
+        return jnp.zeros((*batch, 0))
+
+
+NETWORKS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
+    {"feed_forward": FeedForward, "recurrent": Recurrent, "tabular": Table}
+)
+
+
+def hidden_layers(network: FeedForward | Recurrent, x: Float[Array, "*b I"]) -> Float[Array, "*b H"]:
+    """The hidden layers of a trunk; called inside its `__call__`, whose parameters they become."""
+    if network.layer_norm:
+        x = nn.LayerNorm(epsilon=NORM_EPSILON, name="norm_input")(x)
+    for index in range(network.layers):
+        x = ACTIVATIONS[network.activation](linear(network.hidden, HIDDEN_GAIN, f"layer_{index}")(x))
+        if network.layer_norm:
+            x = nn.LayerNorm(epsilon=NORM_EPSILON, name=f"norm_{index}")(x)
+    return x
+
+
+class ResetGRU(nn.Module):
+    """A GRU over a segment in which episodes may begin: there the state before the frame is zero."""
+
+    width: int
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "T B I"], carry: Float[Array, "B H"], started: Bool[Array, "T B"]
+    ) -> Float[Array, "T B H"]:
+        gates = 3 * self.width
+        kernel = self.param("kernel", nn.initializers.orthogonal(), (x.shape[-1], gates))
+        recurrent_kernel = self.param("recurrent_kernel", nn.initializers.orthogonal(), (self.width, gates))
+        bias, recurrent_bias = (
+            self.param(name, nn.initializers.zeros_init(), (gates,)) for name in ("bias", "recurrent_bias")
+        )
+
+        def step(hidden: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
+            from_input, begins = frame
+            hidden = jnp.where(begins[..., None], 0.0, hidden)
+            hidden = gated_update(from_input, hidden @ recurrent_kernel + recurrent_bias, hidden)
+            return hidden, hidden
+
+        return jax.lax.scan(step, carry, (x @ kernel + bias, started))[1]

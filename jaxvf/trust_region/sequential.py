@@ -1,0 +1,161 @@
+"""Sequential updates: agents move one after another on one batch, each weighted by the ratios of those before it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from jaxvf.trust_region.actor_critic import Actors
+from jaxvf.trust_region.actor_update import (
+    ActorState,
+    clip_loss,
+    clip_update,
+    counted,
+    natural_update,
+    pieces_of,
+    whole_policy,
+)
+from jaxvf.trust_region.batches import Metrics, Samples, guarded_step, make_optimizer
+from jaxvf.trust_region.diagnostics import Facts, turn_facts
+from jaxvf.trust_region.distributions import divergence
+from jaxvf.trust_region.objectives import preceding_weight
+from jaxvf.trust_region.settings import Settings
+
+# (agent, log of the preceding ratio product) -> the advantage that the agent's turn uses
+AdvantageOf = Callable[[Int[Array, ""], Float[Array, "T B"]], Float[Array, "T B"]]
+
+
+def update_order(config: Settings, key: Key[Array, ""], scores: Float[Array, "N"]) -> Int[Array, "N"]:
+    """The agents in the order in which they move: order[m] has position m (low_variance_trust_region.md, 2.2).
+
+    "semi_greedy" alternates the highest remaining score with a random remaining agent (A2PO, section 3).
+    """
+    agents = scores.shape[0]
+    if config.order == "fixed":
+        return jnp.arange(agents)
+    if config.order == "random":
+        return jax.random.permutation(key, agents)
+
+    def choose(left: Array, turn: tuple[Array, Array]) -> tuple[Array, Array]:
+        position, key = turn
+        luck = jax.random.uniform(key, (agents,))
+        agent = jnp.argmax(jnp.where(left, jnp.where(position % 2 == 0, scores, luck), -jnp.inf))
+        return left & (jnp.arange(agents) != agent), agent
+
+    return jax.lax.scan(choose, jnp.ones(agents, bool), (jnp.arange(agents), jax.random.split(key, agents)))[1]
+
+
+def clip_at(config: Settings, position: Int[Array, ""] | int, agents: int) -> float | Float[Array, ""]:
+    """ε at a position m = 0 ... n-1: constant, or ε (1/2 + (m + 1)/(2n)) (A2PO, section 3)."""
+    if config.clip_schedule == "constant":
+        return config.clip
+    return config.clip * (0.5 + (position + 1) / (2 * agents))
+
+
+def update_in_turn(
+    config: Settings,
+    actors: Actors,
+    state: ActorState,
+    samples: Samples,
+    advantage_of: AdvantageOf,
+    order: Int[Array, "N"],
+    key: Key[Array, ""],
+    rate: Float[Array, ""],
+) -> tuple[ActorState, Facts]:
+    """Every agent's whole update, one after another (low_variance_trust_region.md, 2.2); independent parameters.
+
+    Carries the *logarithm* of the unclipped ratio product; it is clipped only where it is used, and stays fixed during
+    an agent's whole turn.
+
+    Returns:
+        The actors, and facts [N] by position.
+    """
+    agents = order.shape[0]
+
+    def turn(carried: tuple[ActorState, Array], now: tuple[Array, ...]) -> tuple[tuple[ActorState, Array], Facts]:
+        state, log_weight = carried
+        agent, position, key = now
+        before: ActorState = jax.tree.map(lambda leaf: leaf[agent], state)
+        clip = clip_at(config, position, agents)
+        own = samples.of(agent)._replace(
+            advantage=advantage_of(agent, log_weight),
+            weight=preceding_weight(log_weight, config.weight_low, config.weight_high),
+        )
+        if config.step == "natural":
+            after, facts = natural_update(config, actors, before, own)
+        else:
+            after, facts = clip_update(config, actors, before, own, key, rate, clip)
+        # Who was dead throughout does not move.
+        after = jax.tree.map(lambda new, old: jnp.where(own.alive.any(), new, old), after, before)
+        state = jax.tree.map(lambda leaf, new: leaf.at[agent].set(new), state, after)
+        log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
+        return (state, log_weight + log_ratio), facts | more
+
+    start = state, jnp.zeros_like(samples.log_prob[..., 0])
+    turns = order, jnp.arange(agents), jax.random.split(key, agents)
+    (state, _), facts = jax.lax.scan(turn, start, turns)
+    return state, facts
+
+
+def measured(
+    config: Settings,
+    actors: Actors,
+    before: ActorState,
+    after: ActorState,
+    own: Samples,
+    log_weight: Float[Array, "T B"],
+    clip: float | Float[Array, ""],
+) -> tuple[Float[Array, "T B"], Facts]:
+    """The logarithm of an agent's ratio on the whole batch after its turn, and what the turn did."""
+    old, new = (whole_policy(actors, state.params, own) for state in (before, after))
+    log_ratio = new.log_prob(own.actions) - own.log_prob
+    bounds = config.weight_low, config.weight_high
+    return log_ratio, turn_facts(
+        log_weight, log_ratio, divergence(old, new), own.advantage, own.alive, bounds=bounds, clip=clip
+    )
+
+
+def update_shared_in_turn(
+    config: Settings,
+    actors: Actors,
+    state: ActorState,
+    samples: Samples,
+    order: Int[Array, "N"],
+    rate: Float[Array, ""],
+) -> tuple[ActorState, Facts]:
+    """Sequential updates of one network for all agents (low_variance_trust_region.md, section 3, last paragraph).
+
+    In every epoch the weight starts at 1; each agent in the order takes one gradient step on its own samples, then its
+    ratio under the present weights joins the product.
+
+    Returns:
+        The actor, and facts [N] by position, of the last epoch.
+    """
+    optimizer, agents = make_optimizer(rate, config.max_grad_norm), order.shape[0]
+
+    def loss(params, part: Samples, clip) -> tuple[Float[Array, ""], Metrics]:
+        policy = actors.policy(params, part.obs, part.carry[0], part.started, part.avail)
+        return clip_loss(config, policy, part, clip)
+
+    def turn(carried: tuple[ActorState, Array], now: tuple[Array, Array]) -> tuple[tuple[ActorState, Array], Facts]:
+        (before, log_weight), (agent, position) = carried, now
+        clip = clip_at(config, position, agents)
+        weight = preceding_weight(log_weight, config.weight_low, config.weight_high)
+        own = samples.of(agent)._replace(weight=weight)
+        gradient, facts = jax.grad(loss, has_aux=True)(before.params, pieces_of(config, actors, own), clip)
+        params, opt_state, skipped = guarded_step(optimizer, gradient, before.params, before.opt_state)
+        after = ActorState(params, opt_state)
+        log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
+        still = {"trials": jnp.float32(0), "accepted": jnp.float32(0)}
+        return (after, log_weight + log_ratio), counted(facts, skipped) | still | more
+
+    def epoch(state: ActorState, _: None) -> tuple[ActorState, Facts]:
+        start = state, jnp.zeros_like(samples.log_prob[..., 0])
+        (state, _weight), facts = jax.lax.scan(turn, start, (order, jnp.arange(agents)))
+        return state, facts
+
+    after: Any = jax.lax.scan(epoch, state, None, length=config.actor_epochs)
+    state, facts = after
+    return state, {name: values.sum(0) if name == "skipped" else values[-1] for name, values in facts.items()}

@@ -1,0 +1,72 @@
+"""The hyperparameters of the trust-region family: which of its algorithms, and with which numbers."""
+
+import flax.linen as nn
+
+from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.trust_region.actor_critic import CRITICS
+from jaxvf.trust_region.advantages import NORMALIZATIONS, TRUNCATIONS
+from jaxvf.trust_region.networks import NETWORKS, FeedForward
+from jaxvf.trust_region.objectives import ENTROPY_REDUCTIONS, PLACES, UNBOUNDED
+
+
+@hyperparameters
+class Settings:
+    """Fields of every algorithm of the family; defaults: HAPPO with the release's constants.
+
+    The rule that weighs an agent's objective by the ratios of the agents before it is the pair `weight_low`,
+    `weight_high`: see `objectives.weight_bounds`.
+    """
+
+    actor: nn.Module = static(FeedForward(), "network of the actors", registry=NETWORKS)
+    critic: nn.Module = static(FeedForward(), "network of the critic", registry=NETWORKS)
+    parameters: str = static("independent", "one actor network per agent, or one", choices=("independent", "shared"))
+    critic_inputs: str = static("state", "what values are predicted from", choices=CRITICS)
+    baseline: str = static(
+        "critic", "a learned value, or the exact one where a one-step game knows it", choices=("critic", "exact")
+    )
+    agent_id: bool = static(False, "append the agent's index to its observation")
+    last_action: bool = static(False, "append the agent's previous action to its observation")
+
+    updates: str = static("sequential", "agents move in turn, or all at once", choices=("sequential", "joint"))
+    step: str = static("clip", "PPO's clipped surrogate, or a natural-gradient step", choices=("clip", "natural"))
+    order: str = static("random", "of sequential updates", choices=("random", "fixed", "semi_greedy"))
+    weight_place: str = static("outside", "of the clip of the own ratio, or inside it (A2PO, CoPPO)", choices=PLACES)
+    clip_schedule: str = static(
+        "constant", "ε the same at every position, or growing with it (A2PO)", choices=("constant", "by_position")
+    )
+    trace: str = static(
+        "gae", "λ alone, or times the preceding agents' ratio, at most 1 (A2PO)", choices=("gae", "off_policy")
+    )
+    normalization: str = static("per_agent", "of advantages", choices=NORMALIZATIONS)
+    truncation: str = static(
+        "bootstrap", "value the state behind a time limit, or give the step no advantage (the release)",
+        choices=TRUNCATIONS,
+    )  # fmt: skip
+    entropy_reduction: str = static(
+        "mean", "mean entropy, or the release's defect for Gaussian actors", choices=ENTROPY_REDUCTIONS
+    )
+    kl: str = static(
+        "exact", "of discrete actions; or the release's unweighted sum", choices=("exact", "unweighted_k3")
+    )
+    value_norm: bool = static(True, "the critic predicts normalized returns")
+
+    num_envs: int = static(20, "environments that collect side by side", low=1)
+    rollout_length: int = static(200, "steps of each in an iteration", low=1)
+    chunk_length: int = static(10, "steps of a training sequence of a recurrent actor or critic", low=1)
+    actor_epochs: int = static(5, "passes over the samples of an iteration", low=1)
+    critic_epochs: int = static(5, "passes of the critic", low=1)
+    minibatches: int = static(1, "equal parts of a pass, of actors and critic", low=1)
+
+    weight_low: float = traced(0.0, "lowest weight of the preceding agents' ratio", low=0)
+    weight_high: float = traced(UNBOUNDED, "highest weight of the preceding agents' ratio", low=0)
+    clip: float = traced(0.2, "ε of the clipped surrogate", low=0)
+    value_clip: float = traced(0.2, "how far a value may move from its old one", low=0)
+    kl_radius: float = traced(0.01, "δ of a natural-gradient step", low=0)
+    backtrack: float = traced(0.8, "factor between candidates of the line search", low=0, high=1)
+    entropy_weight: float = traced(0.0, "β of the entropy bonus", low=0)
+    learning_rate: float = traced(5e-4, "Adam's step size for actors", low=0)
+    critic_learning_rate: float = traced(5e-4, "Adam's step size for the critic", low=0)
+    learning_rate_anneal: float = traced(0.0, "steps in which both step sizes fall to 0 in a line; 0 for never", low=0)
+    max_grad_norm: float = traced(10.0, "global L2 norm to which an agent's gradients are clipped", low=1e-6)
+    discount: float = traced(0.99, "γ", low=0, high=1)
+    td_lambda: float = traced(0.95, "λ of advantage estimation", low=0, high=1)

@@ -1,0 +1,50 @@
+"""Value normalization: a slow running mean and variance of returns, in whose units the critic predicts."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# low_variance_trust_region.md, 2.7
+MEMORY = 0.99999  # weight of the past in an update
+LEAST_WEIGHT = 1e-5
+LEAST_VARIANCE = 1e-2
+
+
+class ValueNorm(NamedTuple):
+    """Running first and second moment of returns, and the weight that they have gathered, which removes their bias."""
+
+    mean: Float[Array, ""]
+    square: Float[Array, ""]
+    weight: Float[Array, ""]
+
+    @staticmethod
+    def start() -> "ValueNorm":
+        """Nothing seen yet: numbers pass unchanged but for the sign of zero (mean 0, variance 1)."""
+        return ValueNorm(jnp.float32(0), jnp.float32(0), jnp.float32(0))
+
+    def update(self, returns: Float[Array, "..."]) -> "ValueNorm":
+        """The statistics after one more mini-batch of returns."""
+        keep = 1 - MEMORY
+        return ValueNorm(
+            MEMORY * self.mean + keep * returns.mean(),
+            MEMORY * self.square + keep * (returns**2).mean(),
+            MEMORY * self.weight + keep,
+        )
+
+    def moments(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Mean and standard deviation; 0 and 1 before the first update."""
+        weight = jnp.maximum(self.weight, LEAST_WEIGHT)
+        mean, square = self.mean / weight, self.square / weight
+        std = jnp.sqrt(jnp.maximum(square - mean**2, LEAST_VARIANCE))
+        return mean, jnp.where(self.weight > 0, std, 1.0)
+
+    def normalize(self, returns: Float[Array, "*b"]) -> Float[Array, "*b"]:
+        """Returns in the critic's units."""
+        mean, std = self.moments()
+        return (returns - mean) / std
+
+    def restore(self, values: Float[Array, "*b"]) -> Float[Array, "*b"]:
+        """The critic's outputs as returns."""
+        mean, std = self.moments()
+        return values * std + mean

@@ -1,0 +1,74 @@
+"""Actor and critic networks: forgetting at the start of an episode, and one unroll however it is cut."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvf.trust_region.actor_critic import Actors, Critic, Ensemble
+from jaxvf.trust_region.networks import FeedForward, Recurrent, Table
+
+T, B, N, WIDTH = 4, 2, 3, 5
+STARTED = jnp.zeros((T, B), bool).at[2, 1].set(True)  # an episode begins in the second environment
+
+
+@pytest.fixture(scope="module")
+def recurrent(normals):
+    """Three agents' recurrent networks, inputs, and their outputs over the whole segment."""
+    ensemble = Ensemble(Recurrent(hidden=WIDTH), n_outputs=2, gain=1.0, shared=False)
+    params = normals(ensemble.init, jax.random.key(0), 4, N)
+    x = jax.random.normal(jax.random.key(1), (T, B, N, 4))
+    carry = jax.random.normal(jax.random.key(2), (B, N, WIDTH))
+    unroll = jax.jit(ensemble.unroll)
+    return unroll, params, x, carry, *unroll(params, x, carry, STARTED)
+
+
+def test_an_episode_begins_with_an_empty_memory(recurrent):
+    unroll, params, x, carry, outputs, _ = recurrent
+    fresh, _ = unroll(params, x[2:], jnp.zeros_like(carry), STARTED[2:])
+    np.testing.assert_allclose(outputs[2:, 1], fresh[:, 1], rtol=1e-5, atol=1e-6)
+    assert np.abs(outputs[2:, 0] - fresh[:, 0]).max() > 1e-3  # the other environment remembers
+
+
+def test_steps_one_by_one_are_the_unroll(recurrent):
+    """Acting and learning see one network: the outputs of a segment do not depend on where it is cut."""
+    unroll, params, x, carry, outputs, states = recurrent
+    for t in range(T):
+        seen, after = unroll(params, x[t : t + 1], carry, STARTED[t : t + 1])
+        carry = after[0]
+        np.testing.assert_allclose(seen[0], outputs[t], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(carry, states[t], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_agents_have_parameters_of_their_own_or_share_them(shared, normals):
+    """Equal inputs give different outputs with parameters of their own, equal ones with shared parameters."""
+    ensemble = Ensemble(FeedForward(hidden=6, layers=1, layer_norm=False), n_outputs=2, gain=1.0, shared=shared)
+    params = normals(ensemble.init, jax.random.key(0), 4, N)
+    started = jnp.zeros((1, 1), bool)
+    outputs, _ = jax.jit(ensemble.unroll)(params, jnp.ones((1, 1, N, 4)), jnp.zeros((1, N, 0)), started)
+    assert np.allclose(outputs[0, 0, 0], outputs[0, 0, 1]) == shared
+
+
+def test_a_table_starts_uniform():
+    ensemble = Actors(Table(), shared=False).ensemble(3)
+    params = ensemble.init(jax.random.key(0), 2, N)
+    assert params["params"]["table"].shape == (N, 2, 3) and not params["params"]["table"].any()
+
+
+def test_the_critic_looks_ahead_from_the_memory_of_the_step(normals):
+    """V of what a step led to equals V in the unroll, where the episode went on."""
+    critic = Critic(Recurrent(hidden=WIDTH), "state", shared=False)
+    state = jax.random.normal(jax.random.key(1), (T, B, 4))
+    seen = critic.seen(jnp.zeros((T, B, N, 1)), state)
+    params = normals(critic._ensemble().init, jax.random.key(0), 4, 1)
+    carry, started = jnp.zeros((B, 1, WIDTH)), jnp.zeros((T, B), bool)
+
+    @jax.jit
+    def both(params):
+        values, states = critic.unroll(params, seen, carry, started)
+        return values, critic.look(params, seen[1:], states[:-1])
+
+    values, ahead = both(params)
+    assert values.shape == (T, B, 1)
+    np.testing.assert_allclose(ahead, values[1:], rtol=1e-5, atol=1e-6)
