@@ -4,8 +4,6 @@ Every step draws a uniformly random available action per agent, steps with auto-
 rewards and ends, so that nothing is dead code. Medians of rounds; compile seconds and temporary memory beside.
 """
 
-import contextlib
-import io
 import statistics
 import time
 from typing import Any
@@ -16,6 +14,7 @@ import jax.numpy as jnp
 from jaxvf import scripts
 from jaxvf.envs import AutoReset, Combat, Environment, Smax
 from jaxvf.envs.combat import MAPS
+from jaxvf.envs.jaxmarl_names import import_jaxmarl
 
 throughput = scripts.load("benchmarks", "throughput")
 MAP_NAMES = ("3m", "2s3z", "smacv2_10_units", "27m_vs_30m")
@@ -95,8 +94,9 @@ def our_loop(env: Environment, batch: int) -> Any:
 
 def jaxmarl_loop(name: str, batch: int) -> Any:
     """Random play of JaxMARL's environment by its own auto-resetting `step`."""
-    with contextlib.redirect_stdout(io.StringIO()):  # importing it prints
-        from jaxmarl.environments.smax import HeuristicEnemySMAX, map_name_to_scenario
+    import_jaxmarl()  # keeps its greetings from standard output
+    from jaxmarl.environments.smax import HeuristicEnemySMAX, map_name_to_scenario
+
     env = HeuristicEnemySMAX(scenario=map_name_to_scenario(name))
 
     def play(key: jax.Array, steps: int) -> jax.Array:

@@ -3,9 +3,6 @@
 Where two simulators run side by side, they start every step from JaxMARL's state, so that rounding cannot add up.
 """
 
-import contextlib
-import io
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +11,16 @@ import pytest
 from jaxvf.envs.combat import Smax
 from jaxvf.envs.combat.smax import SmaxState
 from jaxvf.envs.combat.smax_rules import N_MOVES, WAYS
+from jaxvf.envs.jaxmarl_names import import_jaxmarl
 
 BATTLES, STEPS = 36, 28  # 1,008 steps of each map
 QUICK = {"xla_backend_optimization_level": 0}
 
 
 def jaxmarl_env(name):
-    with contextlib.redirect_stdout(io.StringIO()):
-        from jaxmarl.environments.smax import HeuristicEnemySMAX, map_name_to_scenario
+    import_jaxmarl()  # keeps its greetings from standard output
+    from jaxmarl.environments.smax import HeuristicEnemySMAX, map_name_to_scenario
+
     return HeuristicEnemySMAX(scenario=map_name_to_scenario(name))
 
 
