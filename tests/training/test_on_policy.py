@@ -126,10 +126,10 @@ def test_what_lies_behind_the_last_step(ends, expected):
     env = Count(ends)
     algorithm = dataclasses.replace(SMALL, critic=Table(), rollout_length=4, td_lambda=0.0, discount=0.5)
     program = program_of(algorithm, env)
-    run = program._init_run(algorithm, env.default_params(), jnp.int32(0))
+    run = program.init_run(algorithm, env.default_params(), jnp.int32(0))
     weights = {"params": {"table": jnp.array([[5.0], [0.2], [0.3], [0.9]])}}
     learner = run.learner._replace(params=run.learner.params._replace(critic=weights))
-    collected, stage, sums = program._collect(
+    collected, stage, sums = program.collect(
         run._replace(learner=learner), algorithm, env.default_params(), Clock.start()
     )
     estimates = algorithm.estimate(learner, collected)
@@ -146,10 +146,10 @@ def test_memory_goes_on_from_segment_to_segment():
 
     def play(length: int, count: int) -> Any:
         program = program_of(dataclasses.replace(algorithm, rollout_length=length), Count())
-        run = program._init_run(algorithm, Count().default_params(), jnp.int32(0))
+        run = program.init_run(algorithm, Count().default_params(), jnp.int32(0))
         parts = []
         for _ in range(count):
-            collected, stage, _ = program._collect(run, algorithm, Count().default_params(), Clock.start())
+            collected, stage, _ = program.collect(run, algorithm, Count().default_params(), Clock.start())
             memory = algorithm.critic_memory(run.learner, collected)
             run = run._replace(stage=stage._replace(critic_carry=memory))
             parts.append(collected)
