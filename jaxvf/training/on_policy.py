@@ -79,7 +79,7 @@ class OnPolicyProgram:
         """
         if algorithm.baseline == "exact" and one_step_game(self.env) is None:
             raise InputError(f"baseline='exact' needs a one-step game, which {self.env.spec.name} is not; use 'critic'")
-        return jax.vmap(self._init_run)(algorithm, env_params, seeds)
+        return jax.vmap(self.init_run)(algorithm, env_params, seeds)
 
     def segment(
         self, runs: OnPolicyState, algorithm: Any, env_params: EnvParams, clock: Clock
@@ -93,7 +93,7 @@ class OnPolicyProgram:
 
         def iteration(carried: tuple[OnPolicyState, Clock], _: None) -> tuple[tuple[OnPolicyState, Clock], Any]:
             runs, clock = carried
-            runs, facts = jax.vmap(self._iterate, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
+            runs, facts = jax.vmap(self.iterate, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
             return (runs, Clock(clock.iteration + 1, clock.updates + 1)), facts
 
         before = runs.learner
@@ -108,27 +108,30 @@ class OnPolicyProgram:
 
     def transient_bytes(self, algorithm: Any, env_params: EnvParams, state: OnPolicyState) -> int:
         """Predicted bytes of what an iteration holds beside the state of runs whose shapes are given."""
-        collect_all = jax.vmap(self._collect, in_axes=(0, 0, 0, None))
+        collect_all = jax.vmap(self.collect, in_axes=(0, 0, 0, None))
         segments = jax.eval_shape(collect_all, state, algorithm, env_params, Clock.start())[0]
         return SEGMENT_COPIES * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(segments))
 
-    def _init_run(self, algorithm: Any, env_params: EnvParams, seed: Int[Array, ""]) -> OnPolicyState:
+    def init_run(self, algorithm: Any, env_params: EnvParams, seed: Int[Array, ""]) -> OnPolicyState:
+        """One run that has not learned yet."""
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
         key = run_key(self.root, seed, Purpose.INIT, 1)
         stage = first_stage(algorithm, self.env, env_params, key, self.pace.num_envs)
         return OnPolicyState(seed, learner, stage, jnp.int32(0), jnp.bool_(False))
 
-    def _collect(self, run: OnPolicyState, algorithm: Any, env_params: EnvParams, clock: Clock) -> Any:
+    def collect(self, run: OnPolicyState, algorithm: Any, env_params: EnvParams, clock: Clock) -> Any:
+        """One run's segment of this iteration, the stage that it leaves, and sums over episodes; see `segments`."""
         key = run_key(self.root, run.seed, Purpose.COLLECT, clock.iteration)
         return collect(
             algorithm, run.learner.params.actor, self.env, env_params, run.stage, key,
             num_envs=self.pace.num_envs, length=self.pace.length,
         )  # fmt: skip
 
-    def _iterate(
+    def iterate(
         self, run: OnPolicyState, algorithm: Any, env_params: EnvParams, clock: Clock
     ) -> tuple[OnPolicyState, tuple[Sums, dict[str, Array]]]:
-        segment, stage, sums = self._collect(run, algorithm, env_params, clock)
+        """One run's iteration: collect, then learn; sums over episodes, and what the update did."""
+        segment, stage, sums = self.collect(run, algorithm, env_params, clock)
         stage = stage._replace(critic_carry=algorithm.critic_memory(run.learner, segment))
         key = run_key(self.root, run.seed, Purpose.UPDATE, clock.iteration)
         learner, facts = algorithm.update(run.learner, segment, key, Progress(clock.updates, run.env_steps))

@@ -1,0 +1,113 @@
+"""What moving in turn costs: one update of all agents by HAPPO or HATRPO against as many independent PPO updates.
+
+Each is the whole learning step of an iteration on one stored segment of the Gaussian team (250 samples, MLP 4-32-32-1,
+5 epochs), critic left out, one run. The parts of a HATRPO step are timed apart for one agent.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array
+
+from jaxvf.algorithms import make
+from jaxvf.envs import GaussianTeam
+from jaxvf.sweeps import devices
+from jaxvf.training import Clock, OnPolicyProgram, make_program
+from jaxvf.trust_region import FeedForward, TrustRegion
+from jaxvf.trust_region.batches import Segment
+from jaxvf.trust_region.natural_gradient import conjugate_gradient, curvature_product, line_search
+from jaxvf.value.learner import Progress
+
+AGENTS, QUICK_AGENTS = (2, 8, 32), (4,)
+BATCH, ROUNDS, CALLS = 250, 9, 5
+KL_RADIUS = 0.01
+NETWORK = FeedForward(hidden=32, activation="tanh", layer_norm=False)
+COMMON = {"actor": NETWORK, "num_envs": BATCH, "rollout_length": 1, "baseline": "exact"}
+
+
+def bench(*, quick: bool = False) -> dict[str, Any]:
+    """A row per team size: seconds of a whole update, ratios to independent PPO, parts of a HATRPO step."""
+    rows = [row(agents) for agents in (QUICK_AGENTS if quick else AGENTS)]
+    return {"device": devices.describe(), "rounds": ROUNDS, "rows": rows}
+
+
+def row(agents: int) -> dict[str, Any]:
+    """Independent PPO is as many updates of one agent's team, one after the other: nothing is shared or carried."""
+    alone, segment_of_one = prepared("unweighted_happo", 1)
+    whole = {name: prepared(name, agents) for name in ("happo", "clip_happo", "hatrpo", "clip_hatrpo")}
+    calls = {"one_ppo": (alone, segment_of_one), **whole}
+    seconds = timed({name: lambda call=call, segment=segment: call(segment) for name, (call, segment) in calls.items()})
+    ppo = agents * seconds.pop("one_ppo")
+    together = {f"{name}_seconds": spent for name, spent in seconds.items()}
+    ratios = {f"{name}_over_independent_ppo": spent / ppo for name, spent in seconds.items()}
+    return {"agents": agents, "independent_ppo_seconds": ppo, **together, **ratios, "hatrpo_parts": parts(agents)}
+
+
+def prepared(name: str, agents: int) -> tuple[Callable[[Segment], Any], Segment]:
+    """The compiled update of an algorithm from fresh parameters, and a segment to learn from."""
+    algorithm, _, run, segment = collected(name, agents)
+    key, progress = jax.random.key(1), Progress(jnp.int32(0), jnp.int32(0))
+    update = jax.jit(lambda segment: algorithm.update(run.learner, segment, key, progress))
+    jax.block_until_ready(update(segment))
+    return update, segment
+
+
+def collected(name: str, agents: int) -> tuple[TrustRegion, OnPolicyProgram, Any, Segment]:
+    """A fresh run and its first segment."""
+    algorithm, env = dataclasses.replace(make(name), **COMMON), GaussianTeam(agents)
+    program = make_program(env, algorithm, env_steps=BATCH, test_interval=BATCH, test_episodes=1, root=0)
+    assert isinstance(program, OnPolicyProgram)
+    params = env.default_params()
+    run = jax.jit(lambda: program.init_run(algorithm, params, jnp.int32(0)))()
+    segment = jax.jit(lambda run: program.collect(run, algorithm, params, Clock.start())[0])(run)
+    return algorithm, program, run, segment
+
+
+def parts(agents: int) -> dict[str, float]:
+    """Seconds of one agent's gradient, ten conjugate-gradient steps, and ten candidates of the line search."""
+    algorithm, _, run, segment = collected("hatrpo", agents)
+    mine = jax.tree.map(lambda leaf: leaf[0], run.learner.params.actor)
+    flat, restore = ravel_pytree(mine)
+    obs, avail, carry = segment.obs[:, :, 0], segment.avail[:, :, 0], segment.carry[0, :, 0]
+    advantage = segment.reward - segment.reward.mean()
+
+    def policy(flat: Array) -> Any:
+        return algorithm.actors.policy(restore(flat), obs, carry, segment.started, avail)
+
+    old = policy(flat)
+
+    def gain(flat: Array) -> Array:
+        log_ratio = policy(flat).log_prob(segment.actions[:, :, 0]) - segment.log_prob[:, :, 0]
+        return (jnp.exp(log_ratio) * advantage).mean()
+
+    def mean_kl(flat: Array) -> Array:
+        return old.kl(policy(flat)).mean()
+
+    gradient = jax.jit(jax.grad(gain))
+    solve = jax.jit(lambda flat, g: conjugate_gradient(curvature_product(mean_kl, flat), g))
+    search = jax.jit(lambda flat, step, g: line_search(gain, mean_kl, flat, step, g, KL_RADIUS))
+    g = gradient(flat)
+    step = solve(flat, g)
+    return timed({
+        "gradient": lambda: gradient(flat),
+        "conjugate_gradient": lambda: solve(flat, g),
+        "line_search": lambda: search(flat, 0.01 * step, g),
+    })  # fmt: skip
+
+
+def timed(calls: dict[str, Callable[[], Any]]) -> dict[str, float]:
+    """Median seconds of each call; all in turn, round after round, so that a drift of the machine meets all alike."""
+    spent: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS + 1):
+        for name, call in calls.items():
+            begun = time.perf_counter()
+            for _ in range(CALLS):
+                jax.block_until_ready(call())
+            spent[name].append((time.perf_counter() - begun) / CALLS)
+    return {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}

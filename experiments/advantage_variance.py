@@ -1,0 +1,180 @@
+"""Does the variance of preceding agents' weights explode? By position, by rule, on the training batch and on a new one.
+
+low_variance_trust_region.md, 7.1 and 7.6. The exact part moves softmax agents a given KL and multiplies their second
+moments. The trained part plays the Gaussian team in a fixed order of agents, and after each iteration measures the
+weights of every position twice, with the same old and new policies: on the samples that these were fitted to, and on
+as many new ones.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxvf.envs import GaussianTeam
+from jaxvf.hyperparameters import replace
+from jaxvf.results import plots, report
+from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, blank, dress, styles
+from jaxvf.training import Clock, OnPolicyProgram, make_program
+from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
+from jaxvf.trust_region.diagnostics import HIGHEST_LOG_WEIGHT
+
+# 7.1: agents that move this far; positions that are reported.
+MOVES, ACTIONS, POSITIONS, DRAWS = (0.01, 0.05), 5, (2, 8, 16, 32, 64), 200_000
+EXPECTED_EXACT = {0.01: (0.021, 0.148, 0.343, 0.847, 2.44), 0.05: (0.097, 1.06, 3.19, 18.7, 425)}
+
+# 7.6: (step, step size, samples of an iteration).
+SETTINGS = (("clip", 5e-3, 250), ("clip", 2e-3, 250), ("natural", 0.01, 250), ("clip", 2e-3, 4000))
+QUICK_SETTINGS = SETTINGS[:1]
+RULES = {"is": weight_bounds("is"), "clip": weight_bounds("clip1")}
+AGENTS, QUICK_AGENTS = 16, 4
+SEEDS, QUICK_SEEDS = 8, 2
+ITERATIONS, QUICK_ITERATIONS = {"clip": 100, "natural": 60}, {"clip": 10, "natural": 6}
+BATCHES = ("training", "fresh")
+CHUNK = 4  # runs at once: the samples of more do not stay in a CPU's cache
+
+
+def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, agents: int | None = None) -> None:
+    """Compute the exact part, train, write `summary.json` and the figure by position to `out`.
+
+    Args:
+        seeds: of each setting; by default 8.
+        quick: few agents, iterations and seeds, one setting.
+        out: directory.
+        agents: of the team.
+    """
+    agents, seeds = agents or (QUICK_AGENTS if quick else AGENTS), seeds or (QUICK_SEEDS if quick else SEEDS)
+    rows = exact_rows(DRAWS // 20 if quick else DRAWS)
+    panels: dict[str, dict[str, np.ndarray]] = {}
+    for step, size, batch in QUICK_SETTINGS if quick else SETTINGS:
+        iterations = (QUICK_ITERATIONS if quick else ITERATIONS)[step]
+        title = f"{step} {size:g}, B = {batch}"
+        for rule in RULES:
+            variances = trained(step, size, batch, rule, agents, seeds, iterations)
+            for kind in BATCHES:
+                rows.append(trained_row(title, rule, kind, variances[kind]))
+                panels.setdefault(title, {})[f"{rule}, {kind} batch"] = np.median(variances[kind], axis=(0, 1))
+    report.write_summary(rows, out)
+    for row in rows:
+        print(text(row))
+    print(draw(panels, out))
+
+
+def exact_rows(draws: int) -> list[dict[str, Any]]:
+    """Var w and Var min(w, 1) by position, for agents whose KL(old || new) is given (S1; 7.1)."""
+    rng = np.random.default_rng(0)
+    old = rng.dirichlet(np.ones(ACTIONS), size=max(POSITIONS))
+    direction = rng.normal(size=old.shape)
+    rows = []
+    for move in MOVES:
+        new = moved_by(old, direction, move)
+        second = np.cumprod((new**2 / old).sum(axis=1))
+        log_ratio = np.log(new / old)
+        chosen = (rng.random((draws, len(old), 1)) > old.cumsum(axis=1)[:, :-1]).sum(axis=2)
+        log_weight = np.cumsum(log_ratio[np.arange(len(old)), chosen], axis=1)
+        for index, position in enumerate(POSITIONS):
+            clipped = np.exp(np.minimum(log_weight[:, position - 2], 0))
+            rows.append({
+                "kl": move, "position": position, "variance": float(second[position - 2] - 1),
+                "clipped_variance": float(clipped.var()), "clipped_mean": float(clipped.mean()),
+                "expected": EXPECTED_EXACT[move][index],
+            })  # fmt: skip
+    return rows
+
+
+def moved_by(old: Float[np.ndarray, "N A"], direction: Float[np.ndarray, "N A"], kl: float) -> Float[np.ndarray, "N A"]:
+    """Policies old · exp(η direction), each with the η > 0 at which KL(old || new) is `kl`, by bisection."""
+
+    def at(eta: np.ndarray) -> np.ndarray:
+        raised = old * np.exp(eta[:, None] * direction)
+        return raised / raised.sum(axis=1, keepdims=True)
+
+    low, high = np.zeros(len(old)), np.full(len(old), 50.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        far = (old * np.log(old / at(middle))).sum(axis=1) > kl
+        low, high = np.where(far, low, middle), np.where(far, middle, high)
+    return at(low)
+
+
+def trained(
+    step: str, size: float, batch: int, rule: str, agents: int, seeds: int, iterations: int
+) -> dict[str, Float[np.ndarray, "S I N"]]:
+    """Variance of the weights of every position in every iteration of every seed, on either batch."""
+    low, high = RULES[rule]
+    algorithm = TrustRegion(
+        actor=FeedForward(hidden=32, activation="tanh", layer_norm=False), step=step, baseline="exact",
+        order="fixed", num_envs=batch, rollout_length=1, max_grad_norm=1e6, clip=0.1, weight_low=low, weight_high=high,
+    )  # fmt: skip
+    algorithm = replace(algorithm, "learning_rate" if step == "clip" else "kl_radius", size)
+    env = GaussianTeam(agents)
+    program = make_program(env, algorithm, env_steps=batch, test_interval=batch, test_episodes=1, root=0)
+    assert isinstance(program, OnPolicyProgram)
+    run = jax.jit(jax.vmap(lambda seed: _watched(program, algorithm, env.default_params(), seed, iterations)))
+    parts = [run(jnp.arange(first, first + CHUNK)) for first in range(0, seeds, CHUNK)]
+    return {kind: np.concatenate([part[kind] for part in parts])[:seeds] for kind in BATCHES}
+
+
+def _watched(
+    program: OnPolicyProgram, algorithm: TrustRegion, env_params: Any, seed: Array, iterations: int
+) -> dict[str, Float[Array, "I N"]]:
+    """One run, and the variances of its weights in every iteration."""
+    elsewhere = dataclasses.replace(program, root=program.root + 1)  # the same run with other random streams
+
+    def iteration(run: Any, count: Array) -> tuple[Any, dict[str, Array]]:
+        clock = Clock(count, count)
+        seen = {"training": program.collect(run, algorithm, env_params, clock)[0]}
+        seen["fresh"] = elsewhere.collect(run, algorithm, env_params, clock)[0]
+        after, _ = program.iterate(run, algorithm, env_params, clock)
+        return after, {kind: _variances(algorithm, after.learner.params.actor, seen[kind]) for kind in BATCHES}
+
+    return jax.lax.scan(iteration, program.init_run(algorithm, env_params, seed), jnp.arange(iterations))[1]
+
+
+def _variances(algorithm: TrustRegion, actor: Any, segment: Any) -> Float[Array, "N"]:
+    new, _ = algorithm.actors.policies(actor, segment.obs, segment.carry[0], segment.started, segment.avail)
+    log_ratio = new.log_prob(segment.actions) - segment.log_prob
+    log_weight = jnp.minimum(jnp.cumsum(log_ratio, axis=-1) - log_ratio, HIGHEST_LOG_WEIGHT)
+    return jnp.exp(log_weight).reshape(-1, log_weight.shape[-1]).var(axis=0, ddof=1)
+
+
+def trained_row(title: str, rule: str, kind: str, variance: Float[np.ndarray, "S I N"]) -> dict[str, Any]:
+    """Mean, median and 95th percentile over iterations and seeds, by position; positions count from 1."""
+    flat = variance.reshape(-1, variance.shape[-1])
+    return {
+        "setting": title, "rule": rule, "batch": kind, "runs": len(variance),
+        "mean": flat.mean(axis=0).tolist(), "median": np.median(flat, axis=0).tolist(),
+        "p95": np.quantile(flat, 0.95, axis=0).tolist(),
+    }  # fmt: skip
+
+
+def draw(panels: dict[str, dict[str, np.ndarray]], out: Path) -> Path:
+    """Median variance of the weights against position, a panel per setting."""
+    labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
+    style = styles(labels)
+    figure = blank(WIDTH, 3.0)
+    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False).ravel()
+    for axes, (title, lines) in zip(grid, panels.items(), strict=True):
+        for label, variance in lines.items():
+            positions = np.arange(2, len(variance) + 1)  # the first has no weight
+            colour, marker, dash = style[label]
+            axes.plot(positions, variance[1:], color=colour, marker=marker, markersize=3, linestyle=dash, label=label)
+        axes.set_yscale("log")
+        axes.set_title(title, color=INK, fontsize=TEXT)
+        dress(axes, xlabel="position", ylabel="variance of the weight, median" if axes is grid[0] else "")
+    grid[0].legend(fontsize=SMALL, frameon=False)
+    return plots.save(figure, out / "by_position.png")[0]
+
+
+def text(row: dict[str, Any]) -> str:
+    """A row as a line."""
+    if "kl" in row:
+        clipped = f"Var min(w, 1) {row['clipped_variance']:.3f}, mean {row['clipped_mean']:.3f}"
+        weight = f"Var w {row['variance']:.3g} (specification {row['expected']:g})"
+        return f"KL {row['kl']:g} position {row['position']:2}: {weight}, {clipped}"
+    last = f"mean {row['mean'][-1]:.3g}, median {row['median'][-1]:.3g}, 95th percentile {row['p95'][-1]:.3g}"
+    return f"{row['setting']:24} {row['rule']:5} {row['batch']:9} Var w at the last position: {last}"

@@ -1,0 +1,88 @@
+"""Do the bounds on clipped weights hold? Thousands of random one-step games, fully enumerated, violations counted.
+
+low_variance_trust_region.md, 2.9 and 2.10: identities S1 and S2, bounds S5 to S7, and the monotonic bound with its
+KL form; how loose the last is (7.2); and exact ascent to a Nash equilibrium under three weight rules (7.3).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxvf.results import report
+from jaxvf.theory import trust_region
+from jaxvf.theory.team_ascent import ascend
+
+AGENTS, ACTIONS = (2, 3, 4, 5), (2, 3, 4)
+GAMES, QUICK_GAMES = 4008, 300  # of all shapes together, the same number of each
+SCALES = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
+TOLERANCE = 1e-10  # float64's rounding; a bound is violated beyond it
+
+# 7.3: agents, actions, games, steps, and the sizes of the exponentiated steps.
+ASCENT = (5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))
+QUICK_ASCENT = (3, 3, 8, 200, (1.0, 20.0))
+UPDATES = ("is", "clip", "simultaneous")
+
+
+def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, games: int | None = None) -> None:
+    """Check every statement on every game, ascend in some, write `summary.json` and print both tables.
+
+    Args:
+        seeds: of the random games; the first is 0.
+        quick: fewer games, shorter ascents.
+        out: directory.
+        games: how many games in all.
+    """
+    games = games or (QUICK_GAMES if quick else GAMES)
+    rows = check(games, seeds or 1) + ascents(*(QUICK_ASCENT if quick else ASCENT))
+    report.write_summary(rows, out)
+    for row in rows:
+        print(text(row))
+
+
+def check(games: int, seeds: int) -> list[dict[str, Any]]:
+    """One row per statement: games, checks (one for each position), violations, and the smallest slack."""
+    found: dict[str, list[np.ndarray]] = {}
+    shares = []
+    shapes = [(agents, actions) for agents in AGENTS for actions in ACTIONS]
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        for agents, actions in shapes:
+            count = -(-games // len(shapes))
+            scale = np.geomspace(*SCALES, count)
+            moved = trust_region.random_movement(rng, count, agents, actions, scale=scale)
+            for name, slack in trust_region.slacks(moved).items():
+                found.setdefault(name, []).append(slack.ravel())
+            shares.append(trust_region.penalty_share(moved))
+    rows = []
+    for name, parts in found.items():
+        slack = np.concatenate(parts)
+        violations = int((slack < -TOLERANCE).sum())
+        rows.append({"statement": name, "checks": slack.size, "violations": violations, "least": float(slack.min())})
+    share = np.concatenate(shares)
+    spread = {"median": np.median(share), "p95": np.quantile(share, 0.95), "most": share.max()}
+    spread = {name: float(value) for name, value in spread.items()}
+    return [*rows, {"statement": "share of the penalty of 2.10", "games": share.size, **spread}]
+
+
+def ascents(agents: int, actions: int, games: int, steps: int, sizes: tuple[float, ...]) -> list[dict[str, Any]]:
+    """One row per update and step size: the worst drop of the team payoff, and the Nash gap that is left."""
+    payoff = np.random.default_rng(0).normal(size=(games, *(actions,) * agents))
+    rows = []
+    for size in sizes:
+        for update in UPDATES:
+            value, gap = ascend(payoff, size, steps, update)
+            drop = float((value[:-1] - value[1:]).max())
+            # The worst game's smallest gap so far.
+            rows.append({"ascent": update, "size": size, "worst_drop": drop, "nash_gap": float(gap.min(axis=0).max())})
+    return rows
+
+
+def text(row: dict[str, Any]) -> str:
+    """A row as a line."""
+    if "ascent" in row:
+        return f"η {row['size']:5g}  {row['ascent']:13} worst drop {row['worst_drop']:9.2e}  gap {row['nash_gap']:9.2e}"
+    if "checks" in row:
+        counted = f"{row['violations']} violations in {row['checks']} checks"
+        return f"{row['statement']:18} {counted}, smallest slack {row['least']:.2e}"
+    return f"{row['statement']}: median {row['median']:.3f}, 95th percentile {row['p95']:.3f}, most {row['most']:.3f}"

@@ -1,0 +1,79 @@
+"""Experiments on weights of preceding agents, end to end at the smallest size: numbers mean what their names say."""
+
+import json
+
+import numpy as np
+
+import jaxvf
+from jaxvf import scripts
+from jaxvf.theory.team_ascent import ascend
+
+
+def reproduce(name, out, **options):
+    """The summary that an experiment leaves."""
+    module = scripts.load("experiments", name)
+    module.reproduce(out=out, **options)
+    return module, json.loads((out / "summary.json").read_text())
+
+
+def test_bounds_are_checked_and_none_is_violated(tmp_path):
+    """36 games: every statement is checked at every position, identities and bounds alike."""
+    _, rows = reproduce("trust_region_bounds", tmp_path, quick=True, games=36)
+    checked = [row for row in rows if "checks" in row]
+    assert len(checked) == 13 and all(row["violations"] == 0 for row in checked)
+    assert {row["checks"] for row in checked} == {36, 36 // 4 * (2 + 3 + 4 + 5)}
+    assert all(row["worst_drop"] < 1e-9 for row in rows if row.get("ascent") == "is")
+
+
+def test_exact_ascent_of_two_agents_by_hand():
+    """Payoff 1 at (0, 0) alone, η large: the first agent moves to action 0, then the second, gaining all there is."""
+    payoff = np.array([[[1.0, 0.0], [0.0, 0.0]]])
+    value, gap = ascend(payoff, 1000.0, 2, "is")
+    np.testing.assert_allclose(value[:, 0], [0.25, 1.0], atol=1e-9)
+    np.testing.assert_allclose(gap[:, 0], [0.25, 0.0], atol=1e-9)
+    # Action 1 is better for each against a uniform other (3/4 to 1/2), but both on it earn 1/2, less than the 5/8 of
+    # uniform play; the second to move sees that and stays at 0.
+    anti = np.array([[[0.0, 1.0], [1.0, 0.5]]])
+    at_once, _ = ascend(anti, 1000.0, 3, "simultaneous")
+    in_turn, _ = ascend(anti, 1000.0, 3, "is")
+    np.testing.assert_allclose(at_once[:2, 0], [0.625, 0.5], atol=1e-9)
+    np.testing.assert_allclose(in_turn[:2, 0], [0.625, 1.0], atol=1e-9)
+
+
+def test_exact_variances_grow_as_the_product_of_moves():
+    """KL 0.01 and 0.05 are reached; second moments multiply; sampled clipped weights lie in [0, 1]."""
+    module = scripts.load("experiments", "advantage_variance")
+    rows = module.exact_rows(2000)
+    assert [row["position"] for row in rows] == [*module.POSITIONS] * 2
+    by_move = np.array([row["variance"] for row in rows]).reshape(2, -1)
+    assert (np.diff(by_move) > 0).all() and (by_move[1] > by_move[0]).all()
+    # One agent that moved KL d has χ² of about 2 d.
+    np.testing.assert_allclose(by_move[:, 0], [0.02, 0.1], rtol=0.15)
+    old = np.array([[0.5, 0.3, 0.2]])
+    new = module.moved_by(old, np.array([[1.0, 0.0, -1.0]]), 0.05)
+    np.testing.assert_allclose((old * np.log(old / new)).sum(), 0.05, rtol=1e-6)
+
+
+def test_the_games_report_every_rule(tmp_path):
+    """Two rules, one program, two seeds: scores are those of the stored runs, with their standard error."""
+    module = scripts.load("experiments", "trust_region_games")
+    study = module.Study("chain", "clip", 3, 20, (0.05,), ("clip", "max 2"), iterations=4)
+    module.reproduce(out=tmp_path, seeds=2, studies=(study,))
+    rows = json.loads((tmp_path / "summary.json").read_text())
+    assert [(row["rule"], row["runs"], row["agents"], row["expected"]) for row in rows] == [
+        ("clip", 2, 3, None),
+        ("max 2", 2, 3, None),
+    ]
+    for row in rows:
+        assert 0 < row["score"][0] <= 1 and row["variance_mean"] > 0 and row["trials_last"] == 0
+    assert rows[0]["variance_mean"] <= 20 / 19
+    stored = jaxvf.load(tmp_path / study.name)
+    for name in ("variance", "variance_is", "effective_samples", "kl_p99", "clip_fraction", "weight_max", "trials"):
+        by_position, by_agent = (
+            np.stack([stored.metric(f"{name}_by_{kind}/{place}") for place in range(3)])
+            for kind in ("position", "agent")
+        )
+        assert by_position.shape == (3, 4, 1) and np.isfinite(by_position).all()
+        np.testing.assert_allclose(by_position.mean(axis=0), by_agent.mean(axis=0), rtol=1e-4)  # the same, reordered
+    np.testing.assert_allclose(stored.metric("weight_max_by_position/0"), 1.0, rtol=1e-5)
+    assert (tmp_path / "scores.png").is_file()
