@@ -1,0 +1,90 @@
+"""The trust-region family on tasks: MPE (discrete and continuous), combat, and MABrax bodies where brax is installed.
+
+low_variance_trust_region.md, sections 4 and 5: the release's settings of MPE and SMAC for every algorithm alike. No
+number of the paper could be obtained, so curves compare with each other alone.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jaxvf
+from jaxvf.hyperparameters import replace
+from jaxvf.results import report
+from jaxvf.trust_region import FeedForward
+
+LEARNERS = ("ippo", "mappo", "happo", "clip_happo", "unweighted_happo", "hatrpo", "clip_hatrpo", "unweighted_hatrpo")
+QUICK_LEARNERS = ("mappo", "clip_happo")
+MPE = "jaxmarl/MPE_{}:exact_limit=True"
+CONTINUOUS = "jaxmarl/MPE_{}:action_type=Continuous,exact_limit=True"
+TASKS = {
+    "spread": MPE.format("simple_spread_v3"),
+    "reference": MPE.format("simple_reference_v3"),
+    "speaker_listener": MPE.format("simple_speaker_listener_v4"),
+    "spread, continuous": CONTINUOUS.format("simple_spread_v3"),
+    "reference, continuous": CONTINUOUS.format("simple_reference_v3"),
+    "speaker_listener, continuous": CONTINUOUS.format("simple_speaker_listener_v4"),
+    "3s5z_vs_3s6z": "combat/3s5z_vs_3s6z",
+    "corridor": "combat/corridor",
+    "27m_vs_30m": "combat/27m_vs_30m",
+    "ant_4x2": "jaxmarl/ant_4x2",
+    "halfcheetah_6x1": "jaxmarl/halfcheetah_6x1",
+}
+QUICK_TASKS = ("spread",)
+
+# Section 4, MPE: two layers of 128, 20 environments x 200 steps, five epochs, ε = 0.2, β = 0.01, δ = 0.005.
+SETTING: dict[str, Any] = {
+    "actor": FeedForward(hidden=128),
+    "critic": FeedForward(hidden=128),
+    "num_envs": 20,
+    "rollout_length": 200,
+    "clip": 0.2,
+    "entropy_weight": 0.01,
+    "kl_radius": 0.005,
+}
+ENV_STEPS, QUICK_STEPS = 10_000_000, 200_000
+TEST_EPISODES = 20
+
+
+def reproduce(
+    *,
+    seeds: int | None = None,
+    quick: bool = False,
+    env_steps: int | None = None,
+    out: Path,
+    tasks: tuple[str, ...] | None = None,
+    learners: tuple[str, ...] | None = None,
+) -> None:
+    """Run the sweeps, write Parquet, `summary.json` and a curve per task to `out`; one program a learner and task."""
+    tasks, learners = (
+        tasks or (QUICK_TASKS if quick else tuple(TASKS)),
+        learners or (QUICK_LEARNERS if quick else LEARNERS),
+    )
+    seeds, env_steps = seeds or (2 if quick else 10), env_steps or (QUICK_STEPS if quick else ENV_STEPS)
+    rows: list[dict[str, Any]] = []
+    panels: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    for task in tasks:
+        for learner in learners:
+            sweep = jaxvf.Sweep(
+                env=TASKS[task],
+                algorithms=configured(learner),
+                seeds=seeds,
+                env_steps=env_steps,
+                test_interval=max(1, env_steps // 20),
+                test_episodes=TEST_EPISODES,
+            )
+            result = sweep.run_or_resume(out / task.replace(", ", "_") / learner)
+            panels[task] |= report.curves_of(result, {learner: {}})
+            rows.append(report.condition_row(result, result.select(), learner=learner, task=task, env_steps=env_steps))
+    report.write_summary(rows, out)
+    for path in report.save_panels(panels, out, labels=learners):
+        print(path)
+    for row in rows:
+        print(f"{row['task']:28} {row['learner']:17} return {report.return_text(row['final_return'])}")
+
+
+def configured(learner: str) -> Any:
+    """The registered algorithm with the common setting."""
+    algorithm = jaxvf.algorithms.make(learner)
+    for field, value in SETTING.items():
+        algorithm = replace(algorithm, field, value)
+    return algorithm
