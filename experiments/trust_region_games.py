@@ -203,7 +203,8 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         cell = conditions.index(condition(row)), rules.index(row["rule"])
         measured[cell] = row["score"].estimate
         wanted[cell] = np.nan if row["expected"] is None else row["expected"]
-    shade = 1 - (np.nanmax(measured, axis=1, keepdims=True) - measured)
+    low, high = (edge(measured, axis=1, keepdims=True) for edge in (np.nanmin, np.nanmax))
+    shade = (measured - low) / np.maximum(high - low, 1e-3)  # which rule is best of a row; rules that tie look alike
     note = f"exact expected reward in the end, mean of {rows[0]['runs']} seeds (in brackets: specification)"
     figure = plots.number_table(measured, rows=conditions, columns=rules, expected=wanted, shade=shade, note=note)
     return plots.save(figure, out / "scores.png")[0]

@@ -1,6 +1,6 @@
 """Theory: what a learner represents or settles at, beside what it was asked to learn."""
 
-from jaxvf.theory import gradient_flow
+from jaxvf.theory import gradient_flow, team_ascent, trust_region
 from jaxvf.theory.joint_values import JointValues, joint_values
 from jaxvf.theory.monotonicity import deviation_penalty, non_monotonicity
 from jaxvf.theory.recognition import Recognition, recognize
@@ -42,5 +42,7 @@ __all__ = [
     "recognize",
     "stable_points",
     "strict_improvement",
+    "team_ascent",
+    "trust_region",
     "vdn",
 ]

@@ -246,5 +246,9 @@ class TrustRegion(Settings):
             raise InputError(
                 f"minibatches={self.minibatches} with parameters='shared' would count ratios twice; use minibatches=1"
             )
+        if spec.continuous and self.kl != "exact":
+            raise InputError(
+                f"kl={self.kl!r} is of discrete actions, and {spec.name} has continuous ones; use kl='exact'"
+            )
         if self.weight_place == "inside" and self.step == "natural":
             raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")

@@ -265,6 +265,11 @@ def test_contradictions_are_named(fields, message):
         learner(**fields).init(jax.random.key(0), spec(2))
 
 
+def test_the_releases_divergence_is_of_discrete_actions():
+    with pytest.raises(InputError, match="kl='unweighted_k3' is of discrete actions, and random has continuous ones"):
+        learner(kl="unweighted_k3").init(jax.random.key(0), spec(2, continuous=True))
+
+
 def test_tables_need_one_hot_observations():
     with pytest.raises(InputError, match="actor=tabular needs one-hot observations"):
         learner().init(jax.random.key(0), dataclasses.replace(spec(2), one_hot_obs=False))
