@@ -138,7 +138,8 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
         if array.ndim == 0:
             coerce(fields[name], default.item(), array.item())
         if name == "limit" and array.item() > env.spec.limit_max:
-            raise InputError(f"env.limit={array.item()} exceeds the {env.spec.limit_max} steps of {env.spec.name}")
+            hint = "; set env.limit_max" if hasattr(env, "limit_max") else ""
+            raise InputError(f"env.limit={array.item()} exceeds limit_max={env.spec.limit_max}{hint}")
         params = dataclasses.replace(params, **{name: array})
     return params
 
