@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import math
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ class Checkpoints:
         """
         import orbax.checkpoint as ocp
 
-        leaves = {f"{index:04d}": leaf for index, leaf in enumerate(jax.tree.leaves(tree))}
+        leaves = _stored_leaves(tree)
         self._checksums(segment).unlink(missing_ok=True)
         try:
             with _silent_orbax(), ocp.StandardCheckpointer() as checkpointer:
@@ -67,8 +68,7 @@ class Checkpoints:
         """
         import orbax.checkpoint as ocp
 
-        leaves, structure = jax.tree.flatten(like)
-        target = {f"{index:04d}": leaf for index, leaf in enumerate(leaves)}
+        target = _stored_leaves(like)
         path = self.directory / str(segment)
         self._verify(segment)
         try:
@@ -76,7 +76,8 @@ class Checkpoints:
                 stored = checkpointer.restore(path, jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
         except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
             raise self._damaged(segment, path, _first_line(error)) from error
-        return jax.tree.unflatten(structure, [stored[name] for name in sorted(stored)])
+        leaves, structure = jax.tree.flatten(like)
+        return jax.tree.unflatten(structure, [stored.get(_name(index), leaf) for index, leaf in enumerate(leaves)])
 
     def clear(self) -> None:
         """Remove all checkpoints: the chunk is finished."""
@@ -109,6 +110,15 @@ class Checkpoints:
             f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} "
             f"to continue from {fallback}; everything else is intact"
         )
+
+
+def _stored_leaves(tree: Any) -> dict[str, Any]:
+    """The leaves by number, without the empty ones, which orbax refuses and which hold nothing to store."""
+    return {_name(index): leaf for index, leaf in enumerate(jax.tree.leaves(tree)) if math.prod(leaf.shape)}
+
+
+def _name(index: int) -> str:
+    return f"{index:04d}"
 
 
 @contextlib.contextmanager

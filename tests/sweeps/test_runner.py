@@ -483,6 +483,16 @@ def test_a_checkpoint_of_something_else_is_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_leaf_comes_back_empty(tmp_path):
+    """What actors without memory remember has size 0; orbax refuses to store that."""
+    checkpoints = Checkpoints(tmp_path)
+    tree = {"memory": np.zeros((2, 0), np.float32), "weights": np.arange(3, dtype=np.float32)}
+    checkpoints.save(1, tree)
+    back = checkpoints.restore(1, jax.tree.map(np.zeros_like, tree))
+    assert back["memory"].shape == (2, 0)
+    np.testing.assert_array_equal(back["weights"], [0, 1, 2])
+
+
 def test_only_the_newest_checkpoints_are_kept(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for segment in (1, 2, 10, 11):
