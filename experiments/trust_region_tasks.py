@@ -1,7 +1,8 @@
 """The trust-region family on tasks: MPE (discrete and continuous), combat, and MABrax bodies where brax is installed.
 
-low_variance_trust_region.md, sections 4 and 5: the release's settings of MPE and SMAC for every algorithm alike. No
-number of the paper could be obtained, so curves compare with each other alone.
+low_variance_trust_region.md, sections 4 and 5: the release's setting of each task, for every algorithm alike. No number
+of the paper could be obtained, so curves compare with each other alone. Critics see the global state everywhere, where
+the release gives SMAC's an agent-specific one; of its MuJoCo splits JaxMARL has only these two.
 """
 
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import jaxvf
 from jaxvf.hyperparameters import replace
 from jaxvf.results import report
-from jaxvf.trust_region import FeedForward
+from jaxvf.trust_region import FeedForward, Recurrent
 
-LEARNERS = ("ippo", "mappo", "happo", "clip_happo", "unweighted_happo", "hatrpo", "clip_hatrpo", "unweighted_hatrpo")
+LEARNERS = (
+    "ippo", "mappo", "coppo", "a2po",
+    "happo", "clip_happo", "unweighted_happo", "hatrpo", "clip_hatrpo", "unweighted_hatrpo",
+)  # fmt: skip
 QUICK_LEARNERS = ("mappo", "clip_happo")
 MPE = "jaxmarl/MPE_{}:exact_limit=True"
 CONTINUOUS = "jaxmarl/MPE_{}:action_type=Continuous,exact_limit=True"
@@ -41,6 +45,23 @@ SETTING: dict[str, Any] = {
     "entropy_weight": 0.01,
     "kl_radius": 0.005,
 }
+# What other tasks set apart: SMAC with its own actors, and MuJoCo.
+SMAC: dict[str, Any] = {
+    "actor": Recurrent(hidden=64, layers=3),
+    "critic": Recurrent(hidden=64, layers=3),
+    "rollout_length": 160,
+    "discount": 0.95,
+}
+MUJOCO: dict[str, Any] = {"actor": FeedForward(hidden=128, layers=3), "critic": FeedForward(hidden=128, layers=3)}
+OF_TASK: dict[str, dict[str, Any]] = {
+    "reference": {"actor_epochs": 10, "critic_epochs": 10},
+    "reference, continuous": {"actor_epochs": 10, "critic_epochs": 10},
+    "27m_vs_30m": SMAC | {"clip": 0.05, "kl_radius": 0.001},
+    "3s5z_vs_3s6z": SMAC | {"minibatches": 2},
+    "corridor": SMAC | {"actor": FeedForward(hidden=64, layers=3), "discount": 0.99, "kl_radius": 0.12},
+    "ant_4x2": MUJOCO | {"clip": 0.1, "entropy_weight": 0.0},
+    "halfcheetah_6x1": MUJOCO | {"clip": 0.05, "actor_epochs": 15, "critic_epochs": 15, "kl_radius": 0.01},
+}
 ENV_STEPS, QUICK_STEPS = 10_000_000, 200_000
 TEST_EPISODES = 20
 
@@ -66,7 +87,7 @@ def reproduce(
         for learner in learners:
             sweep = jaxvf.Sweep(
                 env=TASKS[task],
-                algorithms=configured(learner),
+                algorithms=configured(learner, task),
                 seeds=seeds,
                 env_steps=env_steps,
                 test_interval=max(1, env_steps // 20),
@@ -82,9 +103,9 @@ def reproduce(
         print(f"{row['task']:28} {row['learner']:17} return {report.return_text(row['final_return'])}")
 
 
-def configured(learner: str) -> Any:
-    """The registered algorithm with the common setting."""
+def configured(learner: str, task: str) -> Any:
+    """The registered algorithm with the setting of a task."""
     algorithm = jaxvf.algorithms.make(learner)
-    for field, value in SETTING.items():
+    for field, value in (SETTING | OF_TASK.get(task, {})).items():
         algorithm = replace(algorithm, field, value)
     return algorithm
