@@ -83,6 +83,14 @@ class Scene:
     shapes: tuple[Shape, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """What is seen at one moment, and the line below it."""
+
+    scene: Scene
+    caption: str
+
+
 def grid(columns: int, rows: int, *, x: float = 0.0, y: float = 0.0) -> list[Shape]:
     """The lines of a grid of unit cells with its lower left corner at (x, y)."""
     upright = [Line(x + i, y, x + i, y + rows, PALE, 0.03) for i in range(columns + 1)]

@@ -156,7 +156,8 @@ class PredatorPrey(Environment):
 
     def picture(self, state: PredatorPreyState, params: PredatorPreyParams) -> Scene:
         """The grid from above."""
-        return scenes.hunt(self.grid_size, state)
+        predators = zip(state.predators, state.frozen, strict=True)
+        return scenes.hunt(self.grid_size, predators, zip(state.prey, state.alive, strict=True))
 
     def _move_predators(
         self, key: Key[Array, ""], state: PredatorPreyState, actions: Int[Array, "P"]

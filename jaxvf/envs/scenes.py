@@ -1,8 +1,7 @@
 """The scenes of the grids and the one-step games. States and parameters here have NumPy leaves."""
 
 import itertools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -25,22 +24,29 @@ from jaxvf.envs.pictures import (
     grid,
 )
 
-if TYPE_CHECKING:
-    from jaxvf.envs.predator_prey import PredatorPreyState
-
 MOST_COLUMNS = 64  # of a payoff table that can still be read
 LABEL = 0.3
 UNIT_MOVES = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # of the facings up, right, down, left
 GOAL = "#CDE8DD"
 
 
-def hunt(grid_size: int, state: "PredatorPreyState") -> Scene:
-    """Predator-prey: predators are numbered discs, prey are squares; who has left the grid is not drawn."""
+def hunt(
+    grid_size: int,
+    predators: Iterable[tuple[tuple[int, int], bool]],
+    prey: Iterable[tuple[tuple[int, int], bool]],
+) -> Scene:
+    """Predator-prey: predators are numbered discs, prey are squares; who has left the grid is not drawn.
+
+    Args:
+        grid_size: rows and columns.
+        predators: place (row, column) of each, and whether it has left.
+        prey: place of each, and whether it is still there.
+    """
     shapes = grid(grid_size, grid_size)
-    for (row, column), alive in zip(state.prey, state.alive, strict=True):
+    for (row, column), alive in prey:
         if alive:
             shapes.append(Rectangle(column + 0.2, grid_size - row - 0.8, 0.6, 0.6, ORANGE))
-    for index, ((row, column), frozen) in enumerate(zip(state.predators, state.frozen, strict=True)):
+    for index, ((row, column), frozen) in enumerate(predators):
         if not frozen:
             shapes += _numbered(index, column + 0.5, grid_size - row - 0.5)
     return Scene(grid_size, grid_size, tuple(shapes))

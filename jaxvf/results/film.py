@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvf.envs.pictures import Circle, Line, Rectangle, Scene, Shape, Text
+from jaxvf.envs.pictures import Circle, Frame, Line, Rectangle, Scene, Shape, Text
 from jaxvf.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-    from jaxvf.results.render import Frame
 
 FRAMES_PER_SECOND = 4
 SIZE = 480  # pixels along the longer side of a scene
@@ -27,7 +26,7 @@ COLOURS = 128  # of a GIF
 LAST_FRAME = 6  # frames that the end stays for
 
 
-def gif(shown: Sequence["Frame"]) -> bytes:
+def gif(shown: Sequence[Frame]) -> bytes:
     """An endless animation."""
     from PIL import Image
 
@@ -42,7 +41,7 @@ def gif(shown: Sequence["Frame"]) -> bytes:
     return data.getvalue()
 
 
-def mp4(shown: Sequence["Frame"]) -> bytes:
+def mp4(shown: Sequence[Frame]) -> bytes:
     """An H.264 film, made by ffmpeg.
 
     Raises:
@@ -77,7 +76,7 @@ def find_ffmpeg() -> str:
     return found
 
 
-def _images(shown: Sequence["Frame"]) -> list["Image"]:
+def _images(shown: Sequence[Frame]) -> list["Image"]:
     """All frames in one size, whose sides are even, as H.264 wants them."""
     width = max(frame.scene.width for frame in shown)
     height = max(frame.scene.height for frame in shown)
@@ -90,7 +89,7 @@ def _even(pixels: float) -> int:
     return 2 * max(round(pixels / 2), 1)
 
 
-def _image(frame: "Frame", scale: float, size: tuple[int, int]) -> "Image":
+def _image(frame: Frame, scale: float, size: tuple[int, int]) -> "Image":
     from PIL import Image, ImageDraw
 
     width, height = size

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.pictures import Scene
+from jaxvf.envs.pictures import Frame, Scene
 from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.errors import InputError, unknown
 from jaxvf.results import film
@@ -30,13 +30,6 @@ class Episode(NamedTuple):
     actions: Int[np.ndarray, "T N"]
     rewards: Float[np.ndarray, "T"]  # mean over agents, as in evaluations
     terminated: bool  # else cut by the time limit
-
-
-class Frame(NamedTuple):
-    """What is seen at one moment, and the line below it."""
-
-    scene: Scene
-    caption: str
 
 
 def render(policy: Policy, out: str | Path, *, seed: int = 0, title: str = "") -> Path:

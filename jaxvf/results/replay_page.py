@@ -4,12 +4,8 @@ import html
 import json
 from collections.abc import Sequence
 from string import Template
-from typing import TYPE_CHECKING
 
-from jaxvf.envs.pictures import Circle, Line, Shape, Text
-
-if TYPE_CHECKING:
-    from jaxvf.results.render import Frame
+from jaxvf.envs.pictures import Circle, Frame, Line, Shape, Text
 
 FRAMES_PER_SECOND = 4
 SIDE = 1000  # SVG units along the longer side; browsers round text that is smaller than one unit
@@ -59,7 +55,7 @@ show();
 """)
 
 
-def page(shown: Sequence["Frame"], title: str) -> bytes:
+def page(shown: Sequence[Frame], title: str) -> bytes:
     """The page of a replay.
 
     What begins every frame alike, as a grid does, is stored once and stays behind the others.
@@ -93,7 +89,7 @@ def svg(shapes: Sequence[Shape], height: float, scale: float) -> str:
     return "".join(_element(shape, height, scale) for shape in shapes)
 
 
-def _common(shown: Sequence["Frame"]) -> int:
+def _common(shown: Sequence[Frame]) -> int:
     """How many shapes all frames begin with."""
     scenes = [frame.scene for frame in shown]
     for count, shapes in enumerate(zip(*(scene.shapes for scene in scenes), strict=False)):
