@@ -334,6 +334,17 @@ def test_the_releases_divergence_is_of_discrete_actions():
         learner(kl="unweighted_k3").init(jax.random.key(0), spec(2, continuous=True))
 
 
+def test_the_releases_entropy_is_of_continuous_actions():
+    with pytest.raises(InputError, match="entropy_reduction='sum_over_batch' is of continuous actions"):
+        learner(entropy_reduction="sum_over_batch").init(jax.random.key(0), spec(2))
+
+
+def test_crossed_weights_are_rejected_where_numbers_are_known():
+    with pytest.raises(InputError, match=r"weight_low=2\.0 is above weight_high=1\.0"):
+        make(learner(weight_low=2.0, weight_high=1.0))
+    make(learner(weight_low=1.0, weight_high=1.0))
+
+
 def test_tables_need_one_hot_observations():
     with pytest.raises(InputError, match="actor=tabular needs one-hot observations"):
         learner().init(jax.random.key(0), dataclasses.replace(spec(2), one_hot_obs=False))
