@@ -11,6 +11,7 @@ import pytest
 from jaxvf.algorithms import make
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.errors import InputError
+from jaxvf.sweeps.space import expand
 from jaxvf.trust_region import Recurrent, Table, TrustRegion, weight_bounds
 from jaxvf.trust_region.actor_update import ActorState, pieces_of, whole_policy
 from jaxvf.trust_region.batches import Samples, Segment, chunked, epochs
@@ -342,6 +343,8 @@ def test_the_releases_entropy_is_of_continuous_actions():
 def test_crossed_weights_are_rejected_where_numbers_are_known():
     with pytest.raises(InputError, match=r"weight_low=2\.0 is above weight_high=1\.0"):
         make(learner(weight_low=2.0, weight_high=1.0))
+    with pytest.raises(InputError, match=r"weight_low=0\.5 is above weight_high=0\.1"):
+        expand("matrix_game/A", "happo", {"weight_low": [0.5], "weight_high": [0.8, 0.1]}, 1)
     make(learner(weight_low=1.0, weight_high=1.0))
 
 
