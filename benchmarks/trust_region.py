@@ -1,7 +1,8 @@
 """What moving in turn costs: one update of all agents by HAPPO or HATRPO against as many independent PPO updates.
 
 Each is the whole learning step of an iteration on one stored segment of the Gaussian team (250 samples, MLP 4-32-32-1,
-5 epochs), critic left out, one run. The parts of a HATRPO step are timed apart for one agent.
+5 epochs), critic left out, one run. Independent PPO is one compiled scan of the plain clipped update over the agents,
+without weights and without the family's diagnostics. The parts of a HATRPO step are timed apart for one agent.
 """
 
 import dataclasses
@@ -20,7 +21,9 @@ from jaxvf.envs import GaussianTeam
 from jaxvf.sweeps import devices
 from jaxvf.training import Clock, OnPolicyProgram, make_program
 from jaxvf.trust_region import FeedForward, TrustRegion
-from jaxvf.trust_region.batches import Segment
+from jaxvf.trust_region.actor_update import ActorState, clip_update
+from jaxvf.trust_region.advantages import normalize
+from jaxvf.trust_region.batches import Samples, Segment
 from jaxvf.trust_region.natural_gradient import conjugate_gradient, curvature_product, line_search
 from jaxvf.value.learner import Progress
 
@@ -38,12 +41,11 @@ def bench(*, quick: bool = False) -> dict[str, Any]:
 
 
 def row(agents: int) -> dict[str, Any]:
-    """Independent PPO is as many updates of one agent's team, one after the other: nothing is shared or carried."""
-    alone, segment_of_one = prepared("unweighted_happo", 1)
+    """Seconds of independent PPO and of every member of the family, and their ratios."""
     whole = {name: prepared(name, agents) for name in ("happo", "clip_happo", "hatrpo", "clip_hatrpo")}
-    calls = {"one_ppo": (alone, segment_of_one), **whole}
+    calls = {"ppo": independent(agents), **whole}
     seconds = timed({name: lambda call=call, segment=segment: call(segment) for name, (call, segment) in calls.items()})
-    ppo = agents * seconds.pop("one_ppo")
+    ppo = seconds.pop("ppo")
     together = {f"{name}_seconds": spent for name, spent in seconds.items()}
     ratios = {f"{name}_over_independent_ppo": spent / ppo for name, spent in seconds.items()}
     return {"agents": agents, "independent_ppo_seconds": ppo, **together, **ratios, "hatrpo_parts": parts(agents)}
@@ -56,6 +58,33 @@ def prepared(name: str, agents: int) -> tuple[Callable[[Segment], Any], Segment]
     update = jax.jit(lambda segment: algorithm.update(run.learner, segment, key, progress))
     jax.block_until_ready(update(segment))
     return update, segment
+
+
+def independent(agents: int) -> tuple[Callable[[Segment], Any], Segment]:
+    """As many plain clipped updates as there are agents, one after the other: nothing is shared or carried."""
+    algorithm, _, run, segment = collected("unweighted_happo", agents)
+    actors = ActorState(run.learner.params.actor, run.learner.opt_state[0])
+    rate = jnp.float32(algorithm.learning_rate)
+
+    def update(segment: Segment) -> ActorState:
+        assert segment.baseline is not None  # the team knows its own
+        advantage = jnp.broadcast_to((segment.reward - segment.baseline)[..., None], segment.log_prob.shape)
+        samples = Samples(
+            segment.obs, segment.avail, segment.alive, segment.carry, segment.actions, segment.log_prob,
+            normalize(advantage, segment.alive), jnp.ones_like(advantage), segment.started,
+        )  # fmt: skip
+
+        def one(_: None, now: tuple[ActorState, Array, Array]) -> tuple[None, ActorState]:
+            state, agent, key = now
+            own = samples.of(agent)
+            return None, clip_update(algorithm, algorithm.actors, state, own, key, rate, algorithm.clip)[0]
+
+        keys = jax.random.split(jax.random.key(1), agents)
+        return jax.lax.scan(one, None, (actors, jnp.arange(agents), keys))[1]
+
+    compiled = jax.jit(update)
+    jax.block_until_ready(compiled(segment))
+    return compiled, segment
 
 
 def collected(name: str, agents: int) -> tuple[TrustRegion, OnPolicyProgram, Any, Segment]:

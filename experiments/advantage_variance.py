@@ -20,7 +20,10 @@ from jaxvf.hyperparameters import replace
 from jaxvf.results import plots, report
 from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, blank, dress, styles
 from jaxvf.training import Clock, OnPolicyProgram, make_program
+from jaxvf.training.keys import Purpose, run_key
+from jaxvf.training.segments import first_stage
 from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
+from jaxvf.trust_region.batches import Segment
 from jaxvf.trust_region.diagnostics import HIGHEST_LOG_WEIGHT
 
 # 7.1: agents that move this far; positions that are reported.
@@ -123,19 +126,26 @@ def _watched(
     program: OnPolicyProgram, algorithm: TrustRegion, env_params: Any, seed: Array, iterations: int
 ) -> dict[str, Float[Array, "I N"]]:
     """One run, and the variances of its weights in every iteration."""
-    elsewhere = dataclasses.replace(program, root=program.root + 1)  # the same run with other random streams
 
     def iteration(run: Any, count: Array) -> tuple[Any, dict[str, Array]]:
         clock = Clock(count, count)
         seen = {"training": program.collect(run, algorithm, env_params, clock)[0]}
-        seen["fresh"] = elsewhere.collect(run, algorithm, env_params, clock)[0]
+        seen["fresh"] = fresh_segment(program, algorithm, env_params, run, clock)
         after, _ = program.iterate(run, algorithm, env_params, clock)
         return after, {kind: _variances(algorithm, after.learner.params.actor, seen[kind]) for kind in BATCHES}
 
     return jax.lax.scan(iteration, program.init_run(algorithm, env_params, seed), jnp.arange(iterations))[1]
 
 
-def _variances(algorithm: TrustRegion, actor: Any, segment: Any) -> Float[Array, "N"]:
+def fresh_segment(program: OnPolicyProgram, algorithm: TrustRegion, env_params: Any, run: Any, clock: Clock) -> Segment:
+    """What the run's policies do in new contexts: as many samples as it learns from in this iteration, none of them."""
+    elsewhere = dataclasses.replace(program, root=program.root + 1)  # the same run with other random streams
+    key = run_key(elsewhere.root, run.seed, Purpose.INIT, clock.iteration)
+    stage = first_stage(algorithm, program.env, env_params, key, program.pace.num_envs)
+    return elsewhere.collect(run._replace(stage=stage), algorithm, env_params, clock)[0]
+
+
+def _variances(algorithm: TrustRegion, actor: Any, segment: Segment) -> Float[Array, "N"]:
     new, _ = algorithm.actors.policies(actor, segment.obs, segment.carry[0], segment.started, segment.avail)
     log_ratio = new.log_prob(segment.actions) - segment.log_prob
     log_weight = jnp.minimum(jnp.cumsum(log_ratio, axis=-1) - log_ratio, HIGHEST_LOG_WEIGHT)

@@ -55,7 +55,11 @@ def _trust_region(weight: str, **fields: Any) -> TrustRegion:
 
 
 def _a2po() -> TrustRegion:
-    """A2PO (low_variance_trust_region.md, section 3), with the λ of its Ant tasks and a critic for every agent."""
+    """A2PO (low_variance_trust_region.md, section 3), with the λ of its Ant tasks and a critic for every agent.
+
+    Unlike its release: critics are updated after all actors, not in their agent's turn, on plain GAE returns; a ratio
+    is the product over an action's dimensions, not their mean; agents move singly, not in blocks.
+    """
     return _trust_region(
         "two_sided",
         weight_place="inside",
@@ -153,10 +157,22 @@ def make(name: Any) -> Any:
     if not isinstance(name, str):
         if not callable(getattr(name, "update", None)):
             raise InputError(f"algorithm={name!r} is neither a registered name nor a learner")
-        return validated(name)
+        return checked(validated(name))
     if name not in ALGORITHMS:
         raise unknown("algorithm", name, ALGORITHMS)
     return ALGORITHMS[name]()
+
+
+def checked(algorithm: Any) -> Any:
+    """The algorithm itself, where its numbers agree with each other; those that have no `check` always do.
+
+    Raises:
+        InputError: for numbers that contradict each other.
+    """
+    check = getattr(algorithm, "check", None)
+    if callable(check):
+        check()
+    return algorithm
 
 
 def name_of(algorithm: Any) -> str:

@@ -2,11 +2,16 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import jaxvf
 from jaxvf import scripts
+from jaxvf.envs import GaussianTeam
 from jaxvf.theory.team_ascent import ascend
+from jaxvf.training import Clock, make_program
+from jaxvf.trust_region import FeedForward, TrustRegion
 
 
 def reproduce(name, out, **options):
@@ -20,7 +25,7 @@ def test_bounds_are_checked_and_none_is_violated(tmp_path):
     """36 games: every statement is checked at every position, identities and bounds alike."""
     _, rows = reproduce("trust_region_bounds", tmp_path, quick=True, games=36)
     checked = [row for row in rows if "checks" in row]
-    assert len(checked) == 13 and all(row["violations"] == 0 for row in checked)
+    assert len(checked) == 12 and all(row["violations"] == 0 for row in checked)
     assert {row["checks"] for row in checked} == {36, 36 // 4 * (2 + 3 + 4 + 5)}
     assert all(row["worst_drop"] < 1e-9 for row in rows if row.get("ascent") == "is")
 
@@ -52,6 +57,26 @@ def test_exact_variances_grow_as_the_product_of_moves():
     old = np.array([[0.5, 0.3, 0.2]])
     new = module.moved_by(old, np.array([[1.0, 0.0, -1.0]]), 0.05)
     np.testing.assert_allclose((old * np.log(old / new)).sum(), 0.05, rtol=1e-6)
+
+
+def test_a_fresh_batch_has_contexts_of_its_own():
+    """As many samples as the training batch, of other contexts in every iteration."""
+    module = scripts.load("experiments", "advantage_variance")
+    algorithm = TrustRegion(actor=FeedForward(hidden=4), baseline="exact", num_envs=6, rollout_length=1)
+    env = GaussianTeam(2)
+    program = make_program(env, algorithm, env_steps=6, test_interval=6, test_episodes=1, root=0)
+    params = env.default_params()
+
+    @jax.jit
+    def batches(count):
+        run, clock = program.init_run(algorithm, params, jnp.int32(0)), Clock(count, count)
+        fresh = module.fresh_segment(program, algorithm, params, run, clock)
+        return program.collect(run, algorithm, params, clock)[0].obs, fresh.obs
+
+    (training, first), (_, second) = batches(jnp.int32(0)), batches(jnp.int32(1))
+    assert training.shape == first.shape == (1, 6, 2, 4)
+    contexts = np.concatenate([each[0, :, 0] for each in (training, first, second)])
+    assert len(np.unique(contexts, axis=0)) == 18
 
 
 def test_the_games_report_every_rule(tmp_path):

@@ -111,7 +111,7 @@ def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) ->
             env = dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
         else:
             raise unknown(f"field of {env.spec.name}", field, {**_fields(env.default_params()), **_fields(env)})
-    return env, _env_params(env, env_params), algorithm
+    return env, _env_params(env, env_params), algorithms.checked(algorithm)
 
 
 def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:

@@ -142,8 +142,9 @@ class OnPolicyProgram:
         self, run: OnPolicyState, algorithm: Any, env_params: EnvParams, clock: Clock
     ) -> dict[str, Float[Array, ""]]:
         key = run_key(self.root, run.seed, Purpose.EVALUATE, clock.iteration)
+        exact_key = jax.random.fold_in(key, 1)
         params, episodes = run.learner.params, self.test_episodes
-        exact = exact_metrics(algorithm, params.actor, self.env, env_params, key, episodes)
+        exact = exact_metrics(algorithm, params.actor, self.env, env_params, exact_key, episodes)
         return evaluate(algorithm, params, self.env, env_params, key, episodes) | exact
 
 

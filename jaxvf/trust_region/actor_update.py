@@ -57,7 +57,7 @@ def clip_loss(
 def counted(facts: Metrics, skipped: Float[Array, "*n"]) -> Metrics:
     """Facts of a step, and whether it was left out; what made it so must not spoil the means."""
     finite = {name: jnp.where(jnp.isfinite(value), value, 0.0) for name, value in facts.items()}
-    return {**finite, "skipped": skipped.sum()}
+    return {**finite, "skipped": skipped}
 
 
 def clip_update(
@@ -78,7 +78,7 @@ def clip_update(
 
     def step(state: ActorState, part: Samples) -> tuple[ActorState, Metrics]:
         gradient, facts = jax.grad(loss, has_aux=True)(state.params, part)
-        params, opt_state, skipped = guarded_step(optimizer, gradient, state.params, state.opt_state)
+        params, opt_state, skipped = guarded_step(optimizer, gradient, state.params, state.opt_state, part.alive.any())
         return ActorState(params, opt_state), counted(facts, skipped)
 
     pieces = pieces_of(config, actors, samples)
@@ -87,7 +87,7 @@ def clip_update(
 
 
 def natural_update(config: Settings, actors: Actors, state: ActorState, samples: Samples) -> tuple[ActorState, Metrics]:
-    """One natural-gradient step on the whole batch (low_variance_trust_region.md, 2.5)."""
+    """One natural-gradient step on the whole batch (low_variance_trust_region.md, 2.5); none for a dead agent."""
     flat, restore = ravel_pytree(state.params)
     old = jax.lax.stop_gradient(whole_policy(actors, state.params, samples))
 
@@ -96,7 +96,7 @@ def natural_update(config: Settings, actors: Actors, state: ActorState, samples:
         return surrogate(log_ratio, samples.advantage, samples.weight, samples.alive)
 
     def mean_kl(flat: Array) -> Float[Array, ""]:
-        # Dead samples count too, as in the release: their KL is 0.
+        # Dead samples count too, as in the release: it is 0 where death leaves one action.
         return divergence(old, whole_policy(actors, restore(flat), samples), config.kl).mean()
 
     done = trust_region_step(gain, mean_kl, flat, config.kl_radius, backtrack=config.backtrack)
@@ -107,4 +107,5 @@ def natural_update(config: Settings, actors: Actors, state: ActorState, samples:
         "trials": done.trials.astype(jnp.float32),
         "accepted": done.accepted.astype(jnp.float32),
     }
-    return ActorState(restore(done.params), state.opt_state), facts
+    after = jnp.where(samples.alive.any(), done.params, flat)
+    return ActorState(restore(after), state.opt_state), facts

@@ -88,7 +88,8 @@ def epochs(
         minibatches: equal parts of a pass; what remains is dropped.
 
     Returns:
-        The carry, and the mean of every metric over all steps, but for `skipped`, whose sum counts.
+        The carry, and the mean of every metric over all steps, but for `skipped`, whose sum counts. Metrics may have
+        axes of their own.
     """
     width = max(leaf.shape[1] for leaf in jax.tree.leaves(pieces))
 
@@ -102,22 +103,28 @@ def epochs(
         size = width // minibatches
         chosen = orders[:, : size * minibatches].reshape(count * minibatches, size)
         carry, metrics = jax.lax.scan(one, carry, chosen)
-    return carry, {name: each.sum() if name == "skipped" else each.mean() for name, each in metrics.items()}
+    return carry, {name: each.sum(0) if name == "skipped" else each.mean(0) for name, each in metrics.items()}
 
 
 def guarded_step(
-    optimizer: optax.GradientTransformation, gradient: Any, params: Any, opt_state: Any
+    optimizer: optax.GradientTransformation,
+    gradient: Any,
+    params: Any,
+    opt_state: Any,
+    alive_any: bool | Bool[Array, ""] = True,
 ) -> tuple[Any, Any, Float[Array, ""]]:
-    """One step of the optimizer, unless the gradient is not finite: then nothing changes and 1 is returned.
+    """One step of the optimizer, unless the gradient is not finite or nobody was alive: then nothing changes.
 
-    The product of many ratios may overflow; a step that is left out is counted, never hidden
-    (low_variance_trust_region.md, 6.2).
+    The product of many ratios may overflow; a step that is left out for it is counted, never hidden: 1 is returned
+    (low_variance_trust_region.md, 6.2). Without a living sample there is no step to take, and Adam's momentum must not
+    take one; that is not counted (6.11).
     """
     finite = jnp.isfinite(optax.tree.norm(gradient))
+    taken = finite & alive_any
     updates, moved = optimizer.update(gradient, opt_state, params)
     after = optax.apply_updates(params, updates), moved
-    kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), after, (params, opt_state))
-    return *kept, 1.0 - finite
+    kept = jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, (params, opt_state))
+    return *kept, jnp.float32(alive_any & ~finite)
 
 
 def make_optimizer(

@@ -47,6 +47,10 @@ def value_loss(
     return jnp.maximum(huber(returns - value), huber(returns - near)).mean()
 
 
+def _in_units(config: Settings, norm: ValueNorm, returns: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    return norm.normalize(returns) if config.value_norm else returns
+
+
 def critic_update(
     config: Settings,
     critic: Critic,
@@ -65,7 +69,7 @@ def critic_update(
 
     def step(state: CriticState, part: Regression) -> tuple[CriticState, Metrics]:
         norm = state.norm.update(part.returns) if config.value_norm else state.norm
-        error, gradient = jax.value_and_grad(loss)(state.params, part, norm.normalize(part.returns))
+        error, gradient = jax.value_and_grad(loss)(state.params, part, _in_units(config, norm, part.returns))
         move = functools.partial(guarded_step, optimizer)
         move = jax.vmap(move) if critic.stacked else move  # every agent's gradient has its own norm
         params, opt_state, skipped = move(gradient, state.params, state.opt_state)

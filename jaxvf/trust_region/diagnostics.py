@@ -10,7 +10,9 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxvf.trust_region.advantages import masked_mean
 from jaxvf.trust_region.objectives import preceding_weight
 
-HIGHEST_LOG_WEIGHT = 40.0  # beyond it e^(2 log w) A² would overflow in float32: what is reported stops there
+# What is reported of a weight stops here. A variance adds up e^(2 log w) A²: at 30 that is 1e26 A², which leaves room
+# for a thousand million samples of A² = 100 in float32; at 40 sums overflowed and marked healthy runs as diverged.
+HIGHEST_LOG_WEIGHT = 30.0
 TAIL = 0.99
 
 Facts = dict[str, Float[Array, "..."]]
@@ -31,14 +33,15 @@ def turn_facts(
     Args:
         log_weight: logarithm of the preceding agents' ratio product when the turn began.
         log_ratio: of the agent's own ratio after the turn.
-        kl: from the agent's policy before the turn to the one after it.
+        kl: of every sample, from the agent's policy before the turn to the one after it.
         advantage: as the turn used it.
         alive: which samples count.
         bounds: what the algorithm clips the weight to; reported beside the product itself and min(w, 1), which every
             algorithm reports, whichever it uses.
         clip: ε.
     """
-    alive = jnp.broadcast_to(alive, log_weight.shape)
+    alive, kl = (jnp.broadcast_to(each, log_weight.shape) for each in (alive, kl))
+    tail = jnp.nanquantile(jnp.where(alive, kl, jnp.nan), TAIL)
     capped = jnp.minimum(log_weight, HIGHEST_LOG_WEIGHT)
     weight = jnp.exp(capped)
     used = jnp.minimum(preceding_weight(log_weight, *bounds), jnp.exp(HIGHEST_LOG_WEIGHT))
@@ -50,8 +53,8 @@ def turn_facts(
         "weight_max": jnp.max(jnp.where(alive, weight, 0.0)),
         "weight_above_one": masked_mean(log_weight > 0, alive),
         "effective_samples": effective_samples(log_weight, alive),
-        "kl_mean": kl.mean(),
-        "kl_p99": jnp.quantile(kl, TAIL),
+        "kl_mean": masked_mean(kl, alive),
+        "kl_p99": jnp.where(alive.any(), tail, 0.0),
         "clip_fraction": masked_mean(jnp.abs(jnp.expm1(log_ratio)) > clip, alive),
     }
 
@@ -72,7 +75,11 @@ def effective_samples(log_weight: Float[Array, "*b"], alive: Bool[Array, "*b"]) 
 
 
 def by_position_and_agent(facts: Facts, order: Int[Array, "N"]) -> Facts:
-    """Facts [N] by position in the order of updates, named so, and the same by agent: `order[m]` had position m."""
+    """Facts [N] by position in the order of updates, named so, and the same by agent: `order[m]` had position m.
+
+    What is one number of all agents is left out.
+    """
     place = jnp.argsort(order)
+    facts = {name: values for name, values in facts.items() if values.ndim}
     positions = {f"{name}_by_position": values for name, values in facts.items()}
     return positions | {f"{name}_by_agent": values[place] for name, values in facts.items()}

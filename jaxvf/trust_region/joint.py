@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from jaxvf.trust_region.actor_critic import ActorParams, Actors
 from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, pieces_of
-from jaxvf.trust_region.batches import Metrics, Samples, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import Samples, epochs, guarded_step, make_optimizer
 from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import Distribution, divergence
 from jaxvf.trust_region.objectives import preceding_weight
@@ -28,33 +28,36 @@ def update_jointly(
     CoPPO clips that weight to [0.9, 1.1]; MAPPO and IPPO to 1 (low_variance_trust_region.md, section 3).
 
     Returns:
-        The actors, and facts [N] by agent; their weights are those of an update in the order of agents.
+        The actors, and facts [N] by agent; their weights are those of an update in the order of agents. Of one shared
+        network `skipped` is one number.
     """
     optimizer = make_optimizer(rate, config.max_grad_norm)
 
-    def loss(params: ActorParams, part: Samples) -> tuple[Float[Array, ""], Metrics]:
-        policies, _ = actors.policies(params, part.obs, part.carry[0], part.started, part.avail)
-        log_ratio = jax.lax.stop_gradient(policies.log_prob(part.actions) - part.log_prob)
-        others = log_ratio.sum(axis=-1, keepdims=True) - log_ratio
-        part = part._replace(weight=preceding_weight(others, config.weight_low, config.weight_high))
-        if actors.shared:  # all agents' samples are one batch
-            return clip_loss(config, policies, part, config.clip)
-        losses, facts = per_agent(lambda policy, own: clip_loss(config, policy, own, config.clip), policies, part)
-        return losses.sum(), {name: values.mean() for name, values in facts.items()}
-
-    def step(state: ActorState, part: Samples) -> tuple[ActorState, Metrics]:
-        gradient, facts = jax.grad(loss, has_aux=True)(state.params, part)
+    def step(state: ActorState, part: Samples) -> tuple[ActorState, Facts]:
+        gradient, facts = jax.grad(functools.partial(joint_loss, config, actors), has_aux=True)(state.params, part)
         move = functools.partial(guarded_step, optimizer)
         move = move if actors.shared else jax.vmap(move)  # every agent's gradient has its own norm
-        params, opt_state, skipped = move(gradient, state.params, state.opt_state)
+        living = part.alive.any() if actors.shared else part.alive.any(axis=(0, 1))
+        params, opt_state, skipped = move(gradient, state.params, state.opt_state, living)
         return ActorState(params, opt_state), counted(facts, skipped)
 
     pieces = pieces_of(config, actors, samples)
     after, facts = epochs(step, state, pieces, key, count=config.actor_epochs, minibatches=config.minibatches)
     agents = samples.log_prob.shape[-1]
-    shared = {name: jnp.full(agents, value) for name, value in facts.items()}
     still = {"trials": jnp.zeros(agents), "accepted": jnp.zeros(agents)}
-    return after, shared | still | _measured(config, actors, state, after, samples)
+    return after, facts | still | _measured(config, actors, state, after, samples)
+
+
+def joint_loss(config: Settings, actors: Actors, params: ActorParams, part: Samples) -> tuple[Float[Array, ""], Facts]:
+    """The loss of all agents on a mini-batch, and facts [N] by agent, each of the agent's own samples."""
+    policies, _ = actors.policies(params, part.obs, part.carry[0], part.started, part.avail)
+    log_ratio = jax.lax.stop_gradient(policies.log_prob(part.actions) - part.log_prob)
+    others = log_ratio.sum(axis=-1, keepdims=True) - log_ratio
+    part = part._replace(weight=preceding_weight(others, config.weight_low, config.weight_high))
+    losses, facts = per_agent(lambda policy, own: clip_loss(config, policy, own, config.clip), policies, part)
+    if actors.shared:  # all agents' samples are one batch
+        return clip_loss(config, policies, part, config.clip)[0], facts
+    return losses.sum(), facts
 
 
 def _measured(config: Settings, actors: Actors, before: ActorState, after: ActorState, samples: Samples) -> Facts:

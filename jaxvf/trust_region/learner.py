@@ -54,6 +54,16 @@ class Estimates(NamedTuple):
 class TrustRegion(Settings):
     """On-policy actors that move within a trust region, one after another or at once, and a central critic."""
 
+    def check(self) -> None:
+        """Whether numbers that are known agree with each other.
+
+        Raises:
+            InputError: for weights whose bounds are crossed.
+        """
+        low, high = self.weight_low, self.weight_high
+        if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+            raise InputError(f"weight_low={low!r} is above weight_high={high!r}; the lowest weight comes first")
+
     @property
     def on_policy(self) -> bool:
         """It learns from what it has just collected, and from nothing older."""
@@ -166,9 +176,8 @@ class TrustRegion(Settings):
         seen = self.values.seen(segment.obs, segment.state)
         old, states = self.values.unroll(state.params.critic, seen, segment.critic_carry, segment.started)
         after = self.values.seen(segment.next_obs, segment.next_state)
-        value, following = (
-            state.norm.restore(each) for each in (old, self.values.look(state.params.critic, after, states))
-        )
+        units = state.norm.restore if self.value_norm else (lambda values: values)
+        value, following = (units(each) for each in (old, self.values.look(state.params.critic, after, states)))
         reward, terminated = segment.reward[..., None], segment.terminated[..., None]
         td = advantages.td_errors(reward, value, following, terminated, discount=self.discount)
         advantage = self._advantages(td, segment, self.td_lambda)
@@ -200,20 +209,15 @@ class TrustRegion(Settings):
         )  # fmt: skip
 
         def advantage_of(agent: Array, log_weight: Float[Array, "T B"]) -> Float[Array, "T B"]:
-            if self.trace == "gae":
-                return jnp.take(advantage, agent, axis=2)
-            # A2PO: later TD errors count by min(1, ratio of the agents that moved) in each step (section 3).
-            trace = self.td_lambda * jnp.exp(jnp.minimum(log_weight, 0.0))
-            again = self._advantages(estimates.td, segment, trace[..., None])
-            again = jnp.broadcast_to(again, shape)
-            return jnp.take(advantages.normalize(again, segment.alive, self.normalization), agent, axis=2)
+            mine = advantage if self.trace == "gae" else self.reestimated(estimates, segment, log_weight)
+            return jnp.take(mine, agent, axis=2)
 
         agents = shape[-1]
         order = jnp.arange(agents)
         if self.updates == "joint":
             actor, facts = update_jointly(self, self.actors, actor, samples, key, rate)
         else:
-            order = update_order(self, order_key, self._scores(estimates, agents))
+            order = update_order(self, order_key, self._scores(estimates, segment))
             if self.shared:
                 actor, facts = update_shared_in_turn(self, self.actors, actor, samples, order, rate)
             else:
@@ -222,10 +226,20 @@ class TrustRegion(Settings):
         total["skipped"] = facts["skipped"].sum()
         return actor, total | by_position_and_agent(facts, order)
 
-    def _scores(self, estimates: Estimates, agents: int) -> Float[Array, "N"]:
-        """Mean |A/V| by agent: who has most to gain moves first (A2PO, section 3)."""
+    def reestimated(
+        self, estimates: Estimates, segment: Segment, log_weight: Float[Array, "T B"]
+    ) -> Float[Array, "T B N"]:
+        """A2PO: later TD errors count by min(1, ratio of the agents that moved) in each step (section 3)."""
+        trace = self.td_lambda * jnp.exp(jnp.minimum(log_weight, 0.0))
+        again = self._advantages(estimates.td, segment, trace[..., None])
+        again = jnp.broadcast_to(again, segment.log_prob.shape)
+        return advantages.normalize(again, segment.alive, self.normalization)
+
+    def _scores(self, estimates: Estimates, segment: Segment) -> Float[Array, "N"]:
+        """Mean |A/V| by agent over its living samples: who has most to gain moves first (A2PO, section 3)."""
         scores = jnp.abs(estimates.advantage) / jnp.maximum(jnp.abs(estimates.value), SMALLEST_VALUE)
-        return jnp.broadcast_to(scores.mean(axis=(0, 1)), (agents,))
+        scores = jnp.broadcast_to(scores, segment.log_prob.shape)
+        return advantages.masked_mean(scores, segment.alive, (0, 1))[0, 0]
 
     def _check(self, spec: EnvSpec) -> None:
         one_hot = spec.one_hot_obs
@@ -249,6 +263,11 @@ class TrustRegion(Settings):
         if spec.continuous and self.kl != "exact":
             raise InputError(
                 f"kl={self.kl!r} is of discrete actions, and {spec.name} has continuous ones; use kl='exact'"
+            )
+        if self.entropy_reduction == "sum_over_batch" and not spec.continuous:
+            raise InputError(
+                f"entropy_reduction='sum_over_batch' is of continuous actions, and {spec.name} has discrete ones; "
+                "use entropy_reduction='mean'"
             )
         if self.weight_place == "inside" and self.step == "natural":
             raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")

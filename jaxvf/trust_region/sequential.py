@@ -87,8 +87,6 @@ def update_in_turn(
             after, facts = natural_update(config, actors, before, own)
         else:
             after, facts = clip_update(config, actors, before, own, key, rate, clip)
-        # Who was dead throughout does not move.
-        after = jax.tree.map(lambda new, old: jnp.where(own.alive.any(), new, old), after, before)
         state = jax.tree.map(lambda leaf, new: leaf.at[agent].set(new), state, after)
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
         return (state, log_weight + log_ratio), facts | more
@@ -145,7 +143,7 @@ def update_shared_in_turn(
         weight = preceding_weight(log_weight, config.weight_low, config.weight_high)
         own = samples.of(agent)._replace(weight=weight)
         gradient, facts = jax.grad(loss, has_aux=True)(before.params, pieces_of(config, actors, own), clip)
-        params, opt_state, skipped = guarded_step(optimizer, gradient, before.params, before.opt_state)
+        params, opt_state, skipped = guarded_step(optimizer, gradient, before.params, before.opt_state, own.alive.any())
         after = ActorState(params, opt_state)
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
         still = {"trials": jnp.float32(0), "accepted": jnp.float32(0)}

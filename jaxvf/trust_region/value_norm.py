@@ -33,7 +33,11 @@ class ValueNorm(NamedTuple):
         )
 
     def moments(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Mean and standard deviation; 0 and 1 before the first update."""
+        """Mean and standard deviation; 0 and 1 before the first update.
+
+        There the floors of the specification (2.7) would give a standard deviation of 0.1. We keep 1: nothing is known
+        of the scale of returns yet, so a fresh critic's outputs pass as they are.
+        """
         weight = jnp.maximum(self.weight, LEAST_WEIGHT)
         mean, square = self.mean / weight, self.square / weight
         std = jnp.sqrt(jnp.maximum(square - mean**2, LEAST_VARIANCE))

@@ -11,6 +11,7 @@ import pytest
 from jaxvf.algorithms import make
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.errors import InputError
+from jaxvf.sweeps.space import expand
 from jaxvf.trust_region import Recurrent, Table, TrustRegion, weight_bounds
 from jaxvf.trust_region.actor_update import ActorState, pieces_of, whole_policy
 from jaxvf.trust_region.batches import Samples, Segment, chunked, epochs
@@ -174,12 +175,52 @@ def test_later_agents_are_weighted_by_the_ratios_before_them():
     assert np.abs(table[1] - other[1]).max() > 1e-4
 
 
-def test_who_is_dead_throughout_does_not_move():
-    before, after, facts = trained(learner(), agents=3)
+def dying(living, **fields):
+    """State after one update in which all three agents lived, the state after one more, and its metrics.
+
+    In the second update agents below `living` are alive; Adam's moments are not zero then.
+    """
+    config = learner(**fields)
+    state = start(config, 3)
+    segment = acted(learner(parameters=config.parameters), (3, False), state.params.actor, jax.random.key(1))
+    born = segment._replace(alive=jnp.ones_like(segment.alive))
+    before, _ = update(config, state, born, jax.random.key(7))
+    assert max(np.abs(leaf).max() for leaf in jax.tree.leaves(before.opt_state[0])) > 1e-4
+    dead = segment._replace(alive=segment.alive & False | (jnp.arange(3) < living))
+    return before, *update(config, before, dead, jax.random.key(8))
+
+
+@pytest.mark.parametrize("updates", ["sequential", "joint"])
+def test_who_is_dead_throughout_does_not_move(updates):
+    """Neither parameters nor Adam's moments, which an earlier update has filled; nothing counts as skipped."""
+    before, after, facts = dying(2, updates=updates)
     table_before, table = (state.params.actor.network["params"]["table"] for state in (before, after))
-    np.testing.assert_array_equal(table[2], table_before[2])
     assert np.abs(table[:2] - table_before[:2]).max() > 0.01
-    assert all(np.isfinite(value).all() for value in facts.values())
+    for old, new in zip(*(jax.tree.leaves((s.params.actor, s.opt_state[0])) for s in (before, after)), strict=True):
+        np.testing.assert_array_equal(new[2], old[2])
+    assert all(np.isfinite(value).all() for value in facts.values()) and facts["skipped"] == 0
+
+
+def test_dead_agents_take_no_step_of_a_shared_network():
+    """In turn, two epochs in which two of three agents live are four steps; jointly, nobody alive is no step."""
+    before, after, _ = dying(2, parameters="shared")
+    steps = [leaf for s in (before, after) for leaf in jax.tree.leaves(s.opt_state[0]) if leaf.dtype == jnp.int32]
+    assert [leaf.item() for leaf in steps] == [6, 10]
+    for updates in ("sequential", "joint"):
+        before, after, facts = dying(0, parameters="shared", updates=updates)
+        close(before.params.actor, after.params.actor, rtol=0, atol=0)
+        assert facts["skipped"] == 0 and facts["kl_p99_by_agent"].tolist() == [0, 0, 0]
+
+
+def test_a_mini_batch_of_the_dead_moves_nobody():
+    """The living sample lies in one of T · B mini-batches of one sample: two epochs are two steps."""
+    config = learner(minibatches=T * B)
+    state = start(config, 2)
+    segment = acted(learner(), (2, False), state.params.actor, jax.random.key(1))
+    alone = segment._replace(alive=jnp.zeros_like(segment.alive).at[1, 2].set(True))
+    after, facts = update(config, state, alone, jax.random.key(7))
+    counts = [leaf.tolist() for leaf in jax.tree.leaves(after.opt_state[0]) if leaf.dtype == jnp.int32]
+    assert counts == [[2, 2]] and facts["skipped"] == 0
 
 
 def test_an_overflowing_weight_skips_steps_and_counts_them():
@@ -189,6 +230,30 @@ def test_an_overflowing_weight_skips_steps_and_counts_them():
     assert facts["skipped"] > 0
     close(before.params.actor, after.params.actor, rtol=0, atol=0)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after, facts)))
+
+
+def test_a_joint_update_counts_every_skipped_step_once():
+    """Two agents with gradients of their own and two epochs are four steps; one network for both takes two."""
+    fields = {"normalization": "none", "weight_low": 1e38, "weight_high": 1e38, "updates": "joint"}
+    assert trained(learner(**fields))[2]["skipped"] == 4
+    assert trained(learner(parameters="shared", **fields))[2]["skipped"] == 2
+
+
+@pytest.mark.parametrize("parameters", ["independent", "shared"])
+def test_a_joint_update_reports_every_agents_own_numbers(parameters):
+    """In one epoch ratios are 1: entropies are those of the acting policies, losses minus the mean advantages."""
+    fields = {"updates": "joint", "actor_epochs": 1, "normalization": "none", "critic_inputs": "observation"}
+    config = learner(parameters=parameters, **fields)
+    before, _, facts = trained(config)
+    acting = learner(parameters=parameters, critic_inputs="observation")
+    segment = acted(acting, (2, False), before.params.actor, jax.random.key(1))
+    policy, _ = config.actors.policies(
+        before.params.actor, segment.obs, segment.carry[0], segment.started, segment.avail
+    )
+    entropy, advantage = policy.entropy().mean((0, 1)), config.estimate(before, segment).advantage.mean((0, 1))
+    np.testing.assert_allclose(facts["entropy_by_agent"], entropy, rtol=1e-4)
+    np.testing.assert_allclose(facts["actor_loss_by_agent"], -advantage, rtol=1e-4)
+    assert abs(entropy[0] - entropy[1]) > 1e-3 and abs(advantage[0] - advantage[1]) > 1e-4
 
 
 @pytest.mark.parametrize("name", ["mappo", "coppo", "a2po"])
@@ -268,6 +333,19 @@ def test_contradictions_are_named(fields, message):
 def test_the_releases_divergence_is_of_discrete_actions():
     with pytest.raises(InputError, match="kl='unweighted_k3' is of discrete actions, and random has continuous ones"):
         learner(kl="unweighted_k3").init(jax.random.key(0), spec(2, continuous=True))
+
+
+def test_the_releases_entropy_is_of_continuous_actions():
+    with pytest.raises(InputError, match="entropy_reduction='sum_over_batch' is of continuous actions"):
+        learner(entropy_reduction="sum_over_batch").init(jax.random.key(0), spec(2))
+
+
+def test_crossed_weights_are_rejected_where_numbers_are_known():
+    with pytest.raises(InputError, match=r"weight_low=2\.0 is above weight_high=1\.0"):
+        make(learner(weight_low=2.0, weight_high=1.0))
+    with pytest.raises(InputError, match=r"weight_low=0\.5 is above weight_high=0\.1"):
+        expand("matrix_game/A", "happo", {"weight_low": [0.5], "weight_high": [0.8, 0.1]}, 1)
+    make(learner(weight_low=1.0, weight_high=1.0))
 
 
 def test_tables_need_one_hot_observations():
