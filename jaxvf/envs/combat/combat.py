@@ -9,13 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import pictures
-from jaxvf.envs.combat import dynamics, features, generator, sight, terrain, units
+from jaxvf.envs.combat import dynamics, features, generator, sight, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET, Forces, Rules
 from jaxvf.envs.combat.features import Layout, Scene
 from jaxvf.envs.combat.generator import starting_places
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
 from jaxvf.envs.combat.picture import Troops, battle
+from jaxvf.envs.combat.terrain import all_walkable
 from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
@@ -71,7 +72,7 @@ class Combat(NativeBatch):
             raise InputError(f"opponent={self.opponent!r} is no Opponent, such as AttackMove()")
         if self.storage not in STORAGE:
             raise unknown("storage", self.storage, STORAGE)
-        if not battle.race and not terrain.is_walkable(battle.ground, *map(jnp.asarray, starting_places(battle))).all():
+        if not battle.race and not all_walkable(battle.ground, *starting_places(battle)):
             raise InputError(f"units of map {battle.name} would start on blocked ground; move its groups")
 
     @property

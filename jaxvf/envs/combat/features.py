@@ -137,7 +137,7 @@ def observations(
     if battle.race:
         own = jnp.concatenate([own, jnp.stack([scene.x[:, :n], scene.y[:, :n]], axis=-1) / WORLD], axis=-1)
     moves = avail[..., 2:FIRST_TARGET].astype(jnp.float32)
-    flat = (enemies.reshape(*enemies.shape[:2], -1), _without_itself(mates))
+    flat = (enemies.reshape(*enemies.shape[:2], -1), without_itself(mates))
     return jnp.where(alive[:, :n, None], jnp.concatenate([moves, *flat, own], axis=-1), 0.0)
 
 
@@ -186,12 +186,12 @@ def _seen(layout: Layout, scene: Scene, part: slice, pairwise: list[Array], visi
     return jnp.where(visible[..., None], block, 0.0)
 
 
-def _without_itself(mates: Float[Array, "B N N F"]) -> Float[Array, "B N rest"]:
-    """Drop the diagonal: ally i sees mates 0 .. i-1, i+1 .. N-1."""
-    n = mates.shape[1]
-    before = np.arange(n - 1)[None, :, None] < np.arange(n)[:, None, None]
-    others = jnp.where(before, mates[:, :, : n - 1], mates[:, :, 1:])
-    return others.reshape(*mates.shape[:2], (n - 1) * mates.shape[-1])
+def without_itself(seen: Float[Array, "B N J F"]) -> Float[Array, "B N rest"]:
+    """Drop the diagonal and flatten: ally i sees units 0 .. i-1, i+1 .. J-1."""
+    n, units = seen.shape[1:3]
+    before = np.arange(units - 1)[None, :, None] < np.arange(n)[:, None, None]
+    others = jnp.where(before, seen[:, :, :-1], seen[:, :, 1:])
+    return others.reshape(*seen.shape[:2], (units - 1) * seen.shape[-1])
 
 
 def _padded(targets: Bool[Array, "B N J"], size: int) -> Bool[Array, "B N size"]:

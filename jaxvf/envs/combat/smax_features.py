@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxvf.envs.combat.features import without_itself
 from jaxvf.envs.combat.smax_rules import KINDS, N_MOVES, WAYS, SmaxStats
 from jaxvf.envs.combat.units import WORLD
 
@@ -56,11 +57,9 @@ def observations(scene: SmaxScene, n: int, *, see_enemy_actions: bool) -> Float[
     parts = [health[:, None, :, None], (dx / sight)[..., None], (dy / sight)[..., None], after[:, None]]
     parts = [jnp.broadcast_to(part, (*visible.shape, part.shape[-1])) for part in parts]
     seen = jnp.where(visible[..., None], jnp.concatenate(parts, axis=-1), 0.0)
-    before = np.arange(n_units - 1)[None, :, None] < np.arange(n)[:, None, None]
-    others = jnp.where(before, seen[:, :, :-1], seen[:, :, 1:])  # everyone but itself
     own = jnp.concatenate([jnp.stack([health, scene.x / WORLD, scene.y / WORLD, cooldown], axis=-1), kind], axis=-1)
     own = jnp.where(alive[..., None], own, 0.0)[:, :n]
-    return jnp.concatenate([others.reshape(*others.shape[:2], -1), own], axis=-1)
+    return jnp.concatenate([without_itself(seen), own], axis=-1)
 
 
 def global_state(scene: SmaxScene, n: int) -> Float[Array, "B S"]:

@@ -74,6 +74,13 @@ def is_walkable(ground: Ground, x: Float[Array, "*b"], y: Float[Array, "*b"]) ->
     return level_at(ground, x, y) != BLOCKED
 
 
+def all_walkable(ground: Ground, x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether every point is on the map and on ground that is not blocked; in NumPy, for points known beforehand."""
+    if min(x.min(), y.min()) < 0 or max(x.max(), y.max()) >= WORLD:
+        return False
+    return bool((ground.table[y.astype(int), x.astype(int)] != BLOCKED).all())
+
+
 class Walker(NamedTuple):
     """What the ground means to each unit."""
 
