@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from jaxvf import scripts
 from jaxvf.algorithms import make
 from jaxvf.envs import GaussianTeam
-from jaxvf.sweeps import devices
 from jaxvf.training import Clock, OnPolicyProgram, make_program
 from jaxvf.trust_region import FeedForward, TrustRegion
 from jaxvf.trust_region.actor_update import ActorState, clip_update
@@ -27,7 +27,8 @@ from jaxvf.trust_region.batches import Samples, Segment
 from jaxvf.trust_region.natural_gradient import conjugate_gradient, curvature_product, line_search
 from jaxvf.value.learner import Progress
 
-AGENTS, QUICK_AGENTS = (2, 8, 32), (4,)
+throughput = scripts.load("benchmarks", "throughput")
+AGENTS, QUICK_AGENTS = (2, 4, 8, 32), (4,)
 BATCH, ROUNDS, CALLS = 250, 9, 5
 KL_RADIUS = 0.01
 NETWORK = FeedForward(hidden=32, activation="tanh", layer_norm=False)
@@ -37,7 +38,7 @@ COMMON = {"actor": NETWORK, "num_envs": BATCH, "rollout_length": 1, "baseline": 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """A row per team size: seconds of a whole update, ratios to independent PPO, parts of a HATRPO step."""
     rows = [row(agents) for agents in (QUICK_AGENTS if quick else AGENTS)]
-    return {"device": devices.describe(), "rounds": ROUNDS, "rows": rows}
+    return {"machine": throughput.machine(), "rounds": ROUNDS, "rows": rows}
 
 
 def row(agents: int) -> dict[str, Any]:

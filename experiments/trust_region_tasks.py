@@ -1,8 +1,7 @@
 """The trust-region family on tasks: MPE (discrete and continuous), combat, and MABrax bodies where brax is installed.
 
 low_variance_trust_region.md, sections 4 and 5: the release's setting of each task, for every algorithm alike. No number
-of the paper could be obtained, so curves compare with each other alone. Critics see the global state everywhere, where
-the release gives SMAC's an agent-specific one; of its MuJoCo splits JaxMARL has only these two.
+of the paper could be obtained, so curves compare with each other alone.
 """
 
 from pathlib import Path
@@ -104,8 +103,11 @@ def reproduce(
 
 
 def configured(learner: str, task: str) -> Any:
-    """The registered algorithm with the setting of a task."""
+    """The registered algorithm with the setting of a task; central critics are agent-specific in combat."""
     algorithm = jaxvf.algorithms.make(learner)
-    for field, value in (SETTING | OF_TASK.get(task, {})).items():
+    fields = SETTING | OF_TASK.get(task, {})
+    if TASKS[task].startswith("combat/") and algorithm.critic_inputs == "state":
+        fields |= {"critic_inputs": "agent_state", "normalization": "joint"}
+    for field, value in fields.items():
         algorithm = replace(algorithm, field, value)
     return algorithm

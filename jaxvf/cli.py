@@ -138,8 +138,9 @@ def list_(
     width = max((len(row["name"]) for row in rows), default=0)
     for row in rows:
         print(f"{row['name']:{width}}  {row['description']}")
-    if what == "envs":  # not in the list: to name them all, JaxMARL would have to be imported
+    if what == "envs":  # not in the list: to name them all, JaxMARL and brax would have to be imported
         print("also any JaxMARL environment: jaxmarl/NAME or jaxmarl/NAME:option=value,...", file=sys.stderr)
+        print("and brax bodies shared out among agents: brax/ant_4x2 and other splits BODY_NxD", file=sys.stderr)
 
 
 def reproduce(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jaxvf.envs.auto_reset import AutoReset
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
+from jaxvf.envs.brax_team import BraxTeam
 from jaxvf.envs.check import check_env
 from jaxvf.envs.combat import Combat, Smax
 from jaxvf.envs.jaxmarl import FromJaxMARL
@@ -27,6 +28,7 @@ __all__ = [
     "AutoReset",
     "BoxPushing",
     "BoxPushingClassic",
+    "BraxTeam",
     "Combat",
     "EnvSpec",
     "Environment",

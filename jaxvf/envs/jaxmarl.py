@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs.jaxmarl_names import Options, built, label_of, parse
 from jaxvf.envs.jaxmarl_rules import Rules, Step, rules_of
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, Outcome, View, cut_at_limit, strongly_typed
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters
 
@@ -135,7 +135,7 @@ class _Bridge:
 
     def state(self, inner: Any, obs: dict[str, Array], t: Int[Array, ""]) -> FromJaxMARLState:
         features = self.features(obs, inner) if self.keeps_features else None
-        return FromJaxMARLState(jax.tree.map(_strong, inner), features, t)
+        return FromJaxMARLState(strongly_typed(inner), features, t)
 
     def look(self, inner: Any) -> Features:
         """The features of a state, from the state alone."""
@@ -232,12 +232,6 @@ def _shape_of(env: Any, method: str, inner: Any) -> Any:
         return jax.eval_shape(getattr(env, method), inner)
     except (AttributeError, NotImplementedError, TypeError):
         return None
-
-
-def _strong(leaf: Any) -> Array:
-    """The leaf with a dtype of its own: a Python number in a state would make jit compile twice."""
-    leaf = jnp.asarray(leaf)
-    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(leaf, leaf.dtype)
 
 
 def _hashable_options(options: Any) -> Options:

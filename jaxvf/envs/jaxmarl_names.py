@@ -1,16 +1,13 @@
 """JaxMARL environments by name, imported when the first is asked for."""
 
 import ast
-import contextlib
 import functools
-import io
-import sys
 import warnings
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 from jaxvf.envs.jaxmarl_rules import UNSUPPORTED
+from jaxvf.envs.silence import silent
 from jaxvf.errors import InputError, unknown
 
 PREFIX = "jaxmarl/"
@@ -81,26 +78,12 @@ def import_jaxmarl() -> ModuleType:
         InputError: if it is not installed.
     """
     try:
-        with _silent(), warnings.catch_warnings():
+        with silent(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             import jaxmarl
     except ImportError as error:
         raise InputError(f"environments {PREFIX}NAME need jaxmarl ({error}): pip install jaxmarl") from error
     return jaxmarl
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    # JaxMARL sets sys.stdout to sys.__stdout__ while it looks for Brax, and prints afterwards: both are replaced.
-    names = ("stdout", "stderr", "__stdout__", "__stderr__")
-    before = {name: getattr(sys, name) for name in names}
-    for name in names:
-        setattr(sys, name, io.StringIO() if "out" in name else before["stderr"])
-    try:
-        yield
-    finally:
-        for name in names:
-            setattr(sys, name, before[name])
 
 
 def _resolved(name: str, option: str, value: Any) -> Any:

@@ -148,3 +148,14 @@ def where_done(done: Bool[Array, "*b"], ended: Any, running: Any) -> Any:
         return jnp.where(done.reshape(done.shape + (1,) * (otherwise.ndim - done.ndim)), on_end, otherwise)
 
     return jax.tree.map(select, ended, running)
+
+
+def strongly_typed(tree: Any) -> Any:
+    """Leaves with a dtype of their own: a Python number in a state would make jit compile twice."""
+
+    def own(leaf: Any) -> Array:
+        leaf = jnp.asarray(leaf)
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return leaf if is_key else jax.lax.convert_element_type(leaf, leaf.dtype)
+
+    return jax.tree.map(own, tree)

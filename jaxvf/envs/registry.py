@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
+from jaxvf.envs import brax_team, jaxmarl, jaxmarl_names
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.combat import MAPS, SCENARIOS, Combat, Smax
-from jaxvf.envs.jaxmarl import from_name
-from jaxvf.envs.jaxmarl_names import PREFIX
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment
@@ -29,7 +28,7 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
 
 
 def make(name: str | Environment) -> Environment:
-    """The environment of a registered name or of `jaxmarl/NAME`; an environment passes through.
+    """The environment of a registered name, of `jaxmarl/NAME` or `brax/SPLIT`; an environment passes through.
 
     Raises:
         InputError: for a name that is not registered, with the nearest one that is.
@@ -38,8 +37,9 @@ def make(name: str | Environment) -> Environment:
         return name
     if not isinstance(name, str):
         raise InputError(f"env={name!r} is neither a registered name nor an Environment")
-    if name.startswith(PREFIX):
-        return from_name(name.removeprefix(PREFIX))
+    for package, prefix in ((jaxmarl, jaxmarl_names.PREFIX), (brax_team, brax_team.PREFIX)):
+        if name.startswith(prefix):
+            return package.from_name(name.removeprefix(prefix))
     if name not in ENVIRONMENTS:
         raise unknown("environment", name, ENVIRONMENTS)
     return ENVIRONMENTS[name]()

@@ -111,14 +111,16 @@ def distribution(
     return Categorical.of(outputs, avail) if xi is None else DiagonalGaussian.of(outputs, xi, avail)
 
 
-CRITICS = ("state", "state_per_agent", "observation")
+CRITICS = ("state", "agent_state", "state_per_agent", "observation")
 
 
 @dataclasses.dataclass(frozen=True)
 class Critic:
-    """State values: one network on the state, one per agent on the state, or on every agent's own observation.
+    """State values, with an axis M: 1 for "state", else N.
 
-    Values carry an axis M: 1 for "state", else N.
+    "state": one network on the state; "agent_state": one network for all agents, on the state with the agent's own
+    observation appended (the release's agent-specific state for SMAC, low_variance_trust_region.md, 2.7, in its
+    simplest form); "state_per_agent": a network per agent on the state; "observation": on the agent's own observation.
     """
 
     module: nn.Module
@@ -127,13 +129,14 @@ class Critic:
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> Any:
         """Fresh parameters for the shapes of `spec`."""
-        width = spec.obs_dim if self.inputs == "observation" else spec.state_dim
+        parts = {"observation": (spec.obs_dim,), "agent_state": (spec.state_dim, spec.obs_dim)}
+        width = sum(parts.get(self.inputs, (spec.state_dim,)))
         return self._ensemble().init(key, width, self.members(spec.n_agents))
 
     @property
     def stacked(self) -> bool:
         """Whether every agent has value parameters of its own."""
-        return not self.shared and self.inputs != "state"
+        return not self.shared and self.inputs in ("state_per_agent", "observation")
 
     def members(self, n_agents: int) -> int:
         """M."""
@@ -143,7 +146,8 @@ class Critic:
         """What each of the M values looks at."""
         if self.inputs == "observation":
             return obs
-        return jnp.repeat(state[:, :, None], self.members(obs.shape[2]), axis=2)
+        state = jnp.repeat(state[:, :, None], self.members(obs.shape[2]), axis=2)
+        return jnp.concatenate([state, obs], axis=-1) if self.inputs == "agent_state" else state
 
     def unroll(
         self, params: Any, seen: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]

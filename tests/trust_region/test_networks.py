@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.envs.protocol import EnvSpec
 from jaxvf.trust_region.actor_critic import Actors, Critic, Ensemble
 from jaxvf.trust_region.networks import FeedForward, Recurrent, Table
 
@@ -72,3 +73,18 @@ def test_the_critic_looks_ahead_from_the_memory_of_the_step(normals):
     values, ahead = both(params)
     assert values.shape == (T, B, 1)
     np.testing.assert_allclose(ahead, values[1:], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("members", [2, 3])
+def test_an_agent_specific_critic_is_one_network_on_the_state_and_the_own_observation(members):
+    """A table of w = (1, 2, 10, 20) over (state, observation): V_i = w · (s, o_i)."""
+    critic = Critic(Table(), "agent_state", shared=False)
+    params = {"params": {"table": jnp.array([[1.0], [2.0], [10.0], [20.0]])}}
+    state = jnp.array([[[1.0, 0.0]]])
+    obs = jnp.array([[[[1.0, 0.0], *[[0.0, 1.0]] * (members - 1)]]])
+    carry = critic.initial_carry((1, critic.members(members)))
+    values, _ = critic.unroll(params, critic.seen(obs, state), carry, jnp.zeros((1, 1), bool))
+    assert values.tolist() == [[[11.0, *[21.0] * (members - 1)]]]
+    spec = EnvSpec("random", 1, members, n_actions=2, obs_dim=3, state_dim=5, limit_max=1)
+    shapes = jax.eval_shape(lambda: critic.init(jax.random.key(0), spec))
+    assert not critic.stacked and shapes["params"]["table"].shape == (8, 1)
