@@ -1,4 +1,4 @@
-"""The trust-region family on tasks: MPE (discrete and continuous), combat, and MABrax bodies where brax is installed.
+"""The trust-region family on tasks: MPE (discrete and continuous), combat, and brax bodies where brax is installed.
 
 low_variance_trust_region.md, sections 4 and 5: the release's setting of each task, for every algorithm alike. No number
 of the paper could be obtained, so curves compare with each other alone.
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jaxvf
+from jaxvf.envs.brax_team import SPLITS
 from jaxvf.hyperparameters import replace
 from jaxvf.results import report
 from jaxvf.trust_region import FeedForward, Recurrent
@@ -29,8 +30,7 @@ TASKS = {
     "3s5z_vs_3s6z": "combat/3s5z_vs_3s6z",
     "corridor": "combat/corridor",
     "27m_vs_30m": "combat/27m_vs_30m",
-    "ant_4x2": "jaxmarl/ant_4x2",
-    "halfcheetah_6x1": "jaxmarl/halfcheetah_6x1",
+    **{split: f"brax/{split}" for split in SPLITS},
 }
 QUICK_TASKS = ("spread",)
 
@@ -52,15 +52,25 @@ SMAC: dict[str, Any] = {
     "discount": 0.95,
 }
 MUJOCO: dict[str, Any] = {"actor": FeedForward(hidden=128, layers=3), "critic": FeedForward(hidden=128, layers=3)}
+ANT = MUJOCO | {"clip": 0.1, "entropy_weight": 0.0}
+CHEETAH = MUJOCO | {"clip": 0.05, "actor_epochs": 15, "critic_epochs": 15}
+FASTER = {"learning_rate": 1e-3, "critic_learning_rate": 1e-3}
+WALKER = MUJOCO | FASTER | {"clip": 0.05, "entropy_weight": 0.0, "minibatches": 2}
 OF_TASK: dict[str, dict[str, Any]] = {
     "reference": {"actor_epochs": 10, "critic_epochs": 10},
     "reference, continuous": {"actor_epochs": 10, "critic_epochs": 10},
     "27m_vs_30m": SMAC | {"clip": 0.05, "kl_radius": 0.001},
     "3s5z_vs_3s6z": SMAC | {"minibatches": 2},
     "corridor": SMAC | {"actor": FeedForward(hidden=64, layers=3), "discount": 0.99, "kl_radius": 0.12},
-    "ant_4x2": MUJOCO | {"clip": 0.1, "entropy_weight": 0.0},
-    "halfcheetah_6x1": MUJOCO | {"clip": 0.05, "actor_epochs": 15, "critic_epochs": 15, "kl_radius": 0.01},
+    "ant_4x2": ANT,
+    "ant_8x1": ANT | FASTER,
+    "halfcheetah_2x3": CHEETAH,
+    "halfcheetah_6x1": CHEETAH | {"kl_radius": 0.01},
+    "walker2d_3x2": WALKER | {"kl_radius": 0.01},
+    "walker2d_6x1": WALKER,
+    "humanoid_17x1": ANT,
 }
+ANNEALED = ("walker2d_3x2", "humanoid_17x1")  # step sizes fall to 0 in a line
 ENV_STEPS, QUICK_STEPS = 10_000_000, 200_000
 TEST_EPISODES = 20
 
@@ -86,7 +96,7 @@ def reproduce(
         for learner in learners:
             sweep = jaxvf.Sweep(
                 env=TASKS[task],
-                algorithms=configured(learner, task),
+                algorithms=configured(learner, task, env_steps),
                 seeds=seeds,
                 env_steps=env_steps,
                 test_interval=max(1, env_steps // 20),
@@ -102,12 +112,16 @@ def reproduce(
         print(f"{row['task']:28} {row['learner']:17} return {report.return_text(row['final_return'])}")
 
 
-def configured(learner: str, task: str) -> Any:
+def configured(learner: str, task: str, env_steps: int) -> Any:
     """The registered algorithm with the setting of a task; central critics are agent-specific in combat."""
     algorithm = jaxvf.algorithms.make(learner)
     fields = SETTING | OF_TASK.get(task, {})
+    if algorithm.step == "clip":
+        fields |= {"value_clip": fields["clip"]}  # 2.7; HATRPO's is 0.2
     if TASKS[task].startswith("combat/") and algorithm.critic_inputs == "state":
         fields |= {"critic_inputs": "agent_state", "normalization": "joint"}
+    if task in ANNEALED:
+        fields |= {"learning_rate_anneal": float(env_steps)}
     for field, value in fields.items():
         algorithm = replace(algorithm, field, value)
     return algorithm

@@ -39,6 +39,11 @@ class QLearning(MixedLearner):
         "which action the target values: the online network's, the target's own, or the stored one",
         choices=("double_q", "max", "sarsa"),
     )
+    noise_mode: str = static(
+        "per_step",
+        "with mixer.context='noise': drawn once a step and kept in replay, or anew in every update",
+        choices=("per_step", "per_update"),
+    )
     novelty: str = static("none", "whose novelty earns a bonus (RND)", choices=("none", "state", "observations"))
     novelty_width: int = static(64, "width of the bonus's networks", low=1)
     novelty_weight: float = traced(0.01, "β, weight of the bonus at the first step", low=0)
@@ -74,6 +79,8 @@ class QLearning(MixedLearner):
             key: random key of this update.
             progress: how far the run is.
         """
+        if self.noisy_state and self.noise_mode == "per_update":  # duelmix.md, section 4
+            batch = batch._replace(state=jax.random.normal(key, batch.state.shape))
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
         params, opt_state, means, metrics = self.descend(
             self._loss, state.params, state.opt_state, state.target_params, batch

@@ -119,17 +119,32 @@ def test_independent_learners_regress_each_on_its_own_target():
     assert loss_of(batch_of(), mixer=NoMixer()) == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 51, 2 - 152), rel=1e-6)
 
 
-def test_the_mixer_sees_the_state_of_the_frame_it_values():
-    """With all other weights zero QMIX is v(s): s online, 10 s in the target. States 1, 3, 7 give 1, 3 and 30, 70."""
-    learner = learner_of(mixer=QmixMixer(embed=1, hypernet_layers=1))
+def loss_where_the_value_is_the_state(**fields) -> float:
+    """With all other weights zero QMIX is v(s): s online, 10 s in the target (0 below 0). States are 1, 3, 7."""
+    context = fields.pop("context", "state")
+    learner = learner_of(mixer=QmixMixer(embed=1, hypernet_layers=1, context=context), **fields)
     shapes = jax.eval_shape(lambda key: learner.init(key, SPEC), jax.random.key(0))
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     for networks, slope in ((zeros.params, 1), (zeros.target_params, 10)):
         networks.mixer["params"]["v_input"]["kernel"][:] = 1
         networks.mixer["params"]["v_output"]["kernel"][:] = slope
     batch = batch_of()._replace(state=np.float32([1, 3, 7]).reshape(3, 1, 1))
-    loss = float(update(learner, zeros, batch)[1]["loss"])
+    return float(update(learner, zeros, batch)[1]["loss"])
+
+
+@pytest.mark.parametrize("context", ["state", "noise"])
+def test_the_mixer_sees_the_state_of_the_frame_it_values(context):
+    """States 1, 3, 7 give 1, 3 online and 30, 70 in the target; noise is what replay holds in the state's place."""
+    loss = loss_where_the_value_is_the_state(context=context)
     assert loss == pytest.approx(mean_square(1 - (1 + 0.5 * 30), 3 - (2 + 0.5 * 70)), rel=1e-6)
+
+
+def test_noise_may_be_drawn_anew_in_every_update():
+    """duelmix.md, section 4: frames then have normals of the update's key in place of what replay holds."""
+    first, second, third = np.maximum(jax.random.normal(jax.random.key(0), (3,)), 0)
+    loss = loss_where_the_value_is_the_state(context="noise", noise_mode="per_update")
+    expected = mean_square(first - (1 + 0.5 * 10 * second), second - (2 + 0.5 * 10 * third))
+    assert loss == pytest.approx(expected, rel=1e-6) and second > 0
 
 
 def test_gradient_reaches_the_taken_entries_only():
