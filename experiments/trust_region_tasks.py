@@ -22,6 +22,7 @@ MPE = "jaxmarl/MPE_{}:exact_limit=True"
 CONTINUOUS = "jaxmarl/MPE_{}:action_type=Continuous,exact_limit=True"
 TASKS = {
     "spread": MPE.format("simple_spread_v3"),
+    "spread, as JaxMARL": MPE.format("simple_spread_v3"),
     "reference": MPE.format("simple_reference_v3"),
     "speaker_listener": MPE.format("simple_speaker_listener_v4"),
     "spread, continuous": CONTINUOUS.format("simple_spread_v3"),
@@ -56,7 +57,23 @@ ANT = MUJOCO | {"clip": 0.1, "entropy_weight": 0.0}
 CHEETAH = MUJOCO | {"clip": 0.05, "actor_epochs": 15, "critic_epochs": 15}
 FASTER = {"learning_rate": 1e-3, "critic_learning_rate": 1e-3}
 WALKER = MUJOCO | FASTER | {"clip": 0.05, "entropy_weight": 0.0, "minibatches": 2}
+# The published setting of JaxMARL's recurrent MAPPO on spread, whose values end with the episode.
+JAXMARL: dict[str, Any] = {
+    "actor": Recurrent(hidden=128, head_layers=1, layer_norm=False),
+    "critic": Recurrent(hidden=128, head_layers=1, layer_norm=False),
+    "num_envs": 128,
+    "rollout_length": 128,
+    "chunk_length": 128,
+    "actor_epochs": 4,
+    "critic_epochs": 4,
+    "minibatches": 4,
+    "max_grad_norm": 0.5,
+    "learning_rate": 2e-3,
+    "critic_learning_rate": 2e-3,
+    "truncation": "terminate",
+}
 OF_TASK: dict[str, dict[str, Any]] = {
+    "spread, as JaxMARL": JAXMARL,
     "reference": {"actor_epochs": 10, "critic_epochs": 10},
     "reference, continuous": {"actor_epochs": 10, "critic_epochs": 10},
     "27m_vs_30m": SMAC | {"clip": 0.05, "kl_radius": 0.001},
@@ -70,7 +87,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "walker2d_6x1": WALKER,
     "humanoid_17x1": ANT,
 }
-ANNEALED = ("walker2d_3x2", "humanoid_17x1")  # step sizes fall to 0 in a line
+ANNEALED = ("spread, as JaxMARL", "walker2d_3x2", "humanoid_17x1")  # step sizes fall to 0 in a line
 ENV_STEPS, QUICK_STEPS = 10_000_000, 200_000
 TEST_EPISODES = 20
 

@@ -57,8 +57,9 @@ def _trust_region(weight: str, **fields: Any) -> TrustRegion:
 def _a2po() -> TrustRegion:
     """A2PO (low_variance_trust_region.md, section 3), with the λ of its Ant tasks and a critic for every agent.
 
-    Unlike its release: critics are updated after all actors, not in their agent's turn, on plain GAE returns; a ratio
-    is the product over an action's dimensions, not their mean; agents move singly, not in blocks.
+    Critics are updated after all actors: as no agent reads another's values, that is the same as each in its agent's
+    turn. Unlike its release: they learn plain GAE returns; a ratio is the product over an action's dimensions, not
+    their mean; agents move singly, not in blocks.
     """
     return _trust_region(
         "two_sided",

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-TRUNCATIONS = ("bootstrap", "zero")
+TRUNCATIONS = ("bootstrap", "zero", "terminate")
 NORMALIZATIONS = ("per_agent", "joint", "none")
 EPSILON = 1e-5  # added to the standard deviation (low_variance_trust_region.md, 2.3)
 
@@ -47,7 +47,8 @@ def generalized_advantages(
         discount: γ.
         trace: λ; one number, or one for each step, where row t weighs the errors of step t in earlier advantages
             (A2PO's off-policy trace, section 3).
-        truncation: "bootstrap" keeps δ_t of a cut-off step; "zero" gives it no advantage, as the release does.
+        truncation: "bootstrap" keeps δ_t of a cut-off step, as does "terminate", whose δ_t values nothing behind it;
+            "zero" gives it no advantage, as the release does.
 
     Returns:
         Advantages, shape of `td`.

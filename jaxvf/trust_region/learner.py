@@ -178,8 +178,9 @@ class TrustRegion(Settings):
         after = self.values.seen(segment.next_obs, segment.next_state)
         units = state.norm.restore if self.value_norm else (lambda values: values)
         value, following = (units(each) for each in (old, self.values.look(state.params.critic, after, states)))
-        reward, terminated = segment.reward[..., None], segment.terminated[..., None]
-        td = advantages.td_errors(reward, value, following, terminated, discount=self.discount)
+        last = segment.terminated | segment.truncated if self.truncation == "terminate" else segment.terminated
+        reward, last = segment.reward[..., None], last[..., None]
+        td = advantages.td_errors(reward, value, following, last, discount=self.discount)
         advantage = self._advantages(td, segment, self.td_lambda)
         carry = jnp.concatenate([segment.critic_carry[None], states[:-1]])
         regression = Regression(seen, carry, segment.started, jnp.broadcast_to(old, td.shape), advantage + value)

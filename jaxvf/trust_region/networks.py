@@ -53,10 +53,11 @@ class FeedForward(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """The same trunk, then one GRU with a LayerNorm behind it."""
+    """The same trunk, then one GRU with a LayerNorm behind it, and hidden layers behind that if any are wanted."""
 
     hidden: int = static(64, "width of the hidden layers and of the GRU", low=1)
-    layers: int = static(1, "hidden layers before the GRU", low=1)
+    layers: int = static(1, "hidden layers before the GRU", low=0)
+    head_layers: int = static(0, "hidden layers behind the GRU; the release has none, JaxMARL one", low=0)
     activation: str = static("relu", "between layers", choices=tuple(ACTIVATIONS))
     layer_norm: bool = static(True, "normalize the input, every hidden layer and the states")
 
@@ -71,6 +72,7 @@ class Recurrent(nn.Module):
     ) -> tuple[Float[Array, "T B U"], Float[Array, "T B H"]]:
         states = ResetGRU(self.hidden, name="gru")(hidden_layers(self, x), carry, started)
         x = nn.LayerNorm(epsilon=NORM_EPSILON, name="norm_states")(states) if self.layer_norm else states
+        x = hidden_stack(self, x, self.head_layers, "head_")
         return linear(n_outputs, gain, "output")(x), states
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
@@ -107,10 +109,17 @@ def hidden_layers(network: FeedForward | Recurrent, x: Float[Array, "*b I"]) -> 
     """The hidden layers of a trunk; called inside its `__call__`, whose parameters they become."""
     if network.layer_norm:
         x = nn.LayerNorm(epsilon=NORM_EPSILON, name="norm_input")(x)
-    for index in range(network.layers):
-        x = ACTIVATIONS[network.activation](linear(network.hidden, HIDDEN_GAIN, f"layer_{index}")(x))
+    return hidden_stack(network, x, network.layers)
+
+
+def hidden_stack(
+    network: FeedForward | Recurrent, x: Float[Array, "*b I"], layers: int, prefix: str = ""
+) -> Float[Array, "*b H"]:
+    """So many times Linear, activation and LayerNorm; `prefix` tells their names from those of another stack."""
+    for index in range(layers):
+        x = ACTIVATIONS[network.activation](linear(network.hidden, HIDDEN_GAIN, f"{prefix}layer_{index}")(x))
         if network.layer_norm:
-            x = nn.LayerNorm(epsilon=NORM_EPSILON, name=f"norm_{index}")(x)
+            x = nn.LayerNorm(epsilon=NORM_EPSILON, name=f"{prefix}norm_{index}")(x)
     return x
 
 

@@ -39,9 +39,11 @@ class Settings:
     )
     normalization: str = static("per_agent", "of advantages", choices=NORMALIZATIONS)
     truncation: str = static(
-        "bootstrap", "value the state behind a time limit, or give the step no advantage (the release)",
+        "bootstrap",
+        "value the state behind a time limit; give the step no advantage (the release); or value nothing there: the "
+        "episode's own return counts (JaxMARL)",
         choices=TRUNCATIONS,
-    )  # fmt: skip
+    )
     entropy_reduction: str = static(
         "mean", "mean entropy, or the release's defect for Gaussian actors", choices=ENTROPY_REDUCTIONS
     )

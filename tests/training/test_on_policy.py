@@ -129,12 +129,17 @@ def test_what_lies_behind_the_last_step():
         weights = {"params": {"table": jnp.array([[5.0], [0.2], [0.3], [0.9]])}}
         learner = run.learner._replace(params=run.learner.params._replace(critic=weights))
         collected, stage, sums = program.collect(run._replace(learner=learner), algorithm, params, Clock.start())
-        return algorithm.estimate(learner, collected).advantage, collected.started, stage.started, sums
+        advantages = [
+            dataclasses.replace(algorithm, truncation=rule).estimate(learner, collected).advantage
+            for rule in ("bootstrap", "terminate")
+        ]
+        return *advantages, collected.started, stage.started, sums
 
     both = jax.jit(jax.vmap(play), compiler_options=QUICK)(jnp.array([1.0, 0.0]))
-    advantage, started, goes_on, sums = jax.tree.map(np.asarray, both)
+    advantage, as_if_terminated, started, goes_on, sums = jax.tree.map(np.asarray, both)
     np.testing.assert_allclose(advantage[0, 2], 1 - 0.3, rtol=1e-6)
     np.testing.assert_allclose(advantage[1, 2], 1 + 0.5 * 0.9 - 0.3, rtol=1e-6)
+    np.testing.assert_allclose(as_if_terminated[:, 2], 1 - 0.3, rtol=1e-6)
     np.testing.assert_allclose(advantage[:, 3], 1 + 0.5 * 0.2 - 5, rtol=1e-6)  # cut by the segment
     assert (started[:, :, 0] == [True, False, False, True]).all() and not goes_on.any()
     for name, value in {"episodes": 4, "episode_return": 12, "episode_length": 12}.items():

@@ -88,3 +88,17 @@ def test_an_agent_specific_critic_is_one_network_on_the_state_and_the_own_observ
     spec = EnvSpec("random", 1, members, n_actions=2, obs_dim=3, state_dim=5, limit_max=1)
     shapes = jax.eval_shape(lambda: critic.init(jax.random.key(0), spec))
     assert not critic.stacked and shapes["params"]["table"].shape == (8, 1)
+
+
+def test_layers_behind_the_gru_are_the_last_thing_before_the_output():
+    """With one more hidden layer: relu of the states times the layer's kernel, then the output's."""
+    network = Recurrent(hidden=2, layers=0, layer_norm=False, head_layers=1)
+    x, carry, started = jnp.ones((1, 1, 2)), jnp.array([[0.5, -0.5]]), jnp.zeros((1, 1), bool)
+    shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), x, carry, started, 1, 1.0))
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
+    params["params"]["head_layer_0"]["kernel"] = jnp.array([[4.0, 0.0], [0.0, 1.0]])
+    params["params"]["output"]["kernel"] = jnp.array([[3.0], [100.0]])
+    outputs, states = network.apply(params, x, carry, started, 1, 1.0)
+    # A GRU without weights halves its memory: h = (0.25, -0.25); relu(4 · 0.25) · 3 + relu(-0.25) · 100 = 3.
+    np.testing.assert_allclose(states[0, 0], [0.25, -0.25])
+    np.testing.assert_allclose(outputs[0, 0], [3.0])
