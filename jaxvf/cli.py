@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that `jaxvf --help` answers a
 
 import ast
 import inspect
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from jaxvf.plain_json import dumps
 if TYPE_CHECKING:
     from jaxvf.results import Result
 
+SUMMARY = "Cooperative multi-agent RL in which hundreds of runs are one XLA program."
 BAD_INPUT, INTERRUPTED = 2, 130
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
@@ -139,8 +141,7 @@ def list_(
     for row in rows:
         print(f"{row['name']:{width}}  {row['description']}")
     if what == "envs":  # not in the list: to name them all, JaxMARL and brax would have to be imported
-        print("also any JaxMARL environment: jaxmarl/NAME or jaxmarl/NAME:option=value,...", file=sys.stderr)
-        print("and brax bodies shared out among agents: brax/ant_4x2 and other splits BODY_NxD", file=sys.stderr)
+        print("also jaxmarl/NAME[:option=value,...] and brax/BODY_NxD, such as brax/ant_4x2", file=sys.stderr)
 
 
 def reproduce(
@@ -207,12 +208,10 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption."""
     try:
-        tyro.extras.subcommand_cli_from_dict(
-            COMMANDS,
-            prog="jaxvf",
-            description="Cooperative multi-agent RL in which hundreds of runs are one XLA program.",
-            args=arguments,
-        )
+        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="jaxvf", description=SUMMARY, args=arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `jaxvf list envs | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may Python's last flush complain
     except InputError as error:
         print(f"jaxvf: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)

@@ -338,6 +338,17 @@ def test_help_is_light():
     assert not modules & {"jax", "numpy", "flax", "optax", "pyarrow", "matplotlib", "wandb", "jaxmarl", "orbax"}
 
 
+def test_a_reader_who_has_seen_enough_gets_no_traceback():
+    """`jaxvf list algorithms | head -1`: the pipe closes before everything is written."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(jaxvf.__file__).parents[1])}
+    command = [sys.executable, "-c", "import jaxvf.cli; jaxvf.cli.main(['list', 'experiments'])"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, env=environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_importing_jaxvf_is_light():
     assert not imported("import jaxvf") & {"jax", "numpy", "tyro"}
 
