@@ -37,7 +37,7 @@ SMALLEST_DEVIATION = 1e-6
 class BraxTeamParams:
     """The numbers of a body that may vary."""
 
-    limit: int = traced(LIMIT, "steps after which an episode is cut off", low=1, high=LIMIT)
+    limit: Int[Array, ""] = traced(LIMIT, "steps after which an episode is cut off", low=1, high=LIMIT)
 
 
 class BraxTeamState(NamedTuple):
@@ -148,7 +148,7 @@ def _body(name: str, backend: str) -> tuple[Any, int]:
     try:
         with silent(), warnings.catch_warnings():  # brax names what it did not import, and its successor
             warnings.simplefilter("ignore")
-            from brax.envs import get_environment
+            from brax.envs import get_environment  # pyright: ignore[reportMissingImports]
 
             body = get_environment(name, backend=backend)
     except ImportError as error:
