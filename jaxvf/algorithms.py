@@ -57,8 +57,8 @@ def _trust_region(weight: str, **fields: Any) -> TrustRegion:
 def _a2po() -> TrustRegion:
     """A2PO (low_variance_trust_region.md, section 3), with the λ of its Ant tasks and a critic for every agent.
 
-    Critics are updated after all actors: as no agent reads another's values, that is the same as each in its agent's
-    turn. Unlike its release: they learn plain GAE returns; a ratio is the product over an action's dimensions, not
+    Unlike its release: critics are updated after all actors, not in their agent's turn, which differs by the statistics
+    of returns that they share; they learn plain GAE returns; a ratio is the product over an action's dimensions, not
     their mean; agents move singly, not in blocks.
     """
     return _trust_region(

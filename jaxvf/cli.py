@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jaxvf.results import Result
 
 SUMMARY = "Cooperative multi-agent RL in which hundreds of runs are one XLA program."
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
 
@@ -206,12 +206,13 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption."""
+    """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption, 141 where nobody reads on."""
     try:
         tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="jaxvf", description=SUMMARY, args=arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # `jaxvf list envs | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may Python's last flush complain
+        sys.exit(CLOSED_PIPE)
     except InputError as error:
         print(f"jaxvf: {error}", file=sys.stderr)
         sys.exit(BAD_INPUT)

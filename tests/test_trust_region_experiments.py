@@ -5,6 +5,7 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxvf
 from jaxvf import scripts
@@ -102,3 +103,26 @@ def test_the_games_report_every_rule(tmp_path):
         np.testing.assert_allclose(by_position.mean(axis=0), by_agent.mean(axis=0), rtol=1e-4)  # the same, reordered
     np.testing.assert_allclose(stored.metric("weight_max_by_position/0"), 1.0, rtol=1e-5)
     assert (tmp_path / "scores.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("learner", "task", "fields"),
+    [
+        ("clip_happo", "walker2d_3x2", {"clip": 0.05, "minibatches": 2, "learning_rate": 1e-3, "value_clip": 0.05}),
+        ("clip_happo", "walker2d_3x2", {"learning_rate_anneal": 7.0}),
+        ("clip_hatrpo", "walker2d_3x2", {"kl_radius": 0.01, "minibatches": 1, "learning_rate_anneal": 0.0}),
+        ("clip_hatrpo", "walker2d_3x2", {"critic_learning_rate": 1e-3, "value_clip": 0.2}),
+        ("hatrpo", "humanoid_17x1", {"value_clip": 0.1, "learning_rate_anneal": 7.0}),
+        ("hatrpo", "halfcheetah_2x3", {"critic_epochs": 5, "kl_radius": 0.005}),
+        ("happo", "halfcheetah_2x3", {"critic_epochs": 15, "actor_epochs": 15, "entropy_weight": 0.01}),
+        ("happo", "27m_vs_30m", {"clip": 0.05, "discount": 0.95, "critic_inputs": "agent_state"}),
+        ("hatrpo", "27m_vs_30m", {"kl_radius": 0.001, "kl": "unweighted_k3", "discount": 0.99}),
+        ("hatrpo", "corridor", {"kl_radius": 0.12, "backtrack": 0.5, "normalization": "joint"}),
+        ("ippo", "corridor", {"critic_inputs": "observation", "actor": FeedForward(hidden=64, layers=3)}),
+        ("mappo", "reference", {"actor_epochs": 10, "clip": 0.2, "actor": FeedForward(hidden=128)}),
+    ],
+)
+def test_tasks_have_the_setting_of_the_release(learner, task, fields):
+    """Cells of the tables of low_variance_trust_region.md, section 4."""
+    configured = scripts.load("experiments", "trust_region_tasks").configured(learner, task, 7)
+    assert {field: getattr(configured, field) for field in fields} == fields

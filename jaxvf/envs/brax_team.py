@@ -55,7 +55,8 @@ class BraxTeam(Environment):
       mean, over its standard deviation. Every agent sees everything.
     - State: the body's observation, standardized likewise.
     - Actions: D real numbers an agent; in the order of agents they are the body's action, which brax maps from [-1, 1]
-      to the range of its actuators. They are not clipped here.
+      to the range of its actuators. They are not clipped here: brax clips what it does to the actuators, while the
+      reward's control cost is of the action as it is.
     - Reward: the body's, for the whole team.
     - Ends: when the body says so (it fell), as a termination; after `limit` steps, as a truncation.
 
@@ -68,19 +69,14 @@ class BraxTeam(Environment):
     backend: str = "positional"
 
     def __post_init__(self) -> None:
-        found = re.fullmatch(r"([a-z0-9]+)_(\d+)x(\d+)", self.split)
-        if found is None or found[1] not in BODIES:
-            raise unknown("split of a brax body", self.split, SPLITS)
-        if int(found[2]) * int(found[3]) != BODIES[found[1]]:
-            raise InputError(f"{PREFIX}{self.split}: {found[1]} has {BODIES[found[1]]} actuators to share out")
         if self.backend not in BACKENDS:
             raise unknown("backend of brax", self.backend, BACKENDS)
-        _body(found[1], self.backend)  # says so if brax is missing
+        _body(_parts(self.split).body, self.backend)  # says so if brax is missing
 
     @property
     def spec(self) -> EnvSpec:
-        width = _body(self._name, self.backend)[1]
-        agents, actuators = self._parts
+        name, agents, actuators = _parts(self.split)
+        width = _body(name, self.backend)[1]
         return EnvSpec(
             name=PREFIX + self.split + ("" if self.backend == "positional" else f":{self.backend}"),
             version=1,
@@ -96,13 +92,13 @@ class BraxTeam(Environment):
         return jax.tree.map(jnp.int32, BraxTeamParams())
 
     def init(self, key: Key[Array, ""], params: BraxTeamParams) -> BraxTeamState:
-        body, _ = _body(self._name, self.backend)
+        body, _ = _body(_parts(self.split).body, self.backend)
         return BraxTeamState(strongly_typed(body.reset(key)), jnp.int32(0))
 
     def transition(
         self, key: Key[Array, ""], state: BraxTeamState, actions: Float[Array, "N d"], params: BraxTeamParams
     ) -> tuple[BraxTeamState, Outcome]:
-        body, _ = _body(self._name, self.backend)
+        body, _ = _body(_parts(self.split).body, self.backend)
         inner = strongly_typed(body.step(state.inner, actions.reshape(-1)))
         t = state.t + 1
         terminated = inner.done > 0
@@ -110,20 +106,11 @@ class BraxTeam(Environment):
         return BraxTeamState(inner, t), Outcome(reward, terminated, cut_at_limit(terminated, t, params.limit), {})
 
     def observe(self, state: BraxTeamState, params: BraxTeamParams) -> View:
-        agents, actuators = self._parts
+        _, agents, actuators = _parts(self.split)
         seen = state.inner.obs.astype(jnp.float32)
         obs = jnp.concatenate([jnp.broadcast_to(seen, (agents, seen.shape[0])), jnp.eye(agents)], axis=-1)
         available, alive = jnp.ones((agents, actuators), bool), jnp.ones(agents, bool)
         return View(standardized(obs), standardized(seen), available, alive)
-
-    @property
-    def _name(self) -> str:
-        return self.split.split("_")[0]
-
-    @property
-    def _parts(self) -> tuple[int, int]:
-        agents, actuators = self.split.split("_")[1].split("x")
-        return int(agents), int(actuators)
 
 
 def standardized(vector: Float[Array, "*b F"]) -> Float[Array, "*b F"]:
@@ -138,19 +125,42 @@ def from_name(text: str) -> BraxTeam:
     Raises:
         InputError: as the environment does.
     """
-    split, _, backend = text.partition(":")
-    return BraxTeam(split, backend or "positional")
+    split, colon, backend = text.partition(":")
+    return BraxTeam(split, backend) if colon else BraxTeam(split)
+
+
+class Parts(NamedTuple):
+    """What the name of a split says."""
+
+    body: str
+    agents: int
+    actuators: int
+
+
+def _parts(split: str) -> Parts:
+    found = re.fullmatch(r"([a-z0-9]+)_([1-9][0-9]?)x([1-9][0-9]?)", split)
+    if found is None or found[1] not in BODIES:
+        raise unknown("split of a brax body", split, SPLITS)
+    parts = Parts(found[1], int(found[2]), int(found[3]))
+    if parts.agents * parts.actuators != BODIES[parts.body]:
+        raise InputError(f"{PREFIX}{split}: {parts.body} has {BODIES[parts.body]} actuators to share out")
+    return parts
 
 
 @functools.cache
 def _body(name: str, backend: str) -> tuple[Any, int]:
     """The one brax environment of a body, and how long its observation is: brax reads its XML for every object."""
-    try:
-        with silent(), warnings.catch_warnings():  # brax names what it did not import, and its successor
-            warnings.simplefilter("ignore")
+    # brax names what it did not import, and its successor; MuJoCo would write MUJOCO_LOG.TXT where the user works.
+    with silent(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import mujoco  # pyright: ignore[reportMissingImports]
             from brax.envs import get_environment  # pyright: ignore[reportMissingImports]
-
+        except ImportError as error:
+            raise InputError(f"{PREFIX}{name} needs brax ({error}): pip install 'jaxvf[brax]'") from error
+        mujoco.set_mju_user_warning(lambda message: None)
+        try:
             body = get_environment(name, backend=backend)
-    except ImportError as error:
-        raise InputError(f"{PREFIX}{name} needs brax, which is not installed: pip install brax") from error
+        finally:
+            mujoco.set_mju_user_warning(None)
     return body, jax.eval_shape(body.reset, jax.random.key(0)).obs.shape[0]

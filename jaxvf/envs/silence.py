@@ -1,4 +1,4 @@
-"""Importing what prints."""
+"""Quiet imports of packages that print when they are imported."""
 
 import contextlib
 import io

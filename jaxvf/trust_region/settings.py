@@ -20,7 +20,12 @@ class Settings:
     actor: nn.Module = static(FeedForward(), "network of the actors", registry=NETWORKS)
     critic: nn.Module = static(FeedForward(), "network of the critic", registry=NETWORKS)
     parameters: str = static("independent", "one actor network per agent, or one", choices=("independent", "shared"))
-    critic_inputs: str = static("state", "what values are predicted from", choices=CRITICS)
+    critic_inputs: str = static(
+        "state",
+        "what values are predicted from: the state; the state and the agent's own observation, by one network; the "
+        "state, by a network per agent; the agent's observation",
+        choices=CRITICS,
+    )
     baseline: str = static(
         "critic", "a learned value, or the exact one where a one-step game knows it", choices=("critic", "exact")
     )
@@ -40,8 +45,7 @@ class Settings:
     normalization: str = static("per_agent", "of advantages", choices=NORMALIZATIONS)
     truncation: str = static(
         "bootstrap",
-        "value the state behind a time limit; give the step no advantage (the release); or value nothing there: the "
-        "episode's own return counts (JaxMARL)",
+        "at a time limit: value the state behind it; give the step no advantage (the release); or let values end there",
         choices=TRUNCATIONS,
     )
     entropy_reduction: str = static(

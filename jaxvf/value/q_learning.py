@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from jaxvf.envs.protocol import EnvSpec
+from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.value import exploration, rnd
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
@@ -50,6 +51,15 @@ class QLearning(MixedLearner):
     novelty_anneal: float = traced(5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0)
     novelty_learning_rate: float = traced(1e-4, "Adam's step size for the bonus's predictor", low=0)
 
+    def check(self) -> None:
+        """Whether fields agree with each other.
+
+        Raises:
+            InputError: for noise that is drawn anew where no noise is.
+        """
+        if self.noise_mode == "per_update" and not self.noisy_state:
+            raise InputError("noise_mode='per_update' needs mixer.context='noise'; use noise_mode='per_step'")
+
     @property
     def reads_state(self) -> bool:
         """The bonus may; nothing else does."""
@@ -79,7 +89,7 @@ class QLearning(MixedLearner):
             key: random key of this update.
             progress: how far the run is.
         """
-        if self.noisy_state and self.noise_mode == "per_update":  # duelmix.md, section 4
+        if self.noise_mode == "per_update":  # duelmix.md, section 4
             batch = batch._replace(state=jax.random.normal(key, batch.state.shape))
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
         params, opt_state, means, metrics = self.descend(

@@ -56,7 +56,7 @@ def test_agents_act_in_neighbouring_slices_and_see_the_standardized_whole(echo):
 
 def test_falling_terminates_and_the_limit_truncates(echo):
     env = brax_team.BraxTeam("halfcheetah_6x1")
-    params = env.default_params().__class__(limit=jnp.int32(2))
+    params = brax_team.BraxTeamParams(limit=jnp.int32(2))
     still, falling = jnp.zeros((6, 1)), jnp.full((6, 1), 6.0)
     state, first = env.transition(jax.random.key(0), env.init(jax.random.key(0), params), still, params)
     _, cut = env.transition(jax.random.key(0), state, still, params)
@@ -72,6 +72,9 @@ def test_falling_terminates_and_the_limit_truncates(echo):
         ("brax/ant", "ant_"),
         ("brax/cat_4x2", "ant_4x2"),
         ("brax/ant_4x2:springs", "spring"),
+        ("brax/ant_4x2:", "backend"),
+        ("brax/ant_04x2", "ant_4x2"),
+        ("brax/ant_" + 5000 * "9" + "x1", "split"),
     ],
 )
 def test_bad_names_say_what_is_valid(echo, name, words):
@@ -81,7 +84,7 @@ def test_bad_names_say_what_is_valid(echo, name, words):
 
 @pytest.mark.skipif(HAS_BRAX, reason="brax is installed")
 def test_without_brax_the_message_names_it():
-    with pytest.raises(InputError, match="pip install brax"):
+    with pytest.raises(InputError, match=r"pip install .jaxvf\[brax\]."):
         make("brax/ant_8x1")
 
 

@@ -256,11 +256,12 @@ def test_a_joint_update_reports_every_agents_own_numbers(parameters):
     assert abs(entropy[0] - entropy[1]) > 1e-3 and abs(advantage[0] - advantage[1]) > 1e-4
 
 
-@pytest.mark.parametrize("name", ["mappo", "coppo", "a2po"])
-def test_other_members_of_the_family_learn(name):
+@pytest.mark.parametrize(
+    ("name", "fields"), [("mappo", {}), ("mappo", {"critic_inputs": "agent_state"}), ("coppo", {}), ("a2po", {})]
+)
+def test_other_members_of_the_family_learn(name, fields):
     """Finite numbers, moved actors and critics, facts of every agent."""
-    base = make(name)
-    config = dataclasses.replace(base, **{**SMALL, "minibatches": 2, "agent_id": False})
+    config = dataclasses.replace(make(name), **{**SMALL, "minibatches": 2, "agent_id": False, **fields})
     before, after, facts = trained(config)
     assert facts["variance_by_agent"].shape == (2,)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after, facts)))

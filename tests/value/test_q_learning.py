@@ -6,7 +6,9 @@ import numpy as np
 import optax
 import pytest
 
+from jaxvf import algorithms
 from jaxvf.envs.protocol import EnvSpec, View
+from jaxvf.errors import InputError
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.value import QLearning
@@ -145,6 +147,11 @@ def test_noise_may_be_drawn_anew_in_every_update():
     loss = loss_where_the_value_is_the_state(context="noise", noise_mode="per_update")
     expected = mean_square(first - (1 + 0.5 * 10 * second), second - (2 + 0.5 * 10 * third))
     assert loss == pytest.approx(expected, rel=1e-6) and second > 0
+
+
+def test_noise_that_nothing_reads_is_refused():
+    with pytest.raises(InputError, match=r"mixer\.context='noise'"):
+        algorithms.make(learner_of(noise_mode="per_update"))
 
 
 def test_gradient_reaches_the_taken_entries_only():
