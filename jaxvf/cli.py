@@ -141,7 +141,7 @@ def list_(
     for row in rows:
         print(f"{row['name']:{width}}  {row['description']}")
     if what == "envs":  # not in the list: to name them all, JaxMARL and brax would have to be imported
-        print("also jaxmarl/NAME[:option=value,...] and brax/BODY_NxD, such as brax/ant_4x2", file=sys.stderr)
+        print("also jaxmarl/NAME or jaxmarl/NAME:option=value,... and brax/BODY_NxD (brax/ant_4x2)", file=sys.stderr)
 
 
 def reproduce(

@@ -418,6 +418,7 @@ def test_the_list_of_environments_says_how_to_name_one(capsys):
     cli.main(["list", "envs"])
     out, err = capsys.readouterr()
     assert "jaxmarl/NAME:option=value" in err
+    assert "brax/BODY_NxD" in err
     assert "jaxmarl" not in out  # one registered name a line, and nothing else
 
 
