@@ -54,6 +54,23 @@ def test_uniform_behaviour():
     assert (found["E"], found["climbing"], found["penalty"]) == (f"+ {TRAPS}", "CC", "BB")
 
 
+def test_optimistic_weights_never_rest_on_game_a():
+    """Uniform play: the monotone fit rests at the trap, CW at the optimum. OW's weights lead from one to the other.
+
+    The fit whose top is CC is above the payoff everywhere but at AA; so weighted, the fit has AA on top and lies below
+    the payoff at the cells that CC's fit gets right.
+    """
+    payoff = batch(PAYOFFS["A"])
+    found = [spelled(theory.stable_points(payoff, fit, "central", 1.0)) for fit in CLASSES[1:]]
+    assert found == ["CC", "AA", ""]
+    weights, anchor, tops = np.ones_like(payoff), np.zeros((1, 2), int), []
+    for _ in range(4):
+        values, greedy = theory.monotone(payoff, weights, anchor)
+        tops.append(spelled((greedy, np.zeros_like(greedy))))
+        weights = np.where(values >= payoff - 1e-9, 0.1, 1)
+    assert tops == ["CC", "AA", "CC", "AA"]
+
+
 @pytest.mark.parametrize("epsilon", [0.05, 0.1])
 def test_strong_central_weights_leave_the_optimum_alone(epsilon):
     """On D, independent ε <= 0.1: CW(0.01) and CW(0.02) have AA alone, CW(0.03) does not; ε = 0.2 has nothing."""
