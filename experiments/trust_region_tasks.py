@@ -130,14 +130,15 @@ def reproduce(
         tasks or (QUICK_TASKS if quick else within_reach()),
         learners or (QUICK_LEARNERS if quick else LEARNERS),
     )
-    environments = {task: jaxvf.envs.make(TASKS[task]) for task in tasks}  # says now if one cannot be made
+    for task in tasks:
+        jaxvf.envs.make(TASKS[task])  # says now if it cannot be made, not after hours of the others
     seeds, env_steps = seeds or (2 if quick else 10), env_steps or (QUICK_STEPS if quick else ENV_STEPS)
     rows: list[dict[str, Any]] = []
     panels: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for task in tasks:
         for learner in learners:
             sweep = jaxvf.Sweep(
-                env=environments[task],
+                env=TASKS[task],
                 algorithms=configured(learner, task, env_steps),
                 seeds=seeds,
                 env_steps=env_steps,
