@@ -1,9 +1,11 @@
 """The trust-region family on tasks: MPE (discrete and continuous), combat, and brax bodies where brax is installed.
 
 low_variance_trust_region.md, sections 4 and 5: each task in the setting that the release gives to its PPO-type or its
-TRPO-type algorithm, for all algorithms of the type alike. No number of the paper could be obtained, so curves compare
-with each other alone. Departures: a cut-off state is valued (the release gives it no advantage), the entropy bonus is
-the mean entropy, and the swimmers are left out, as brax has only one of three links.
+TRPO-type algorithm (discrete MPE takes the continuous one's, "spread, JaxMARL" JaxMARL's); λ, critics and normalization
+stay an algorithm's own, but for agent-specific critics in combat. No number of the paper could be obtained.
+
+Departures: a cut-off state is valued (the release gives it no advantage), the entropy bonus is the mean entropy, 20 test
+episodes throughout. Left out: the swimmers (brax has one of three links), SMAC with shared actors, the small batches.
 """
 
 import importlib.util
@@ -93,7 +95,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "walker2d_6x1": WALKER,
     "humanoid_17x1": ANT,
 }
-# The same for natural-gradient steps; the critic takes five epochs of one batch.
+# The same for natural-gradient steps; the critic takes five epochs of one batch, but for JaxMARL's four.
 OF_TASK_NATURAL: dict[str, dict[str, Any]] = {
     "spread, JaxMARL": JAXMARL | {"minibatches": 1},
     "27m_vs_30m": _smac(GRU, kl_radius=0.001),

@@ -12,7 +12,7 @@ from jaxvf import scripts
 from jaxvf.envs import GaussianTeam
 from jaxvf.theory.team_ascent import ascend
 from jaxvf.training import Clock, make_program
-from jaxvf.trust_region import FeedForward, TrustRegion
+from jaxvf.trust_region import FeedForward, Recurrent, TrustRegion
 
 
 def reproduce(name, out, **options):
@@ -118,11 +118,16 @@ def test_the_games_report_every_rule(tmp_path):
         ("happo", "27m_vs_30m", {"clip": 0.05, "discount": 0.95, "critic_inputs": "agent_state"}),
         ("hatrpo", "27m_vs_30m", {"kl_radius": 0.001, "kl": "unweighted_k3", "discount": 0.99}),
         ("hatrpo", "corridor", {"kl_radius": 0.12, "backtrack": 0.5, "normalization": "joint"}),
+        ("hatrpo", "corridor", {"actor": Recurrent(hidden=64, layers=3)}),
+        ("hatrpo", "3s5z_vs_3s6z", {"actor": FeedForward(hidden=128, layers=3), "kl_radius": 0.005, "backtrack": 0.5}),
+        ("hatrpo", "halfcheetah_6x1", {"kl_radius": 0.01}),
+        ("happo", "ant_8x1", {"learning_rate": 1e-3, "critic_learning_rate": 1e-3, "clip": 0.1}),
+        ("happo", "walker2d_6x1", {"learning_rate": 1e-3, "learning_rate_anneal": 0.0}),
         ("ippo", "corridor", {"critic_inputs": "observation", "actor": FeedForward(hidden=64, layers=3)}),
         ("mappo", "reference", {"actor_epochs": 10, "clip": 0.2, "actor": FeedForward(hidden=128)}),
     ],
 )
 def test_tasks_have_the_setting_of_the_release(learner, task, fields):
-    """Cells of the tables of low_variance_trust_region.md, section 4."""
+    """Cells of the tables of low_variance_trust_region.md, section 4; IPPO keeps its own critic in combat."""
     configured = scripts.load("experiments", "trust_region_tasks").configured(learner, task, 7)
     assert {field: getattr(configured, field) for field in fields} == fields

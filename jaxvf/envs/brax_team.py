@@ -150,14 +150,14 @@ def _parts(split: str) -> Parts:
 @functools.cache
 def _body(name: str, backend: str) -> tuple[Any, int]:
     """The one brax environment of a body, and how long its observation is: brax reads its XML for every object."""
-    # brax names what it did not import, and its successor; MuJoCo would write MUJOCO_LOG.TXT where the user works.
-    with silent(), warnings.catch_warnings():
+    with silent(), warnings.catch_warnings():  # brax names what it did not import, and its successor
         warnings.simplefilter("ignore")
         try:
             import mujoco  # pyright: ignore[reportMissingImports]
             from brax.envs import get_environment  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise InputError(f"{PREFIX}{name} needs brax ({error}): pip install 'jaxvf[brax]'") from error
+            raise InputError(f"{PREFIX}{name} needs brax ({error}): pip install '.[brax]'") from error
+        # MuJoCo would write its warnings to MUJOCO_LOG.TXT where the user works. A handler of the user's own is lost.
         mujoco.set_mju_user_warning(lambda message: None)
         try:
             body = get_environment(name, backend=backend)

@@ -84,7 +84,7 @@ def test_bad_names_say_what_is_valid(echo, name, words):
 
 @pytest.mark.skipif(HAS_BRAX, reason="brax is installed")
 def test_without_brax_the_message_names_it():
-    with pytest.raises(InputError, match=r"pip install .jaxvf\[brax\]."):
+    with pytest.raises(InputError, match=r"pip install .\.\[brax\]."):
         make("brax/ant_8x1")
 
 

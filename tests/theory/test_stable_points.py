@@ -57,7 +57,7 @@ def test_uniform_behaviour():
 def test_optimistic_weights_never_rest_on_game_a():
     """Uniform play: the monotone fit rests at the trap, CW at the optimum. OW's weights lead from one to the other.
 
-    The fit whose top is CC is above the payoff everywhere but at AA; so weighted, the fit has AA on top and lies below
+    The fit whose top is CC is nowhere below the payoff but at AA; so weighted, the fit has AA on top and lies below
     the payoff at the cells that CC's fit gets right.
     """
     payoff = batch(PAYOFFS["A"])
