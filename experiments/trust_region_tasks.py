@@ -4,8 +4,8 @@ low_variance_trust_region.md, sections 4 and 5: each task in the setting that th
 TRPO-type algorithm (discrete MPE takes the continuous one's, "spread, JaxMARL" JaxMARL's); λ, critics and normalization
 stay an algorithm's own, but for agent-specific critics in combat. No number of the paper could be obtained.
 
-Departures: a cut-off state is valued (the release gives it no advantage), the entropy bonus is the mean entropy, 20 test
-episodes throughout. Left out: the swimmers (brax has one of three links), SMAC with shared actors, the small batches.
+Departures: a cut-off state is valued (the release gives it no advantage), the entropy bonus is the mean entropy, and 20
+test episodes. Left out: the swimmers (brax has one of three links), SMAC with shared actors, the small batches.
 """
 
 import importlib.util
