@@ -158,22 +158,10 @@ def make(name: Any) -> Any:
     if not isinstance(name, str):
         if not callable(getattr(name, "update", None)):
             raise InputError(f"algorithm={name!r} is neither a registered name nor a learner")
-        return checked(validated(name))
+        return validated(name)
     if name not in ALGORITHMS:
         raise unknown("algorithm", name, ALGORITHMS)
     return ALGORITHMS[name]()
-
-
-def checked(algorithm: Any) -> Any:
-    """The algorithm itself, where its numbers agree with each other; those that have no `check` always do.
-
-    Raises:
-        InputError: for numbers that contradict each other.
-    """
-    check = getattr(algorithm, "check", None)
-    if callable(check):
-        check()
-    return algorithm
 
 
 def name_of(algorithm: Any) -> str:

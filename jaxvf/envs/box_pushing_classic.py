@@ -92,6 +92,7 @@ class BoxPushingClassic(Environment):
             state_dim=N_STATES,
             limit_max=self.limit_max,
             metric_names=("big_boxes", "small_boxes", "bumps"),
+            fixed_length=True,
             one_hot_obs=True,
             storage="uint8",
         )

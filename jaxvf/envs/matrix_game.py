@@ -86,6 +86,7 @@ class MatrixGame(OneStepGame):
             metric_names=("optimal",),
             fixed_view=True,
             self_ending=True,
+            fixed_length=True,
             payoff_game=True,
             one_hot_obs=True,
         )

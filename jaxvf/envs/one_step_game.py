@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxvf.envs.protocol import Environment, EnvParams, EnvState
+from jaxvf.envs.wrappers import AgentId
 
 # Action probabilities [N, A] of a team, or means and standard deviations [N, A] where actions are continuous.
 TeamPolicy = Any
@@ -26,6 +27,13 @@ class OneStepGame(Environment):
         if not self.spec.continuous:
             known["nash_gap"] = nash_gap(self, policy, state, params)
         return known
+
+
+def one_step_game(env: Environment) -> OneStepGame | None:
+    """The one-step game inside an environment as an algorithm sees it, if it is one."""
+    while isinstance(env, AgentId):  # it changes observations alone, so states stay the game's
+        env = env.env
+    return env if isinstance(env, OneStepGame) else None
 
 
 def nash_gap(game: OneStepGame, probs: Float[Array, "N A"], state: EnvState, params: EnvParams) -> Float[Array, ""]:

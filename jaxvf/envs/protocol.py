@@ -38,6 +38,7 @@ class EnvSpec:
             a one-step game. Batched views then have size 1 along B, and the networks run once for all of B.
         self_ending: True where every episode terminates by its own rules within `limit_max` steps, so that no value is
             ever bootstrapped from the view behind the last step, and none is stored.
+        fixed_length: True where every episode lasts exactly `params.limit` steps, so that replay keeps whole episodes.
         payoff_game: True where every episode is one step whose reward is a function of the joint action alone.
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
         agent_ids: True where every observation ends with the agent's index, one-hot; replay need not store it.
@@ -56,16 +57,17 @@ class EnvSpec:
     metric_names: tuple[str, ...] = ()
     fixed_view: bool = False
     self_ending: bool = False
+    fixed_length: bool = False
     payoff_game: bool = False
     one_hot_obs: bool = False
     agent_ids: bool = False
     continuous: bool = False
+    agent_rewards: bool = False
     storage: str = "float32"
 
-    @property
-    def frames(self) -> int:
-        """Frames of a stored episode: one per step, and the final view unless nothing looks at it."""
-        return self.limit_max if self.self_ending else self.limit_max + 1
+    def ends_within(self, steps: int) -> bool:
+        """Whether this many steps from the start of an episode on are whole episodes, each ended by its own rules."""
+        return self.self_ending and self.fixed_length and steps % self.limit_max == 0
 
 
 class View(NamedTuple):
@@ -84,6 +86,7 @@ class Outcome(NamedTuple):
     terminated: Bool[Array, "*b"]  # the environment's rules ended the episode: nothing to bootstrap from
     truncated: Bool[Array, "*b"]  # only the time limit ended it: the value goes on
     metrics: dict[str, Float[Array, "*b"]]
+    agent_rewards: Any = None
 
     @property
     def done(self) -> Bool[Array, "*b"]:

@@ -71,6 +71,7 @@ class SoftmaxChain(OneStepGame):
             metric_names=("agreement",),
             fixed_view=True,
             self_ending=True,
+            fixed_length=True,
             one_hot_obs=True,
         )
 
@@ -142,6 +143,7 @@ class GaussianTeam(OneStepGame):
             state_dim=CONTEXT,
             limit_max=1,
             self_ending=True,
+            fixed_length=True,
             continuous=True,
         )
 

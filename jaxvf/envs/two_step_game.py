@@ -55,6 +55,7 @@ class TwoStepGame(Environment):
             limit_max=2,
             metric_names=("optimal",),
             self_ending=True,
+            fixed_length=True,
             one_hot_obs=True,
         )
 

@@ -1,8 +1,9 @@
 """Agent networks: local observation history to one value per action. Parameters are shared by all agents.
 
 Every agent network is called on whole sequences,
-`(obs [T, B, N, O], carry, n_outputs) -> outputs [T, B, N, n_outputs], features [T, B, N, H], carry`; acting is the same
-call with T = 1. `carry=None` says that the sequence begins at the first frame of an episode. The outputs are one value
+`(obs [T, B, N, O], carry, n_outputs, started [T, B]) -> outputs [T, B, N, n_outputs], features [T, B, N, H], carry`;
+acting is the same call with T = 1. `carry=None` says that the sequence begins at the first frame of an episode, and
+`started=None` that no other begins within it; before a frame that is `started` a network forgets. The outputs are one value
 per action, or more where a learner asks for them; the features are what the network knows of an agent's history, for
 whoever wants to condition on it.
 """
@@ -13,7 +14,7 @@ from types import MappingProxyType
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxvf.hyperparameters import static
 from jaxvf.networks.linear import SCHEMES, Linear
@@ -28,10 +29,11 @@ class RecurrentAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N H"] | None, n_outputs: int
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N H"] | None, n_outputs: int,
+        started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N H"]]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
-        states, carry = GRU(self.hidden, self.scheme, name="gru")(x, carry)
+        states, carry = GRU(self.hidden, self.scheme, name="gru")(x, carry, started)
         return Linear(n_outputs, self.scheme, name="output")(states), states, carry
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
@@ -47,7 +49,8 @@ class FeedForwardAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int,
+        started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N 0"] | None]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="middle")(x))
@@ -69,7 +72,8 @@ class TabularAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int
+        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int,
+        started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N O"], Float[Array, "B N 0"] | None]:
         def init(key: Array, shape: tuple[int, ...]) -> Array:
             return jax.random.uniform(key, shape, minval=-self.scale, maxval=self.scale)

@@ -1,11 +1,12 @@
 """The gated recurrent unit and its one unroll over time, shared by everything that remembers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from jaxvf.networks.linear import project, uniform_fan_in
 
@@ -26,12 +27,13 @@ class GRU(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "T *batch I"], hidden: Float[Array, "*batch H"] | None
+        self, x: Float[Array, "T *batch I"], hidden: Float[Array, "*batch H"] | None, started: Bool[Array, "T *_"] | None = None
     ) -> tuple[Float[Array, "T *batch H"], Float[Array, "*batch H"]]:
         """States after each frame of `x`, and the last of them.
 
         `hidden=None` says that `x` begins at the first frame of an episode. The state before it is zero, so that frame
-        needs no recurrent product. No reset can fall inside a sequence.
+        needs no recurrent product. `started` marks the frames, of the leading axes of a batch, that begin an episode;
+        without it none does.
         """
         if self.scheme == "torch":
             kernel_init = recurrent_init = bias_init = uniform_fan_in(self.width)
@@ -53,7 +55,16 @@ class GRU(nn.Module):
             first = gated_update(from_input[0], recurrent_bias, jnp.zeros(()))
             last, later = _scan(step, first, from_input[1:])
             return jnp.concatenate([first[None], later]), last
-        last, states = _scan(step, hidden, from_input)
+        if started is None:
+            last, states = _scan(step, hidden, from_input)
+            return states, last
+
+        def restarting_step(hidden: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
+            from_input, begins = frame
+            return step(jnp.where(begins, 0.0, hidden), from_input)
+
+        begins = started.reshape(started.shape + (1,) * (x.ndim - started.ndim))
+        last, states = _scan(restarting_step, hidden, (from_input, begins))
         return states, last
 
 
@@ -68,5 +79,5 @@ def gated_update(
     return (1 - update) * candidate + update * hidden
 
 
-def _scan(step: Callable[[Array, Array], tuple[Array, Array]], start: Array, frames: Array) -> tuple[Array, Array]:
-    return jax.lax.scan(step, start, frames, unroll=True if frames.shape[0] <= UNROLL_WHOLE else 1)
+def _scan(step: Callable[[Array, Any], tuple[Array, Array]], start: Array, frames: Any) -> tuple[Array, Array]:
+    return jax.lax.scan(step, start, frames, unroll=True if jax.tree.leaves(frames)[0].shape[0] <= UNROLL_WHOLE else 1)

@@ -13,7 +13,7 @@ from jaxvf.errors import InputError
 from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.store import write_atomically
 from jaxvf.serialize import from_json, to_json
-from jaxvf.training import for_algorithm
+from jaxvf.training import observed_by
 
 
 class Memory(NamedTuple):

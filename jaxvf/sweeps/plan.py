@@ -14,7 +14,7 @@ from jaxvf.errors import InputError
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import devices
 from jaxvf.sweeps.space import Run
-from jaxvf.training import Clock, OnPolicyProgram, Program, make_program
+from jaxvf.training import Clock, Program, make_program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Group:
     """
 
     runs: tuple[Run, ...]
-    program: Program | OnPolicyProgram
+    program: Program
     segments: int
     bytes_per_run: int
     chunk: int
@@ -152,13 +152,12 @@ def make_plan(
     return Plan(tuple(groups))
 
 
-def predict_bytes(program: Program | OnPolicyProgram, run: Run) -> int:
+def predict_bytes(program: Program, run: Run) -> int:
     """Predicted bytes of one run: its state, what it learned once more, and what it learns from several times over."""
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *np.shape(leaf)), np.asarray(leaf).dtype), run.env_params)
     algorithm = jax.tree.map(lambda _: jax.ShapeDtypeStruct((1,), jnp.float32), run.algorithm)
     state = jax.eval_shape(program.init, algorithm, one, jax.ShapeDtypeStruct((1,), jnp.int32))
-    transient: Any = program.transient_bytes  # of its own kind of state
-    return _bytes(state) + _bytes(state.learner) + transient(algorithm, one, state)
+    return _bytes(state) + _bytes(state.learner) + program.transient_bytes(algorithm, one, state)
 
 
 def start_clock(group: Group) -> Clock:

@@ -16,6 +16,7 @@ from jaxvf import algorithms, envs
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import coerce, replace
+from jaxvf.training import observed_by
 
 SEED = "seed"  # on an axis, in place of `seeds`: "env.payoff,seed" gives every payoff seeds of its own
 
@@ -111,7 +112,8 @@ def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) ->
             env = dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
         else:
             raise unknown(f"field of {env.spec.name}", field, {**_fields(env.default_params()), **_fields(env)})
-    return env, _env_params(env, env_params), algorithms.checked(algorithm)
+    algorithm.check(observed_by(algorithm, env))
+    return env, _env_params(env, env_params), algorithm
 
 
 def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import Environment, View
 from jaxvf.results.policy import Policy
-from jaxvf.training import for_algorithm
-from jaxvf.value.replay import Episodes
+from jaxvf.training import observed_by
 
 
 class JointValues(NamedTuple):
@@ -51,7 +51,7 @@ def joint_values(policies: Sequence[Policy]) -> JointValues:
         policies: trained on games of one shape, such as `MatrixGame`s, by algorithms that differ in traced fields only.
     """
     env, algorithm = policies[0].env, policies[0].algorithm
-    seen = for_algorithm(env, algorithm)
+    seen = observed_by(algorithm, env)
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *[policy.params for policy in policies])
     # Traced fields may differ too: the tolerance of a recognizer, the bonus of an anchor.
     learners = jax.tree.map(lambda *leaves: np.asarray(leaves, np.float32), *[policy.algorithm for policy in policies])
@@ -77,9 +77,9 @@ def _tables(env: Environment, algorithm: Any, params: Any) -> tuple[jax.Array, d
     return local, heads, greedy[0]
 
 
-def _frames(view: View, actions: Int[jax.Array, "joint N"]) -> Episodes:
-    """Episodes of one frame that all show the same view, one for each joint action."""
+def _frames(view: View, actions: Int[jax.Array, "joint N"]) -> Rollout:
+    """Rollouts of one frame that all show the same view, one for each joint action."""
     nothing = jnp.zeros((1, 1))
     flag = nothing.astype(bool)
     obs, state, avail = (leaf[None, None] for leaf in (view.obs, view.state, view.avail))
-    return Episodes(obs, state, avail, actions[None], nothing, flag, flag, ~flag)
+    return Rollout(obs, state, avail, actions[None], nothing, flag, flag, ~flag)

@@ -1,8 +1,9 @@
-"""Training: the clock, the episode rollout, evaluation, and the program that scans and maps them."""
+"""Training: the clock, rollouts, where batches come from, evaluation, and the program that scans and maps them."""
 
-from jaxvf.training.choose import make_program
 from jaxvf.training.clock import Clock, Pace
-from jaxvf.training.on_policy import OnPolicyProgram
-from jaxvf.training.program import Program, RunState, for_algorithm, make_pace
+from jaxvf.training.experience import Experience
+from jaxvf.training.on_policy import OnPolicy
+from jaxvf.training.program import Program, RunState, make_program, observed_by
+from jaxvf.training.replayed import Replayed
 
-__all__ = ["Clock", "OnPolicyProgram", "Pace", "Program", "RunState", "for_algorithm", "make_pace", "make_program"]
+__all__ = ["Clock", "Experience", "OnPolicy", "Pace", "Program", "Replayed", "RunState", "make_program", "observed_by"]

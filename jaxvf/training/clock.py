@@ -24,33 +24,28 @@ class Pace:
     """How often things happen, in whole iterations: the static companion of `Clock`.
 
     Attributes:
-        episodes: episodes collected per iteration, B.
-        limit: frames allotted to an episode, T.
-        capacity: episodes that replay holds.
-        warmup: episodes stored before the first update.
+        rollouts: rollouts collected in an iteration, one in each of B environments.
+        length: steps of a rollout, T.
+        capacity: rollouts that replay holds.
+        warmup: rollouts stored before the first update.
         updates: gradient updates in an iteration that has any.
         every: iterations between two such iterations.
     """
 
-    episodes: int
-    limit: int
+    rollouts: int
+    length: int
     capacity: int
     warmup: int
     updates: int
     every: int
 
-    @property
-    def steps(self) -> int:
-        """Environment steps allotted to one iteration; an episode that ends early uses fewer."""
-        return self.episodes * self.limit
-
     def stored(self, clock: Clock) -> Int[Array, ""]:
-        """Episodes in replay once the present iteration has written its own."""
-        return jnp.minimum((clock.iteration + 1) * self.episodes, self.capacity)
+        """Rollouts in replay once the present iteration has written its own."""
+        return jnp.minimum((clock.iteration + 1) * self.rollouts, self.capacity)
 
     def cursor(self, clock: Clock) -> Int[Array, ""]:
         """Where the present iteration writes into replay."""
-        return (clock.iteration * self.episodes) % self.capacity
+        return (clock.iteration * self.rollouts) % self.capacity
 
     def updates_after(self, clock: Clock) -> Int[Array, ""]:
         """Gradient updates with which the present iteration ends; 0 while replay fills and between intervals."""

@@ -1,34 +1,35 @@
 """The training program: time is scanned outside, runs are mapped inside, and the clock stays scalar.
 
 segment:  lax.scan over iterations
-            vmap over runs: collect  ->  one ring write for all runs  ->  vmap over runs: update
-          vmap over runs: evaluate
+            vmap over runs: collect  ->  store, for all runs at once  ->  vmap over runs: learn
+          evaluate, for all runs at once
 """
 
 import dataclasses
 import math
-from fractions import Fraction
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, where_done
+from jaxvf.algorithm import Algorithm, Progress, Rollout
+from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
-from jaxvf.errors import InputError
-from jaxvf.training.clock import Clock, Pace
-from jaxvf.training.evaluation import carry_batch, evaluate
+from jaxvf.training.clock import Clock
+from jaxvf.training.evaluation import evaluate
+from jaxvf.training.experience import Experience
 from jaxvf.training.keys import Purpose, run_key
-from jaxvf.training.rollout import rollout
-from jaxvf.value import replay as ring
-from jaxvf.value import storage
-from jaxvf.value.learner import Progress
-from jaxvf.value.replay import Episodes
+from jaxvf.training.on_policy import OnPolicy
+from jaxvf.training.replayed import Replayed
+from jaxvf.training.rollout import Sums
 
-Metrics = dict[str, Float[Array, "R"]]
-# Forward and backward passes hold about this many copies of a sampled batch (inputs, activations, their gradients).
-BATCH_COPIES = 4
+EXPERIENCES: Mapping[str, Callable[[Any, Environment], Experience]] = MappingProxyType(
+    {"replay": Replayed.of, "rollouts": OnPolicy.of}
+)
+Metrics = dict[str, Float[Array, "R *n"]]
 
 
 class RunState(NamedTuple):
@@ -36,7 +37,7 @@ class RunState(NamedTuple):
 
     seed: Int[Array, "R"]
     learner: Any
-    replay: Episodes
+    memory: Any  # of the experience
     env_steps: Int[Array, "R"]  # steps really taken: episodes may end early
     diverged: Bool[Array, "R"]
 
@@ -49,15 +50,15 @@ class Program:
     hyperparameters of each run. Their static parts, and the fields below, are compiled in.
 
     Attributes:
-        env: the environment, wrapped as the algorithm wants to see it (`for_algorithm`).
-        pace: how often things happen.
+        env: the environment as the algorithm sees it (`observed_by`).
+        experience: where batches come from.
         iterations: iterations in a segment, between two evaluations.
         test_episodes: greedy episodes in an evaluation.
         root: root of all random streams.
     """
 
     env: Environment
-    pace: Pace
+    experience: Experience
     iterations: int
     test_episodes: int
     root: int
@@ -65,82 +66,69 @@ class Program:
     @property
     def segment_steps(self) -> int:
         """Environment steps allotted to a segment, per run."""
-        return self.iterations * self.pace.steps
+        return self.iterations * self.experience.steps
 
-    def init(self, algorithm: Any, env_params: EnvParams, seeds: Int[Array, "R"]) -> RunState:
+    def init(self, algorithm: Algorithm, env_params: EnvParams, seeds: Int[Array, "R"]) -> RunState:
         """Runs that have not learned yet."""
-        return jax.vmap(self._init_run)(algorithm, env_params, seeds)
+        return jax.vmap(self.init_run)(algorithm, env_params, seeds)
 
     def segment(
-        self, runs: RunState, algorithm: Any, env_params: EnvParams, clock: Clock
+        self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
     ) -> tuple[RunState, Clock, Metrics]:
         """Train every run for `iterations` iterations, then evaluate.
 
         Returns:
-            The runs and the clock to go on from; metrics averaged over the segment's updates and episodes, and those
-            of the evaluation, each of shape [R].
+            The runs and the clock to go on from; metrics averaged over the segment's updates and the episodes that
+            ended in it, and those of the evaluation: [R], or [R, N] for what differs between agents.
         """
 
-        def iteration(
-            carried: tuple[RunState, Clock], _: None
-        ) -> tuple[tuple[RunState, Clock], tuple[Metrics, Metrics]]:
+        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], tuple[Sums, Metrics]]:
             runs, clock = carried
-            episodes, steps, collected = jax.vmap(self._collect, in_axes=(0, 0, 0, None))(
-                runs, algorithm, env_params, clock
-            )
-            # Outside the vmap, where it is one slice; inside it would be batched into a scatter.
-            replay = ring.write(runs.replay, episodes, self.pace.cursor(clock), runs_axis=1)
-            runs = runs._replace(replay=replay, env_steps=runs.env_steps + steps)
-            learner, learned = jax.vmap(self._learn, in_axes=(0, 0, None))(runs, algorithm, clock)
-            clock = Clock(clock.iteration + 1, clock.updates + self.pace.updates_after(clock))
-            return (runs._replace(learner=learner), clock), (collected, learned)
+            memory, fresh, sums = jax.vmap(self.collect, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
+            memory = self.experience.store(memory, fresh, clock)
+            steps = sums.pop("steps").astype(jnp.int32)
+            runs = runs._replace(memory=memory, env_steps=runs.env_steps + steps)
+            learner, learned = jax.vmap(self._learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
+            clock = Clock(clock.iteration + 1, clock.updates + self.experience.updates(clock))
+            return (runs._replace(learner=learner), clock), (sums, learned)
 
         before, updates_before = runs.learner, clock.updates
-        (runs, clock), (collected, learned) = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
+        (runs, clock), totals = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
+        sums, learned = jax.tree.map(lambda values: values.sum(axis=0), totals)
         updates = clock.updates - updates_before
-        collected = {name: values.mean(axis=0) for name, values in collected.items()}
-        learned = {name: jnp.where(updates > 0, sums.sum(axis=0) / updates, jnp.nan) for name, sums in learned.items()}
+        learned = {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
         runs = freeze_diverged(runs, before, learned, updates)
-        tested = jax.vmap(self._evaluate, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
-        metrics = {**collected, **learned, **tested, "steps_taken": runs.env_steps.astype(jnp.float32)}
+        tested = self._evaluate(runs, algorithm, env_params, clock)
+        steps = {"steps_taken": runs.env_steps.astype(jnp.float32)}
+        metrics = {**_episode_means(sums), **learned, **tested, **steps}
         # What a frozen run goes on to do is no result.
-        metrics = {name: jnp.where(runs.diverged, jnp.nan, values) for name, values in metrics.items()}
-        return runs, clock, metrics
+        return runs, clock, {name: _nan_where(runs.diverged, values) for name, values in metrics.items()}
 
     def transient_bytes(self, algorithm: Any, env_params: EnvParams, state: RunState) -> int:
         """Predicted bytes of what an update holds beside the state of runs whose shapes are given."""
-        stored = sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.replay))
-        return int(BATCH_COPIES * stored / self.pace.capacity * algorithm.batch_size)
 
-    def _init_run(self, algorithm: Any, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
+        def batch(state: RunState, algorithm: Any, env_params: EnvParams) -> Rollout:
+            memory, fresh, _ = self.collect(state, algorithm, env_params, Clock.start())
+            return self.experience.batch(memory, fresh, jax.random.key(0), Clock.start())
+
+        shapes = jax.eval_shape(jax.vmap(batch), state, algorithm, env_params)
+        return 4 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
+
+    def init_run(self, algorithm: Algorithm, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
+        """One run that has not learned yet."""
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
+        memory = self.experience.init(algorithm, learner, env_params, run_key(self.root, seed, Purpose.INIT, 1))
+        return RunState(seed, learner, memory, jnp.int32(0), jnp.bool_(False))
 
-        def collect_once(learner: Any) -> Episodes:
-            blank = RunState(seed, learner, None, jnp.int32(0), jnp.bool_(False))  # pyright: ignore[reportArgumentType]
-            return self._collect(blank, algorithm, env_params, Clock.start())[0]
-
-        shapes = jax.eval_shape(collect_once, learner)
-        replay = ring.empty(shapes, self.pace.capacity, fixed_view=self.env.spec.fixed_view)
-        return RunState(seed, learner, replay, jnp.int32(0), jnp.bool_(False))
-
-    def _collect(
-        self, run: RunState, algorithm: Any, env_params: EnvParams, clock: Clock
-    ) -> tuple[Episodes, Int[Array, ""], dict[str, Float[Array, ""]]]:
-        num_envs = self.pace.episodes
-
-        def policy(carry: Any, view: Any, key: Array) -> tuple[Array, Any]:
-            return algorithm.act(run.learner, carry, view, key, run.env_steps, num_envs)
-
+    def collect(
+        self, run: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
+    ) -> tuple[Any, Rollout, Sums]:
+        """What one run plays in this iteration; see `Experience.collect`."""
         key = run_key(self.root, run.seed, Purpose.COLLECT, clock.iteration)
-        carry = algorithm.initial_carry(carry_batch(self.env, num_envs))
-        episodes, totals = rollout(self.env, env_params, policy, carry, key, num_envs)
-        assert episodes is not None  # record=True
-        if self.env.spec.fixed_view:
-            episodes = ring.share_fixed_view(episodes)
-        episodes = storage.packed(episodes, self.env.spec)
-        return episodes, totals.episode_length.sum(), totals.means("train")
+        progress = Progress(clock.updates, run.env_steps)
+        return self.experience.collect(algorithm, run.learner, run.memory, env_params, key, progress)
 
-    def _learn(self, run: RunState, algorithm: Any, clock: Clock) -> tuple[Any, dict[str, Float[Array, ""]]]:
+    def _learn(self, run: RunState, fresh: Rollout, algorithm: Algorithm, clock: Clock) -> tuple[Any, Metrics]:
         """This iteration's gradient updates of one run: as many as the clock allows, which may be none.
 
         Returns:
@@ -149,36 +137,63 @@ class Program:
         A loop whose length is a scalar, not a `cond`: it updates parameters in place, where the branches of a `cond`
         copy them.
         """
-        replay_key, update_key = (
+        batch_key, update_key = (
             run_key(self.root, run.seed, purpose, clock.iteration) for purpose in (Purpose.REPLAY, Purpose.UPDATE)
         )
-        spec = self.env.spec
 
-        def update(index: Int[Array, ""], learner: Any) -> tuple[Any, dict[str, Array]]:
-            batch_key, key = jax.random.fold_in(replay_key, index), jax.random.fold_in(update_key, index)
-            batch = ring.sample(run.replay, batch_key, self.pace.stored(clock), algorithm.batch_size)
-            batch = storage.unpacked(batch, spec)
-            if spec.payoff_game and spec.fixed_view and spec.n_actions**spec.n_agents < algorithm.batch_size:
-                batch = ring.by_joint_action(batch, spec.n_actions)
-            return algorithm.update(learner, batch, key, Progress(clock.updates + index, run.env_steps))
+        def update(index: int | Int[Array, ""], learner: Any) -> tuple[Any, Metrics]:
+            batch = self.experience.batch(run.memory, fresh, jax.random.fold_in(batch_key, index), clock)
+            progress = Progress(clock.updates + index, run.env_steps)
+            return algorithm.update(learner, batch, jax.random.fold_in(update_key, index), progress)
 
-        def one_more(index: Int[Array, ""], carried: tuple[Any, dict[str, Array]]) -> tuple[Any, dict[str, Array]]:
+        def one_more(index: Int[Array, ""], carried: tuple[Any, Metrics]) -> tuple[Any, Metrics]:
             learner, metrics = update(index, carried[0])
             return learner, jax.tree.map(jnp.add, carried[1], metrics)
 
+        count = self.experience.updates(clock)
+        if isinstance(count, int) and count == 1:
+            return update(0, run.learner)
         shapes = jax.eval_shape(update, jnp.int32(0), run.learner)[1]
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-        return jax.lax.fori_loop(0, self.pace.updates_after(clock), one_more, (run.learner, zeros))
+        return jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
 
-    def _evaluate(
-        self, run: RunState, algorithm: Any, env_params: EnvParams, clock: Clock
-    ) -> dict[str, Float[Array, ""]]:
-        key = run_key(self.root, run.seed, Purpose.EVALUATE, clock.iteration)
-        return evaluate(algorithm, run.learner.params, self.env, env_params, key, self.test_episodes)
+    def _evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> Metrics:
+        keys = jax.vmap(lambda seed: run_key(self.root, seed, Purpose.EVALUATE, clock.iteration))(runs.seed)
+        params, episodes = runs.learner.params, self.test_episodes
+
+        def more(algorithm: Algorithm, params: Any, env_params: EnvParams, key: Array) -> Metrics:
+            return algorithm.test_metrics(params, self.env, env_params, jax.random.fold_in(key, 1), episodes)
+
+        greedy = evaluate(algorithm, params, self.env, env_params, keys, episodes)
+        return greedy | jax.vmap(more)(algorithm, params, env_params, keys)
 
 
-def for_algorithm(env: Environment, algorithm: Any) -> Environment:
-    """`env` as the algorithm wants to see it: noise for a state, previous action and agent index in observations."""
+def make_program(
+    env: Environment, algorithm: Any, *, env_steps: int, test_interval: int, test_episodes: int, root: int
+) -> Program:
+    """The program of an algorithm on an environment.
+
+    Args:
+        env: the environment, unwrapped.
+        algorithm: the configured algorithm.
+        env_steps: budget of one run.
+        test_interval: environment steps between evaluations, rounded to whole iterations.
+        test_episodes: greedy episodes in an evaluation.
+        root: root of all random streams.
+
+    Raises:
+        InputError: if the algorithm's fields contradict each other or the environment.
+    """
+    env = observed_by(algorithm, env)
+    algorithm.check(env)
+    experience = EXPERIENCES[algorithm.learns_from](algorithm, env)
+    steps = experience.steps
+    iterations = max(1, min(round(test_interval / steps), math.ceil(env_steps / steps)))
+    return Program(env, experience, iterations, test_episodes, root)
+
+
+def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
+    """`env` as the algorithm sees it: noise for a state, previous action and agent index in observations."""
     if algorithm.noisy_state:
         env = NoiseState(env)
     if algorithm.last_action:
@@ -186,38 +201,7 @@ def for_algorithm(env: Environment, algorithm: Any) -> Environment:
     return AgentId(env) if algorithm.agent_id else env
 
 
-def make_pace(algorithm: Any, spec: EnvSpec) -> Pace:
-    """The rhythm that an algorithm's static fields ask for.
-
-    Raises:
-        InputError: for a ring that is not a multiple of the episodes written at once, a batch that never fits it, or a
-            ratio of updates to episodes that gives neither a whole number of updates an iteration nor a whole interval.
-    """
-    episodes, capacity = algorithm.num_envs, algorithm.buffer_size
-    if capacity % episodes:
-        nearest = max(episodes, round(capacity / episodes) * episodes)
-        raise InputError(
-            f"buffer_size={capacity} is not a multiple of num_envs={episodes}; the nearest valid one is {nearest}"
-        )
-    if algorithm.batch_size > capacity:
-        raise InputError(f"batch_size={algorithm.batch_size} exceeds buffer_size={capacity}")
-    per_iteration = Fraction(algorithm.updates_per_episode).limit_denominator(10_000) * episodes
-    if per_iteration <= 0 or 1 not in (per_iteration.numerator, per_iteration.denominator):
-        raise InputError(
-            f"updates_per_episode={algorithm.updates_per_episode} with num_envs={episodes} gives {per_iteration} "
-            f"updates an iteration; it must be a whole number n or 1/n, e.g. {1 / episodes:g}"
-        )
-    return Pace(
-        episodes=episodes,
-        limit=spec.limit_max,
-        capacity=capacity,
-        warmup=min(capacity, max(algorithm.learning_starts, algorithm.batch_size)),
-        updates=max(1, per_iteration.numerator),
-        every=per_iteration.denominator,
-    )
-
-
-def freeze_diverged(runs: Any, before: Any, learned: dict[str, Array], updates: Int[Array, ""]) -> Any:
+def freeze_diverged(runs: RunState, before: Any, learned: Metrics, updates: Int[Array, ""]) -> RunState:
     """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
 
     Once a segment and not once an update: what is not finite stays so, and testing every update would read all
@@ -230,3 +214,14 @@ def freeze_diverged(runs: Any, before: Any, learned: dict[str, Array], updates: 
 
 def _all_finite(tree: Any) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _episode_means(sums: dict[str, Float[Array, "R"]]) -> Metrics:
+    """Means over the episodes that ended in a segment; NaN where none did."""
+    episodes = sums.pop("episodes")
+    means = {name: jnp.where(episodes > 0, total / jnp.maximum(episodes, 1), jnp.nan) for name, total in sums.items()}
+    return {f"train_{name.removeprefix('episode_')}": mean for name, mean in means.items()}
+
+
+def _nan_where(diverged: Bool[Array, "R"], values: Float[Array, "R *n"]) -> Float[Array, "R *n"]:
+    return jnp.where(diverged.reshape(-1, *[1] * (values.ndim - 1)), jnp.nan, values)

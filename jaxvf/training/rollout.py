@@ -1,5 +1,6 @@
-"""Whole episodes of B environments in step: what value learners store, and what evaluation averages."""
+"""Rollouts: steps of B environments side by side, for replay, for on-policy learning and for evaluation."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,90 +8,139 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, View, where_done
-from jaxvf.value.replay import Episodes
+from jaxvf.algorithm import Rollout, restarted
+from jaxvf.envs.protocol import Environment, EnvParams, EnvState, View, where_done
 
-# (carry, view, key) -> actions [B or 1, N], or [B or 1, N, A] where they are continuous; carry
-Policy = Callable[[Any, View, Key[Array, ""]], tuple[Array, Any]]
-
-
-class EpisodeTotals(NamedTuple):
-    """Sums over each of B episodes."""
-
-    episode_return: Float[Array, "B"]
-    episode_length: Int[Array, "B"]
-    metrics: dict[str, Float[Array, "B"]]
-
-    def means(self, prefix: str) -> dict[str, Float[Array, ""]]:
-        """Averages over the episodes, each named `prefix` and what it is."""
-        named = {"return": self.episode_return, "length": self.episode_length, **self.metrics}
-        return {f"{prefix}_{name}": jnp.mean(value.astype(jnp.float32)) for name, value in named.items()}
+# (carry, view, states, key) -> actions [B or 1, N] or [B or 1, N, A], carry, what else to record of the frame
+Policy = Callable[[Any, View, EnvState, Key[Array, ""]], tuple[Array, Any, Any]]
+Sums = dict[str, Float[Array, ""]]
 
 
-class _Stage(NamedTuple):
-    states: Any
-    carry: Any
-    done: Bool[Array, "B"]
-    totals: EpisodeTotals
+class Stage(NamedTuple):
+    """Where the environments of a run stand between two frames."""
+
+    states: EnvState
+    carry: Any  # what the agents remember, leaves [B or 1, N, H]
+    started: Bool[Array, "_"]  # an episode begins at the next frame
+    over: Bool[Array, "_"]  # the next frame shows a final view, in which no step is taken
 
 
-def rollout(
-    env: Environment,
-    params: EnvParams,
-    policy: Policy,
-    carry: Any,
-    key: Key[Array, ""],
-    num_envs: int,
-    *,
-    record: bool = True,
-) -> tuple[Episodes | None, EpisodeTotals]:
-    """Play one whole episode in each of `num_envs` environments.
+class Frame(NamedTuple):
+    """What there is to record of one frame."""
 
-    Args:
-        env: the environment, of one instance.
-        params: its numbers.
-        policy: chooses joint actions; called once a frame, the final one included.
-        carry: what the policy remembers before the first frame.
-        key: random key of this call.
+    view: View
+    actions: Array
+    started: Bool[Array, "_"]
+    extras: Any
+    reward: Float[Array, "B"]
+    agent_rewards: Float[Array, "B N"] | None
+    terminated: Bool[Array, "_"]
+    truncated: Bool[Array, "_"]
+    filled: Bool[Array, "_"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Player:
+    """Steps B environments frame by frame, and sums up what they report.
+
+    Attributes:
+        env: the environment, which reports `episode_return` and `episode_length` (`EpisodeStatistics`).
         num_envs: B.
-        record: return the episodes; without it only their totals.
+        restart: whether an episode that is over makes room for the next, or stands still.
     """
-    spec = env.spec
-    init_key, step_key = jax.random.split(key)
-    nothing = EpisodeTotals(
-        jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32), {name: jnp.zeros(num_envs) for name in spec.metric_names}
-    )
-    start = _Stage(env.init_batch(init_key, params, num_envs), carry, jnp.zeros(num_envs, bool), nothing)
 
-    def frame(stage: _Stage, t: Int[Array, ""]) -> tuple[_Stage, Any]:
-        act_key, env_key = jax.random.split(jax.random.fold_in(step_key, t))
-        view = env.observe_batch(stage.states, params)
-        actions, carry = policy(stage.carry, view, act_key)
-        actions = jnp.broadcast_to(actions, (num_envs, *actions.shape[1:]))
-        moved, outcome = env.transition_batch(env_key, stage.states, actions, params)
-        filled = ~stage.done
-        reward = jnp.where(filled, outcome.reward.mean(axis=-1), 0.0)
-        totals = EpisodeTotals(
-            stage.totals.episode_return + reward,
-            stage.totals.episode_length + filled,
-            {
-                name: stage.totals.metrics[name] + jnp.where(filled, outcome.metrics[name], 0.0)
-                for name in nothing.metrics
-            },
-        )
-        states = where_done(stage.done, stage.states, moved)
-        seen = (_stored(view.obs, spec.storage), _stored(view.state, spec.storage), view.avail, actions)
-        did = (reward, filled & outcome.terminated, filled & outcome.truncated, filled)
-        return _Stage(states, carry, stage.done | outcome.done, totals), (seen, did) if record else None
+    env: Environment
+    num_envs: int
+    restart: bool
 
-    # Where a final view is stored, there is one frame more than steps: it only looks and acts. Everything is over by
-    # then, so its step is void.
-    last, frames = jax.lax.scan(frame, start, jnp.arange(spec.frames if record else spec.limit_max))
-    if not record:
-        return None, last.totals
-    seen, did = frames
-    return Episodes(*seen, *(leaf[: spec.limit_max] for leaf in did)), last.totals
+    @property
+    def carry_batch(self) -> tuple[int, int]:
+        """Leading axes (B, N) of what the agents remember; B is 1 where all environments look alike."""
+        return (1 if self.env.spec.fixed_view else self.num_envs), self.env.spec.n_agents
+
+    def begin(self, params: EnvParams, carry: Any, key: Key[Array, ""]) -> Stage:
+        """All environments at the beginning of an episode."""
+        width = self.carry_batch[0]
+        states = self.env.init_batch(key, params, self.num_envs)
+        return Stage(states, carry, jnp.ones(width, bool), jnp.zeros(width, bool))
+
+    def frame(
+        self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""], may_step: Bool[Array, ""] | bool = True
+    ) -> tuple[Stage, Frame, Sums]:
+        """Look, act and step.
+
+        Args:
+            params: the environment's numbers.
+            policy: chooses joint actions.
+            stage: where the environments stand.
+            key: random key of this frame.
+            may_step: False for a frame in which everybody only looks and acts.
+
+        Returns:
+            The stage after the frame, what to record of it, and sums over environments: `steps` taken, `episodes` that
+            ended, and the environment's metrics.
+        """
+        act_key, env_key = jax.random.split(key)
+        step_key, reset_key = jax.random.split(env_key) if self.restart else (env_key, env_key)
+        carry = restarted(stage.started, stage.carry) if self.restart else stage.carry
+        view = self.env.observe_batch(stage.states, params)
+        actions, carry_after, extras = policy(carry, view, stage.states, act_key)
+        actions = jnp.broadcast_to(actions, (self.num_envs, *actions.shape[1:]))
+        moved, outcome = self.env.transition_batch(step_key, stage.states, actions, params)
+
+        taken = ~stage.over & may_step
+        stepped, width = jnp.broadcast_to(taken, outcome.done.shape), taken.shape[0]
+        reward = jnp.where(stepped, outcome.reward.mean(axis=-1), 0.0)
+        terminated, truncated = ((stepped & flag)[:width] for flag in (outcome.terminated, outcome.truncated))
+        sums = {name: jnp.where(stepped, values, 0.0).sum() for name, values in outcome.metrics.items()}
+        sums["steps"] = jnp.sum(stepped, dtype=jnp.float32)
+        sums["episodes"] = jnp.sum(stepped & outcome.done, dtype=jnp.float32)
+        frame = Frame(
+            view, actions, stage.started, extras, reward, outcome.agent_rewards, terminated, truncated, taken
+        )  # fmt: skip
+        if not self.restart:
+            over = stage.over | terminated | truncated
+            states = where_done(stage.over, stage.states, moved)
+            return Stage(states, carry_after, jnp.zeros_like(over), over), frame, sums
+        states, carry_after = where_done(taken, (moved, carry_after), (stage.states, carry))
+        # Who was cut off has shown its final view by now; who terminated has none to show.
+        anew = terminated | stage.over
+        states = where_done(anew, self.env.init_batch(reset_key, params, self.num_envs), states)
+        return Stage(states, carry_after, anew | (~taken & stage.started), truncated), frame, sums
 
 
-def _stored(feature: Float[Array, "..."], dtype: str) -> Array:
-    return feature.astype(dtype)
+@dataclasses.dataclass(frozen=True)
+class Collector:
+    """Plays rollouts of T steps.
+
+    Attributes:
+        player: whose environments.
+        steps: T.
+        final_view: whether a rollout has a frame after its last step, in which everybody only looks and acts.
+        dtype: of recorded observations and states.
+    """
+
+    player: Player
+    steps: int
+    final_view: bool
+    dtype: str = "float32"
+
+    def play(
+        self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""]
+    ) -> tuple[Rollout, Stage, Sums]:
+        """The rollout from `stage` on, the stage that it leaves, and sums over its frames (`Player.frame`)."""
+
+        def one(stage: Stage, t: Int[Array, ""]) -> tuple[Stage, tuple[Frame, Sums]]:
+            may_step = t < self.steps if self.final_view else True
+            stage, frame, sums = self.player.frame(params, policy, stage, jax.random.fold_in(key, t), may_step)
+            view = frame.view._replace(obs=frame.view.obs.astype(self.dtype), state=frame.view.state.astype(self.dtype))
+            return stage, (frame._replace(view=view), sums)
+
+        first = jax.tree.map(lambda leaf: leaf[None], restarted(stage.started, stage.carry))
+        stage, (frames, sums) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
+        steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
+        rollout = Rollout(
+            *frames.view[:3], frames.actions, steps.reward, steps.terminated, steps.truncated, steps.filled,
+            frames.started, first, frames.view.alive, steps.agent_rewards, frames.extras,
+        )  # fmt: skip
+        return rollout, stage, {name: values.sum() for name, values in sums.items()}

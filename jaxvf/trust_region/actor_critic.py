@@ -46,8 +46,8 @@ class Ensemble:
         self, params: Any, x: Float[Array, "T B I"], carry: Float[Array, "B H"], started: Bool[Array, "T B"]
     ) -> tuple[Float[Array, "T B U"], Float[Array, "T B H"]]:
         """Outputs of one member, of its own parameters."""
-        seen: Any = self.module.apply(params, x, carry, started, self.n_outputs, self.gain)
-        return seen
+        applied: Any = self.module.apply(params, x, carry, started, self.n_outputs, self.gain)
+        return applied
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
         """What is remembered before an episode."""
@@ -142,29 +142,19 @@ class Critic:
         """M."""
         return 1 if self.inputs == "state" else n_agents
 
-    def seen(self, obs: Float[Array, "T B N O"], state: Float[Array, "T B S"]) -> Float[Array, "T B M I"]:
-        """What each of the M values looks at."""
+    def inputs_of(self, obs: Float[Array, "T B N O"], state: Float[Array, "T B S"]) -> Float[Array, "T B M I"]:
+        """What each of the M values is predicted from."""
         if self.inputs == "observation":
             return obs
         state = jnp.repeat(state[:, :, None], self.members(obs.shape[2]), axis=2)
         return jnp.concatenate([state, obs], axis=-1) if self.inputs == "agent_state" else state
 
     def unroll(
-        self, params: Any, seen: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]
+        self, params: Any, inputs: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]
     ) -> tuple[Float[Array, "T B M"], Float[Array, "T B M H"]]:
         """Values in the critic's own units, and what it remembers after every frame."""
-        outputs, states = self._ensemble().unroll(params, seen, carry, started)
+        outputs, states = self._ensemble().unroll(params, inputs, carry, started)
         return outputs[..., 0], states
-
-    def look(
-        self, params: Any, seen: Float[Array, "T B M I"], states: Float[Array, "T B M H"]
-    ) -> Float[Array, "T B M"]:
-        """Values of what each step led to, given what the critic remembered after the step's own frame."""
-
-        def one(seen: Array, states: Array) -> Array:
-            return self.unroll(params, seen[None], states, jnp.zeros((1, seen.shape[0]), bool))[0][0]
-
-        return jax.vmap(one)(seen, states)
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
         """What is remembered before an episode."""

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
+from jaxvf.algorithm import Metrics
 from jaxvf.trust_region.actor_critic import ActorParams, Actors
 from jaxvf.trust_region.advantages import masked_mean
-from jaxvf.trust_region.batches import Metrics, Samples, chunked, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import Samples, chunked, epochs, guarded_step, make_optimizer
 from jaxvf.trust_region.distributions import Distribution, divergence
 from jaxvf.trust_region.natural_gradient import trust_region_step
 from jaxvf.trust_region.objectives import clipped_surrogate, entropy_bonus, surrogate
@@ -30,7 +31,7 @@ def learning_rate(config: Settings, rate: float | Float[Array, ""], env_steps: A
 
 
 def whole_policy(actors: Actors, params: ActorParams, samples: Samples) -> Distribution:
-    """The policy of one agent at all of its samples, unrolled from the memory at the segment's first frame."""
+    """The policy of one agent at all of its samples, unrolled from the memory at the rollout's first frame."""
     return actors.policy(params, samples.obs, samples.carry[0], samples.started, samples.avail)
 
 
@@ -97,7 +98,7 @@ def natural_update(config: Settings, actors: Actors, state: ActorState, samples:
 
     def mean_kl(flat: Array) -> Float[Array, ""]:
         # Dead samples count too, as in the release: it is 0 where death leaves one action.
-        return divergence(old, whole_policy(actors, restore(flat), samples), config.kl).mean()
+        return masked_mean(divergence(old, whole_policy(actors, restore(flat), samples), config.kl), samples.filled)
 
     done = trust_region_step(gain, mean_kl, flat, config.kl_radius, backtrack=config.backtrack)
     facts = {

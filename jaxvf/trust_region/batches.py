@@ -1,4 +1,4 @@
-"""A segment of experience, and the mini-batches that actors and critics learn from it."""
+"""The samples that actors learn from, and the mini-batches that they and critics learn in."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -8,50 +8,61 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.algorithm import Metrics, Rollout
+
 Carry = TypeVar("Carry")
-Metrics = dict[str, Float[Array, ""]]
 
 
-class Segment(NamedTuple):
-    """T consecutive steps of B environments, which start anew where an episode ends.
+class Extras(NamedTuple):
+    """What an actor records of a frame beside its action."""
 
-    What all environments see alike (`EnvSpec.fixed_view`) has size 1 along B.
-    """
-
-    obs: Float[Array, "T _ N O"]
-    state: Float[Array, "T _ S"]
-    avail: Bool[Array, "T _ N A"]
-    alive: Bool[Array, "T _ N"]
-    started: Bool[Array, "T _"]  # whether an episode began at this frame
-    carry: Float[Array, "T _ N H"]  # what every actor remembered before the frame
-    actions: Array  # [T, B, N], or [T, B, N, A] where they are continuous
-    log_prob: Float[Array, "T B N"]  # when the action was drawn
-    reward: Float[Array, "T B"]
-    terminated: Bool[Array, "T B"]
-    truncated: Bool[Array, "T B"]
-    next_obs: Float[Array, "T _ N O"]  # what the step led to, before any reset
-    next_state: Float[Array, "T _ S"]
-    critic_carry: Float[Array, "_ M H"]  # what the critic remembered before the first frame
-    baseline: Float[Array, "T _"] | None  # expected reward under the policies that acted, where it is known exactly
+    log_prob: Float[Array, "*t B N"]  # of the drawn action
+    carry: Float[Array, "*t _ N H"]  # what every actor remembered before the frame
+    baseline: Float[Array, "*t _"] | None = None  # expected reward of the acting policies, where it is known exactly
 
 
 class Samples(NamedTuple):
-    """What an actor learns from: of one agent, or of all with an axis N behind B."""
+    """What an actor learns from: of one agent, or of all with an axis N after B."""
 
     obs: Float[Array, "T _ *n O"]
     avail: Bool[Array, "T _ *n A"]
-    alive: Bool[Array, "T _ *n"]
+    alive: Bool[Array, "T _ *n"]  # and the step was taken
     carry: Float[Array, "T _ *n H"]
     actions: Array
     log_prob: Float[Array, "T B *n"]
     advantage: Float[Array, "T B *n"]
     weight: Any  # [T, B, *n], of the other agents; None until an agent's turn begins
     started: Bool[Array, "T _"]
+    filled: Bool[Array, "T _"]
 
-    def of(self, agent: Int[Array, ""]) -> "Samples":
+    @staticmethod
+    def of(rollout: Rollout, advantage: Float[Array, "T B N"]) -> "Samples":
+        """The steps of a rollout; in a final view nobody acts."""
+        assert rollout.alive is not None and rollout.started is not None
+        steps, extras = rollout.steps, rollout.extras
+        obs, avail, alive, actions, started, log_prob, carry = (
+            leaf[:steps]
+            for leaf in (
+                rollout.obs, rollout.avail, rollout.alive, rollout.actions, rollout.started, extras.log_prob,
+                extras.carry,
+            )
+        )  # fmt: skip
+        alive = alive & rollout.filled[..., None]
+        return Samples(obs, avail, alive, carry, actions, log_prob, advantage, None, started, rollout.filled)
+
+    def agent(self, agent: Int[Array, ""]) -> "Samples":
         """The samples of one agent."""
-        mine = jax.tree.map(lambda leaf: jnp.take(leaf, agent, axis=2), self._replace(started=()))
-        return mine._replace(started=self.started)
+        return self._each(lambda leaf: jnp.take(leaf, agent, axis=2))
+
+    def by_agent(self, order: Int[Array, "N"]) -> "Samples":
+        """The samples of every agent along a leading axis N, in this order; what all share is repeated."""
+        each = self._each(lambda leaf: jnp.take(jnp.moveaxis(leaf, 2, 0), order, axis=0))
+        shared = (jnp.broadcast_to(leaf, (len(order), *leaf.shape)) for leaf in (self.started, self.filled))
+        return each._replace(**dict(zip(("started", "filled"), shared, strict=True)))
+
+    def _each(self, function: Callable[[Array], Array]) -> "Samples":
+        mine = jax.tree.map(function, self._replace(started=(), filled=()))
+        return mine._replace(started=self.started, filled=self.filled)
 
 
 def chunked(samples: Any, length: int) -> Any:

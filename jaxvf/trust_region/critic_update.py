@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from jaxvf.algorithm import Metrics
 from jaxvf.trust_region.actor_critic import Critic
-from jaxvf.trust_region.batches import Metrics, chunked, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.advantages import masked_mean
+from jaxvf.trust_region.batches import chunked, epochs, guarded_step, make_optimizer
 from jaxvf.trust_region.settings import Settings
 from jaxvf.trust_region.value_norm import ValueNorm
 
@@ -26,10 +28,11 @@ class CriticState(NamedTuple):
 class Regression(NamedTuple):
     """What a critic learns from."""
 
-    seen: Float[Array, "T _ M I"]
+    inputs: Float[Array, "T _ M I"]
     carry: Float[Array, "T _ M H"]  # memory before every frame
     started: Bool[Array, "T _"]
-    old: Float[Array, "T B M"]  # values when the segment was collected, in the critic's units
+    filled: Bool[Array, "T _"]
+    old: Float[Array, "T B M"]  # values when the rollout was collected, in the critic's units
     returns: Float[Array, "T B M"]
 
 
@@ -40,11 +43,15 @@ def huber(error: Float[Array, "*b"], width: float = HUBER_WIDTH) -> Float[Array,
 
 
 def value_loss(
-    value: Float[Array, "*b"], old: Float[Array, "*b"], returns: Float[Array, "*b"], clip: float | Float[Array, ""]
+    value: Float[Array, "*b"],
+    old: Float[Array, "*b"],
+    returns: Float[Array, "*b"],
+    clip: float | Float[Array, ""],
+    counted: Bool[Array, "*#b"] | bool = True,
 ) -> Float[Array, ""]:
     """Mean of the larger of two errors: the value's own, and that of a value within `clip` of the old one (2.7)."""
     near = old + jnp.clip(value - old, -clip, clip)
-    return jnp.maximum(huber(returns - value), huber(returns - near)).mean()
+    return masked_mean(jnp.maximum(huber(returns - value), huber(returns - near)), jnp.asarray(counted))
 
 
 def _in_units(config: Settings, norm: ValueNorm, returns: Float[Array, "*b"]) -> Float[Array, "*b"]:
@@ -63,12 +70,13 @@ def critic_update(
     optimizer = make_optimizer(rate, config.max_grad_norm)
 
     def loss(params: Any, part: Regression, returns: Array) -> Float[Array, ""]:
-        value, _ = critic.unroll(params, part.seen, part.carry[0], part.started)
+        value, _ = critic.unroll(params, part.inputs, part.carry[0], part.started)
         # Critics of their own have each a loss of its own.
-        return value_loss(value, part.old, returns, config.value_clip) * (value.shape[-1] if critic.stacked else 1)
+        error = value_loss(value, part.old, returns, config.value_clip, part.filled[..., None])
+        return error * (value.shape[-1] if critic.stacked else 1)
 
     def step(state: CriticState, part: Regression) -> tuple[CriticState, Metrics]:
-        norm = state.norm.update(part.returns) if config.value_norm else state.norm
+        norm = state.norm.update(part.returns, part.filled[..., None]) if config.value_norm else state.norm
         error, gradient = jax.value_and_grad(loss)(state.params, part, _in_units(config, norm, part.returns))
         move = functools.partial(guarded_step, optimizer)
         move = jax.vmap(move) if critic.stacked else move  # every agent's gradient has its own norm

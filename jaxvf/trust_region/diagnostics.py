@@ -79,7 +79,7 @@ def by_position_and_agent(facts: Facts, order: Int[Array, "N"]) -> Facts:
 
     What is one number of all agents is left out.
     """
-    place = jnp.argsort(order)
     facts = {name: values for name, values in facts.items() if values.ndim}
+    by_agent = jnp.stack(list(facts.values()))[:, jnp.argsort(order)]
     positions = {f"{name}_by_position": values for name, values in facts.items()}
-    return positions | {f"{name}_by_agent": values[place] for name, values in facts.items()}
+    return positions | {f"{name}_by_agent": values for name, values in zip(facts, by_agent, strict=True)}

@@ -78,5 +78,5 @@ def _measured(config: Settings, actors: Actors, before: ActorState, after: Actor
 
 def per_agent(function, policies: Distribution, samples: Samples):
     """`function(policy, samples)` of every agent, whose axis N lies behind T and B; results along a leading N."""
-    axes = jax.tree.map(lambda _: 2, samples)._replace(started=None)
+    axes = jax.tree.map(lambda _: 2, samples)._replace(started=None, filled=None)
     return jax.vmap(function, in_axes=(2, axes))(policies, samples)

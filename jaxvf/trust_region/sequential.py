@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.algorithm import Metrics
 from jaxvf.trust_region.actor_critic import Actors
 from jaxvf.trust_region.actor_update import (
     ActorState,
@@ -17,14 +18,14 @@ from jaxvf.trust_region.actor_update import (
     pieces_of,
     whole_policy,
 )
-from jaxvf.trust_region.batches import Metrics, Samples, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
 from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import divergence
 from jaxvf.trust_region.objectives import preceding_weight
 from jaxvf.trust_region.settings import Settings
 
-# (agent, log of the preceding ratio product) -> the advantage that the agent's turn uses
-AdvantageOf = Callable[[Int[Array, ""], Float[Array, "T B"]], Float[Array, "T B"]]
+# (agent, log of the preceding ratio product) -> the advantage that the agent's turn uses in place of its samples'
+Reestimate = Callable[[Int[Array, ""], Float[Array, "T B"]], Float[Array, "T B"]]
 
 
 def update_order(config: Settings, key: Key[Array, ""], scores: Float[Array, "N"]) -> Int[Array, "N"]:
@@ -59,7 +60,7 @@ def update_in_turn(
     actors: Actors,
     state: ActorState,
     samples: Samples,
-    advantage_of: AdvantageOf,
+    reestimate: Reestimate | None,
     order: Int[Array, "N"],
     key: Key[Array, ""],
     rate: Float[Array, ""],
@@ -74,27 +75,25 @@ def update_in_turn(
     """
     agents = order.shape[0]
 
-    def turn(carried: tuple[ActorState, Array], now: tuple[Array, ...]) -> tuple[tuple[ActorState, Array], Facts]:
-        state, log_weight = carried
-        agent, position, key = now
-        before: ActorState = jax.tree.map(lambda leaf: leaf[agent], state)
+    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[ActorState, Facts]]:
+        before, own, agent, position, key = now
         clip = clip_at(config, position, agents)
-        own = samples.of(agent)._replace(
-            advantage=advantage_of(agent, log_weight),
-            weight=preceding_weight(log_weight, config.weight_low, config.weight_high),
-        )
+        own = own._replace(weight=preceding_weight(log_weight, config.weight_low, config.weight_high))
+        if reestimate is not None:
+            own = own._replace(advantage=reestimate(agent, log_weight))
         if config.step == "natural":
             after, facts = natural_update(config, actors, before, own)
         else:
             after, facts = clip_update(config, actors, before, own, key, rate, clip)
-        state = jax.tree.map(lambda leaf, new: leaf.at[agent].set(new), state, after)
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
-        return (state, log_weight + log_ratio), facts | more
+        return log_weight + log_ratio, (after, facts | more)
 
-    start = state, jnp.zeros_like(samples.log_prob[..., 0])
-    turns = order, jnp.arange(agents), jax.random.split(key, agents)
-    (state, _), facts = jax.lax.scan(turn, start, turns)
-    return state, facts
+    # Agents are laid out in the order of their turns, and back, once: writing each into its place would be a scatter.
+    mine = jax.tree.map(lambda leaf: leaf[order], state)
+    turns = mine, samples.by_agent(order), order, jnp.arange(agents), jax.random.split(key, agents)
+    _, (after, facts) = jax.lax.scan(turn, jnp.zeros_like(samples.log_prob[..., 0]), turns)
+    place = jnp.argsort(order)
+    return jax.tree.map(lambda leaf: leaf[place], after), facts
 
 
 def measured(
@@ -141,7 +140,7 @@ def update_shared_in_turn(
         (before, log_weight), (agent, position) = carried, now
         clip = clip_at(config, position, agents)
         weight = preceding_weight(log_weight, config.weight_low, config.weight_high)
-        own = samples.of(agent)._replace(weight=weight)
+        own = samples.agent(agent)._replace(weight=weight)
         gradient, facts = jax.grad(loss, has_aux=True)(before.params, pieces_of(config, actors, own), clip)
         params, opt_state, skipped = guarded_step(optimizer, gradient, before.params, before.opt_state, own.alive.any())
         after = ActorState(params, opt_state)

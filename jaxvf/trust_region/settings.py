@@ -32,6 +32,10 @@ class Settings:
     agent_id: bool = static(False, "append the agent's index to its observation")
     last_action: bool = static(False, "append the agent's previous action to its observation")
 
+    reward: str = static(
+        "team", "what agents learn from: the team's reward, or each from its own", choices=("team", "agents")
+    )
+
     updates: str = static("sequential", "agents move in turn, or all at once", choices=("sequential", "joint"))
     step: str = static("clip", "PPO's clipped surrogate, or a natural-gradient step", choices=("clip", "natural"))
     order: str = static("random", "of sequential updates", choices=("random", "fixed", "semi_greedy"))

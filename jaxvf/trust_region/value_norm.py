@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
+
+from jaxvf.trust_region.advantages import masked_mean
 
 # low_variance_trust_region.md, 2.7
 MEMORY = 0.99999  # weight of the past in an update
@@ -23,12 +25,12 @@ class ValueNorm(NamedTuple):
         """Nothing seen yet: numbers pass unchanged but for the sign of zero (mean 0, variance 1)."""
         return ValueNorm(jnp.float32(0), jnp.float32(0), jnp.float32(0))
 
-    def update(self, returns: Float[Array, "..."]) -> "ValueNorm":
-        """The statistics after one more mini-batch of returns."""
-        keep = 1 - MEMORY
+    def update(self, returns: Float[Array, "..."], counted: Bool[Array, "..."] | bool = True) -> "ValueNorm":
+        """The statistics after one more mini-batch of returns; `counted` says which of them are returns of steps."""
+        keep, counted = 1 - MEMORY, jnp.asarray(counted)
         return ValueNorm(
-            MEMORY * self.mean + keep * returns.mean(),
-            MEMORY * self.square + keep * (returns**2).mean(),
+            MEMORY * self.mean + keep * masked_mean(returns, counted),
+            MEMORY * self.square + keep * masked_mean(returns**2, counted),
             MEMORY * self.weight + keep,
         )
 

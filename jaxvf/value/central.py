@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import UnrestrictedMixer, init_mixer, utilities_of
 from jaxvf.value.frames import Frames, Unrolled
 from jaxvf.value.learner import ValueLearner
-from jaxvf.value.replay import Episodes
 
 
 class CentralParams(NamedTuple):
@@ -27,11 +27,13 @@ class CentralValue(NamedTuple):
         learner: whose kind of agent network is used, with other parameters.
         width: of the mixer's hidden layers.
         non_positive: pass it through -|·|, as ResQ's residual is.
+        network: its place among the learner's agent networks (`ValueLearner.agent_networks`).
     """
 
     learner: ValueLearner
     width: int
     non_positive: bool = False
+    network: int = 1
 
     @property
     def mixer(self) -> UnrestrictedMixer:
@@ -45,9 +47,9 @@ class CentralValue(NamedTuple):
         mixer = init_mixer(self.mixer, mixer_key, spec.n_agents, spec.n_actions, features, spec.state_dim)
         return CentralParams(agent, mixer)
 
-    def unroll(self, params: CentralParams, batch: Episodes) -> Unrolled:
-        """Its agents over whole episodes."""
-        return self.learner.unroll(params.agent, batch)
+    def unroll(self, params: CentralParams, batch: Rollout) -> Unrolled:
+        """Its agents over whole rollouts."""
+        return self.learner.unroll(params.agent, batch, self.network)
 
     def value(
         self, params: CentralParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jaxvf.algorithm import Rollout
 from jaxvf.value import exploration
-from jaxvf.value.replay import Episodes
 
 
 class Unrolled(NamedTuple):
@@ -28,7 +28,7 @@ class Frames(NamedTuple):
     actions: Int[Array, "F B N"]  # as stored
 
     @staticmethod
-    def of(batch: Episodes, first: int | None = None, last: int | None = None) -> "Frames":
+    def of(batch: Rollout, first: int | None = None, last: int | None = None) -> "Frames":
         """The frames `[first, last)` of a batch."""
         return Frames(batch.state[first:last].astype(jnp.float32), batch.avail[first:last], batch.actions[first:last])
 

@@ -1,4 +1,4 @@
-"""What all value learners share: their common hyperparameters, acting, the target network's pace, the loss's mask."""
+"""What all value learners share: their common hyperparameters, acting, the target network's pace, the targets."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,15 +9,17 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.protocol import EnvSpec
+from jaxvf.algorithm import Metrics, Progress, Rollout
+from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.value import exploration
 from jaxvf.value.frames import Unrolled, greedy_actions
 from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
-from jaxvf.value.replay import Episodes
 from jaxvf.value.targets import td_lambda_targets
+
+REPLAYS = ("auto", "sequences", "episodes")
 
 
 class LearnerState(NamedTuple):
@@ -27,13 +29,6 @@ class LearnerState(NamedTuple):
     target_params: Any
     opt_state: Any
     novelty: Any = ()  # networks of a novelty bonus, where there is one
-
-
-class Progress(NamedTuple):
-    """How far a run is when it updates."""
-
-    updates: Int[Array, ""]  # gradient updates so far; the same for all runs of a program, and never batched
-    env_steps: Int[Array, ""]  # environment steps this run has taken
 
 
 @hyperparameters
@@ -46,15 +41,32 @@ class ValueLearner:
     agent: nn.Module = static(RecurrentAgent(), "the agent network", registry=AGENTS)
     agent_id: bool = static(True, "append the agent's index to its observation")
     last_action: bool = static(True, "append the agent's previous action to its observation")
-    num_envs: int = static(8, "environments that collect side by side; one episode each per iteration", low=1)
-    buffer_size: int = static(5000, "episodes that replay holds, a multiple of num_envs", low=1)
-    batch_size: int = static(32, "episodes in a gradient update", low=1)
-    learning_starts: int = static(0, "episodes stored before the first update; at least batch_size", low=0)
-    updates_per_episode: float = static(1.0, "gradient updates per collected episode, however many num_envs", low=0)
-    target_update_interval: int = static(
-        200, "episodes between hard copies of the target network, in whole updates", low=1
+    num_envs: int = static(8, "environments that collect side by side; one rollout each per iteration", low=1)
+    replay: str = static(
+        "auto",
+        "what replay keeps: whole episodes, padded to the longest (PyMARL); sequences of steps through the ends of "
+        "episodes, which waste nothing where lengths vary; auto takes episodes where every one has the same length",
+        choices=REPLAYS,
     )
-    target_update: str = static("hard", "copy the target at intervals or follow softly", choices=("hard", "soft"))
+    sequence_length: int = static(64, "steps of a replayed sequence", low=1)
+    buffer_size: int = static(5000, "rollouts (episodes or sequences) that replay holds, a multiple of num_envs", low=1)
+    batch_size: int = static(32, "rollouts in a gradient update", low=1)
+    learning_starts: int = static(0, "rollouts stored before the first update; at least batch_size", low=0)
+    updates_per_episode: float = static(1.0, "gradient updates per collected episode, however many num_envs", low=0)
+    updates_per_step: float = static(
+        0.0,
+        "gradient updates per environment step where sequences are replayed; 0 stands for updates_per_episode / "
+        "sequence_length, with which every step is learned from as often as in PyMARL: batch_size x "
+        "updates_per_episode times",
+        low=0,
+    )
+    target_update_interval: int = static(
+        200, "rollouts between hard copies of the target network, in whole updates", low=1
+    )
+    target_update: str = static("hard", "copy the target at intervals or move it softly", choices=("hard", "soft"))
+    reward: str = static(
+        "team", "what agents learn from: the team's reward, or each from its own", choices=("team", "agents")
+    )
     behaviour: str = static("epsilon_greedy", "who collects", choices=("epsilon_greedy", "uniform"))
     optimizer: str = static("rmsprop", "update rule", choices=OPTIMIZERS)
     learning_rate: float = traced(5e-4, "step size of the optimizer", low=0)
@@ -72,62 +84,120 @@ class ValueLearner:
         return 0
 
     @property
-    def on_policy(self) -> bool:
-        """It learns from replayed episodes."""
-        return False
+    def n_networks(self) -> int:
+        """Agent networks that the learner unrolls over a batch, so that replay keeps what each remembers."""
+        return 1
+
+    def agent_networks(self, params: Any) -> tuple[Any, ...]:
+        """Their parameters, those of the acting one first."""
+        return (params.agent,)
+
+    @property
+    def learns_from(self) -> str:
+        """It learns from replayed rollouts."""
+        return "replay"
+
+    @property
+    def learns_from_agent_rewards(self) -> bool:
+        """Whether every agent's value regresses on its own reward."""
+        return self.reward == "agents"
 
     @property
     def noisy_state(self) -> bool:
-        """Whether noise takes the state's place in replay (duelmix.md, section 4)."""
+        """Whether noise takes the state's place in replay, the control for mixers that read it."""
         return False
 
-    def initial_carry(self, batch: tuple[int, ...]) -> Any:
-        """What the agents remember before an episode; `batch` is (B or 1, N)."""
-        return self.agent.initial_carry(batch)
+    def replays_sequences(self, spec: EnvSpec) -> bool:
+        """Whether rollouts of this environment are sequences."""
+        return self.replay == "sequences" or (self.replay == "auto" and not spec.fixed_length)
 
-    def act(
-        self, state: LearnerState, carry: Any, view: Any, key: Key[Array, ""], env_steps: Int[Array, ""], num_envs: int
-    ) -> tuple[Int[Array, "B N"], Any]:
-        """Behaviour: ε-greedy on local values, ε following the run's own step count; or uniform."""
-        if self.behaviour == "uniform":
-            return exploration.uniform(key, view.avail, num_envs), carry
-        seen, carry = self.look(state.params.agent, carry, view)
-        q = seen.outputs[..., : view.avail.shape[-1]]
-        return exploration.epsilon_greedy(key, q, view.avail, self.epsilon(env_steps), num_envs), carry
-
-    def greedy(self, params: Any, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
-        """Decentralised execution: every agent's best action by its own value and history."""
-        seen, carry = self.look(params.agent, carry, view)
-        return greedy_actions(seen.outputs, view.avail), carry
-
-    def epsilon(self, env_steps: Int[Array, ""]) -> Float[Array, ""]:
-        """ε after this many steps."""
-        return exploration.linear_schedule(env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_anneal)
-
-    def look(self, agent_params: Any, carry: Any, view: Any) -> tuple[Unrolled, Any]:
-        """One frame through the agent network: outputs and features [B or 1, N, ·], and what it remembers then."""
-        n_outputs = view.avail.shape[-1] + self.streams
-        seen: Any = self.agent.apply(agent_params, view.obs[None], carry, n_outputs)
-        outputs, features, carry = seen
-        return Unrolled(outputs[0], features[0]), carry
-
-    def unroll(self, agent_params: Any, batch: Episodes) -> Unrolled:
-        """The agent network over whole episodes."""
-        obs = batch.obs.astype(jnp.float32)
-        seen: Any = self.agent.apply(agent_params, obs, None, batch.avail.shape[-1] + self.streams)
-        return Unrolled(*seen[:2])
-
-    def init_agent(self, key: Key[Array, ""], spec: EnvSpec) -> tuple[Any, int]:
-        """Parameters of the agent network for the shapes of `spec`, and the width of its features.
+    def check(self, env: Environment) -> None:
+        """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: for continuous actions, or a table over observations that are not one-hot.
+            InputError: for continuous actions, a table over observations that are not one-hot, or rewards of agents
+                that the environment or the team's value does not know.
         """
+        spec = env.spec
         if spec.continuous:
             raise InputError(f"{spec.name} has continuous actions; a value learner needs discrete ones to choose from")
         if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
             appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
             raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
+        if self.learns_from_agent_rewards and not self.values_agents_apart:
+            raise InputError("reward='agents' needs a value of every agent; use algorithm iql or reward='team'")
+        if self.learns_from_agent_rewards and not spec.agent_rewards:
+            raise InputError(f"reward='agents': {spec.name} rewards the team alone; use reward='team'")
+
+    @property
+    def values_agents_apart(self) -> bool:
+        """Whether the learner regresses a value of every agent, not of the team."""
+        return False
+
+    def test_metrics(
+        self, params: Any, env: Environment, env_params: EnvParams, key: Key[Array, ""], episodes: int
+    ) -> Metrics:
+        """Nothing beside greedy episodes."""
+        return {}
+
+    def initial_carry(self, batch: tuple[int, ...]) -> Any:
+        """What each agent network remembers before an episode; `batch` is (B or 1, N)."""
+        return (self.agent.initial_carry(batch),) * self.n_networks
+
+    def act(
+        self, state: LearnerState, carry: Any, view: View, key: Key[Array, ""], progress: Progress
+    ) -> tuple[Int[Array, "B N"], Any, tuple[()]]:
+        """Behaviour: ε-greedy on local values, ε following the run's own step count; or uniform."""
+        outputs, after = self.forward_all(state.params, carry, view)
+        if self.behaviour == "uniform":
+            return exploration.uniform(key, view.avail, self.num_envs), after, ()
+        return self.explore(state.params, outputs, view, key, self.epsilon(progress.env_steps)), after, ()
+
+    def explore(
+        self, params: Any, online: Unrolled, view: View, key: Key[Array, ""], epsilon: Float[Array, ""]
+    ) -> Int[Array, "B N"]:
+        """ε-greedy actions for what the acting network gave."""
+        q = online.outputs[..., : view.avail.shape[-1]]
+        return exploration.epsilon_greedy(key, q, view.avail, epsilon, self.num_envs)
+
+    def greedy(self, params: Any, carry: Any, view: View) -> tuple[Int[Array, "B N"], Any]:
+        """Decentralised execution: every agent's best action by its own value and history."""
+        online, first = self.forward(params.agent, carry[0], view)
+        return self.greedy_of(params, online, view), (first, *carry[1:])
+
+    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "*b N"]:
+        """The greedy actions for what the acting network gave."""
+        return greedy_actions(online.outputs, view.avail)
+
+    def epsilon(self, env_steps: Int[Array, ""]) -> Float[Array, ""]:
+        """ε after this many steps."""
+        return exploration.linear_schedule(env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_anneal)
+
+    def forward(self, agent_params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
+        """One frame through an agent network: outputs and features [B or 1, N, ·], and what it remembers then."""
+        n_outputs = view.avail.shape[-1] + self.streams
+        applied: Any = self.agent.apply(agent_params, view.obs[None], carry, n_outputs)
+        outputs, features, carry = applied
+        return Unrolled(outputs[0], features[0]), carry
+
+    def forward_all(self, params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
+        """One frame through every agent network: what the acting one gives, and what each remembers then."""
+        applied = [
+            self.forward(network, memory, view)
+            for network, memory in zip(self.agent_networks(params), carry, strict=True)
+        ]
+        return applied[0][0], tuple(memory for _, memory in applied)
+
+    def unroll(self, agent_params: Any, batch: Rollout, network: int = 0) -> Unrolled:
+        """An agent network over whole rollouts; `network` says whose memory before the first frame is its own."""
+        obs, carry = batch.obs.astype(jnp.float32), None
+        if batch.carry is not None:
+            carry = jax.tree.map(lambda leaf: leaf[0], batch.carry[network])
+        applied: Any = self.agent.apply(agent_params, obs, carry, batch.avail.shape[-1] + self.streams, batch.started)
+        return Unrolled(*applied[:2])
+
+    def init_agent(self, key: Key[Array, ""], spec: EnvSpec) -> tuple[Any, int]:
+        """Parameters of the agent network for the shapes of `spec`, and the width of its features."""
         obs = jnp.zeros((1, 1, spec.n_agents, spec.obs_dim))
         (_, features, _), params = self.agent.init_with_output(key, obs, None, spec.n_actions + self.streams)
         return params, features.shape[-1]
@@ -136,9 +206,9 @@ class ValueLearner:
         """The update rule with this run's numbers."""
         return make_optimizer(self.optimizer, self.learning_rate, self.max_grad_norm)
 
-    def descend(
+    def gradient_step(
         self, loss: Callable[..., Any], params: Any, opt_state: Any, *arguments: Any
-    ) -> tuple[Any, Any, Any, dict[str, Float[Array, ""]]]:
+    ) -> tuple[Any, Any, Any, Metrics]:
         """One optimizer step along the gradient of `loss(params, *arguments) -> value, extra`.
 
         Returns:
@@ -153,25 +223,31 @@ class ValueLearner:
         """The optimizer's steps, where some parameters are to move faster."""
         return steps
 
-    def follow(self, params: Any, target_params: Any, progress: Progress) -> Any:
-        """The target after an update."""
+    def update_target(self, params: Any, target_params: Any, progress: Progress, batch: Rollout) -> Any:
+        """The target after an update on `batch`."""
         if self.target_update == "soft":
             return optax.incremental_update(params, target_params, self.target_tau)
-        interval = max(1, round(self.target_update_interval * self.updates_per_episode))
+        per_rollout = self.updates_per_episode
+        if batch.started is not None and self.updates_per_step > 0:  # sequences are replayed
+            per_rollout = self.updates_per_step * batch.steps
+        interval = max(1, round(self.target_update_interval * per_rollout))
         due = (progress.updates + 1) % interval == 0
-        # The clock is shared by all runs, so this stays a branch: no copy is made between intervals.
-        return jax.lax.cond(due, lambda new, _: new, lambda _, old: old, params, target_params)
+        # A loop of none or one step, whose length all runs share: nothing is copied between intervals. The branches of
+        # a `cond` would copy all parameters on a GPU, whichever is taken.
+        return jax.lax.fori_loop(0, due.astype(jnp.int32), lambda _, old: params, target_params)
 
-    def td_targets(self, batch: Episodes, bootstrap: Float[Array, "_ _ M"]) -> Float[Array, "T B M"]:
-        """TD(λ) targets around the values of the frames 1 ... F-1 (baselines.md, 1.3; nm_qmix.md, 2; pow.md, 4)."""
+    def td_targets(self, batch: Rollout, bootstrap: Float[Array, "_ _ M"]) -> Float[Array, "T B M"]:
+        """TD(λ) targets around the values of frames 1 ... F-1, from the team's reward or each agent's own."""
         # From here on every leaf has all of B: rewards differ even where views do not.
         steps, num_envs = batch.reward.shape
         width = bootstrap.shape[-1]
         shape = (steps, num_envs, width)
+        reward = batch.agent_rewards if self.learns_from_agent_rewards else batch.reward[..., None]
+        assert reward is not None  # the program has checked
         reward, terminated, truncated = (
-            jnp.broadcast_to(leaf[..., None], shape) for leaf in (batch.reward, batch.terminated, batch.truncated)
+            jnp.broadcast_to(leaf, shape) for leaf in (reward, batch.terminated[..., None], batch.truncated[..., None])
         )
         bootstrap = jnp.broadcast_to(bootstrap, (bootstrap.shape[0], num_envs, width))
-        # No frame behind the last step means that it always terminates: any value will do.
+        # No frame after the last step means that it always terminates: any value will do.
         bootstrap = jnp.pad(bootstrap, ((0, steps - bootstrap.shape[0]), (0, 0), (0, 0)))
         return td_lambda_targets(reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.protocol import EnvSpec
+from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.mixers import MIXERS, Mixer, QmixMixer, init_mixer, utilities_of
@@ -27,15 +27,19 @@ class MixedLearner(ValueLearner):
 
     @property
     def noisy_state(self) -> bool:
-        """Whether the mixer's context is noise.
+        """Whether the mixer's context is noise."""
+        return getattr(self.mixer, "context", None) == "noise"
+
+    def check(self, env: Environment) -> None:
+        """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: for a learner that reads the state elsewhere too: only the mixer's input may be replaced.
+            InputError: as every value learner, and for noise where the state is read elsewhere too: only the mixer's
+                input may be replaced.
         """
-        noisy = getattr(self.mixer, "context", None) == "noise"
-        if noisy and self.reads_state:
+        super().check(env)
+        if self.noisy_state and self.reads_state:
             raise InputError("mixer.context=noise would replace the state of other networks too; use zeros")
-        return noisy
 
     @property
     def reads_state(self) -> bool:

@@ -13,16 +13,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.imagination import imagined_actions
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
-from jaxvf.value.replay import Episodes
-
-Metrics = dict[str, Float[Array, ""]]
 
 
 class MrvfParams(NamedTuple):
@@ -50,6 +48,15 @@ class Mrvf(MultiRoundLearner):
         """The unconstrained value Q_J."""
         return CentralValue(self, self.central_width)
 
+    @property
+    def n_networks(self) -> int:
+        """The acting agents and those of Q_J."""
+        return 2
+
+    def agent_networks(self, params: Any) -> tuple[Any, ...]:
+        """Their parameters."""
+        return params.agent, params.central.agent
+
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
         """Fresh networks; values of later rounds start at 0. Only Q_J has a target copy."""
         agent_key, mixer_key, central_key, *round_keys = jax.random.split(key, 3 + 2 * (self.rounds - 1))
@@ -65,20 +72,20 @@ class Mrvf(MultiRoundLearner):
         return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
 
     def update(
-        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+        self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the K + 1 regressions; then the target of Q_J follows."""
-        params, opt_state, means, metrics = self.descend(
+        params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch, key
         )
-        target_params = self.follow(params.central, state.target_params, progress)
+        target_params = self.update_target(params.central, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
     def scale_steps(self, steps: Any) -> Any:
         """Q_J moves faster, because later rounds chase its errors."""
         return steps._replace(central=jax.tree.map(lambda step: self.central_rate * step, steps.central))
 
-    def joint_values(self, params: MrvfParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: MrvfParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
         """F^1, Q_J and the increments F^2 ... F^K of the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         central = self.central.unroll(params.central, batch)
@@ -92,7 +99,7 @@ class Mrvf(MultiRoundLearner):
         return values
 
     def _loss(
-        self, params: MrvfParams, target: CentralParams, batch: Episodes, key: Key[Array, ""]
+        self, params: MrvfParams, target: CentralParams, batch: Rollout, key: Key[Array, ""]
     ) -> tuple[Float[Array, ""], Metrics]:
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.envs.protocol import View
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import Utilities, utilities_of
 from jaxvf.networks.agents import TabularAgent
 from jaxvf.networks.rounds import RoundHead, TabularRoundHead
 from jaxvf.value import exploration
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions
-from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
 
 
@@ -47,28 +47,23 @@ class MultiRoundLearner(MixedLearner):
     )
     anchor_bonus: float = traced(0.005, "ζ, advantage of staying", low=0)
 
-    def act(
-        self, state: LearnerState, carry: Any, view: Any, key: Key[Array, ""], env_steps: Int[Array, ""], num_envs: int
-    ) -> tuple[Int[Array, "B N"], Any]:
-        """ε-greedy around the greedy action of one round; or uniform."""
-        if self.behaviour == "uniform":
-            return exploration.uniform(key, view.avail, num_envs), carry
-        seen, carry = self.look(state.params.agent, carry, view)
-        actions = self.choose(state.params, seen, view.avail).actions
+    def explore(
+        self, params: Any, online: Unrolled, view: View, key: Key[Array, ""], epsilon: Float[Array, ""]
+    ) -> Int[Array, "B N"]:
+        """ε-greedy around the greedy action of one round."""
+        actions = self.choose(params, online, view.avail).actions
         round_key, explore_key = jax.random.split(key)
         if self.behaviour_round == "multi":
-            drawn = jax.random.randint(round_key, (num_envs, 1), 0, self.rounds)
+            drawn = jax.random.randint(round_key, (self.num_envs, 1), 0, self.rounds)
             greedy = jnp.select([drawn == k for k in range(self.rounds)], actions)
         else:
             greedy = actions[-1]
         together = self.coins == "central"
-        epsilon = self.epsilon(env_steps)
-        return exploration.explore(explore_key, greedy, view.avail, epsilon, num_envs, together=together), carry
+        return exploration.explore(explore_key, greedy, view.avail, epsilon, self.num_envs, together=together)
 
-    def greedy(self, params: Any, carry: Any, view: Any) -> tuple[Int[Array, "B N"], Any]:
+    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "*b N"]:
         """p^K: every agent goes through the rounds by itself."""
-        seen, carry = self.look(params.agent, carry, view)
-        return self.choose(params, seen, view.avail).actions[-1], carry
+        return self.choose(params, online, view.avail).actions[-1]
 
     def choose(self, params: Any, seen: Unrolled, avail: Bool[Array, "*b N A"]) -> Choice:
         """The forward pass: each round's action, given the one before."""

@@ -9,16 +9,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jaxvf.envs.protocol import EnvSpec
+from jaxvf.algorithm import Metrics, Progress, Rollout
+from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.mixers import NoMixer
 from jaxvf.value import exploration, rnd
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
-from jaxvf.value.replay import Episodes
-
-Metrics = dict[str, Float[Array, ""]]
 
 
 class Networks(NamedTuple):
@@ -51,12 +50,18 @@ class QLearning(MixedLearner):
     novelty_anneal: float = traced(5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0)
     novelty_learning_rate: float = traced(1e-4, "Adam's step size for the bonus's predictor", low=0)
 
-    def check(self) -> None:
-        """Whether fields agree with each other.
+    @property
+    def values_agents_apart(self) -> bool:
+        """Whether nothing is mixed."""
+        return isinstance(self.mixer, NoMixer)
+
+    def check(self, env: Environment) -> None:
+        """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: for noise that is drawn anew where no noise is.
+            InputError: as every value learner, and for noise that is drawn anew where no noise is.
         """
+        super().check(env)
         if self.noise_mode == "per_update" and not self.noisy_state:
             raise InputError("noise_mode='per_update' needs mixer.context='noise'; use noise_mode='per_step'")
 
@@ -66,11 +71,7 @@ class QLearning(MixedLearner):
         return self.novelty == "state"
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
-        """Fresh networks for the shapes of `spec`; the target starts as a copy.
-
-        Raises:
-            InputError: for a table over observations that are not one-hot.
-        """
+        """Fresh networks for the shapes of `spec`; the target starts as a copy."""
         agent_key, mixer_key, novelty_key = jax.random.split(key, 3)
         agent, features = self.init_agent(agent_key, spec)
         params = Networks(agent, self.init_mixer(mixer_key, spec, features))
@@ -79,7 +80,7 @@ class QLearning(MixedLearner):
         return LearnerState(params, jax.tree.map(jnp.copy, params), self.make_optimizer().init(params), novelty)
 
     def update(
-        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+        self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on a batch of episodes; then the target follows.
 
@@ -92,18 +93,18 @@ class QLearning(MixedLearner):
         if self.noise_mode == "per_update":  # duelmix.md, section 4
             batch = batch._replace(state=jax.random.normal(key, batch.state.shape))
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
-        params, opt_state, means, metrics = self.descend(
+        params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch
         )
-        target_params = self.follow(params, state.target_params, progress)
+        target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state, novelty), {**metrics, **means, **bonus}
 
-    def joint_values(self, params: Networks, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: Networks, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
         """The team value of the stored actions; one for each agent where nothing is mixed."""
         frames = Frames.of(batch)
         return {"q_tot": self.mix(params.mixer, self.unroll(params.agent, batch), frames, frames.actions)[0]}
 
-    def _loss(self, params: Networks, target_params: Networks, batch: Episodes) -> tuple[Float[Array, ""], Metrics]:
+    def _loss(self, params: Networks, target_params: Networks, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
         seen = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
         now = Frames.of(batch, 0, steps)
@@ -113,7 +114,7 @@ class QLearning(MixedLearner):
         means = {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
         return squared + penalty, means
 
-    def _targets(self, online: Unrolled, target_params: Networks, batch: Episodes) -> Float[Array, "T B M"]:
+    def _targets(self, online: Unrolled, target_params: Networks, batch: Rollout) -> Float[Array, "T B M"]:
         """Targets around the target network's value of the next frame (baselines.md, 1.3; nm_qmix.md, 2)."""
         target = self.unroll(target_params.agent, batch).frames(1, None)
         then = Frames.of(batch, 1)
@@ -124,18 +125,20 @@ class QLearning(MixedLearner):
             following = greedy_actions(chooser.outputs, then.avail)
         return self.td_targets(batch, self.mix(target_params.mixer, target, then, following)[0])
 
-    def _reward(self, novelty: Any, batch: Episodes, progress: Progress) -> tuple[Episodes, Any, Metrics]:
+    def _reward(self, novelty: Any, batch: Rollout, progress: Progress) -> tuple[Rollout, Any, Metrics]:
         """The batch with the bonus added to its rewards; a step whose successor is not stored earns none."""
         if self.novelty == "none":
             return batch, novelty, {}
-        led_to = (batch.state if self.novelty == "state" else batch.obs)[1:].astype(jnp.float32)
-        mask = batch.filled[: led_to.shape[0]]
-        shape = jnp.broadcast_shapes(mask.shape, led_to.shape[:2])  # rows of a payoff batch count, but look alike
-        led_to, mask = jnp.broadcast_to(led_to, (*shape, *led_to.shape[2:])), jnp.broadcast_to(mask, shape)
+        following = (batch.state if self.novelty == "state" else batch.obs)[1:].astype(jnp.float32)
+        mask = batch.filled[: following.shape[0]]
+        if batch.started is not None:  # an episode that terminated made room for the next: its last view is not stored
+            mask = mask & ~batch.terminated[: following.shape[0]]
+        shape = jnp.broadcast_shapes(mask.shape, following.shape[:2])  # rows of a payoff batch count, but look alike
+        following, mask = jnp.broadcast_to(following, (*shape, *following.shape[2:])), jnp.broadcast_to(mask, shape)
         if self.novelty == "observations":
-            mask = jnp.broadcast_to(mask[..., None], led_to.shape[:3])
+            mask = jnp.broadcast_to(mask[..., None], following.shape[:3])
         bonus, novelty = rnd.bonus(
-            novelty, led_to, mask, width=self.novelty_width, learning_rate=self.novelty_learning_rate
+            novelty, following, mask, width=self.novelty_width, learning_rate=self.novelty_learning_rate
         )
         if self.novelty == "observations":
             bonus = bonus.mean(axis=-1)

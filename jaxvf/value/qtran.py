@@ -12,15 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import utilities_of
 from jaxvf.networks.qtran import JointNetwork
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, Progress, ValueLearner
-from jaxvf.value.replay import Episodes
-
-Metrics = dict[str, Float[Array, ""]]
+from jaxvf.value.learner import LearnerState, ValueLearner
 
 
 class QtranParams(NamedTuple):
@@ -49,16 +47,16 @@ class Qtran(ValueLearner):
         return LearnerState(params, jax.tree.map(jnp.copy, params), self.make_optimizer().init(params))
 
     def update(
-        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+        self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the three losses; then the target follows."""
-        params, opt_state, means, metrics = self.descend(
+        params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch
         )
-        target_params = self.follow(params, state.target_params, progress)
+        target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
-    def joint_values(self, params: QtranParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
         """The sum of local values T, J and V at the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         joint, bias = self.evaluate(params, seen, frames, frames.actions)
@@ -76,7 +74,7 @@ class Qtran(ValueLearner):
         return self.joint.apply(params.joint, frames.state, seen.features, one_hot)
 
     def _loss(
-        self, params: QtranParams, target_params: QtranParams, batch: Episodes
+        self, params: QtranParams, target_params: QtranParams, batch: Rollout
     ) -> tuple[Float[Array, ""], Metrics]:
         seen, target = self.unroll(params.agent, batch), self.unroll(target_params.agent, batch)
         steps = batch.reward.shape[0]
@@ -92,7 +90,7 @@ class Qtran(ValueLearner):
         now: Frames,
         greedy: Int[Array, "T B N"],
         y: Float[Array, "T B 1"],
-        batch: Episodes,
+        batch: Rollout,
     ) -> tuple[Float[Array, ""], Metrics]:
         """L_td + λ_opt L_opt + λ_nopt L_nopt. J is stopped in the last two, which train the q_i and V."""
         stop = jax.lax.stop_gradient

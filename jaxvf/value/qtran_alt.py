@@ -5,12 +5,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxvf.algorithm import Metrics, Rollout
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.networks.masks import mask_unavailable
 from jaxvf.networks.qtran import CounterfactualNetwork
 from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
-from jaxvf.value.qtran import Metrics, Qtran, QtranParams
-from jaxvf.value.replay import Episodes
+from jaxvf.value.qtran import Qtran, QtranParams
 
 
 @hyperparameters
@@ -34,7 +34,7 @@ class QtranAlt(Qtran):
             return _of(joint, actions).mean(axis=-1, keepdims=True), bias
         return mask_unavailable(joint, frames.avail).max(axis=(-2, -1))[..., None], bias
 
-    def joint_values(self, params: QtranParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
         """The sum of local values T, the mean of the estimates J_i, and V at the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         joint, bias = self._counterfactual(params, seen, frames, frames.actions)
@@ -48,7 +48,7 @@ class QtranAlt(Qtran):
         now: Frames,
         greedy: Int[Array, "T B N"],
         y: Float[Array, "T B 1"],
-        batch: Episodes,
+        batch: Rollout,
     ) -> tuple[Float[Array, ""], Metrics]:
         """L_td + λ_opt L_opt + λ_nopt L_nopt-min, each a mean over agents; J_i is stopped in the last two."""
         q = seen.outputs

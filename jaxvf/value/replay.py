@@ -1,87 +1,110 @@
-"""Episode replay: a ring of whole episodes whose cursor is shared by all runs of a program.
+"""Replay: a ring of rollouts whose cursor is shared by all runs of a program.
 
-A replay is an `Episodes` record whose axis B is the ring. Leaves that do not vary along B have size 1 there, are
-stored once, and are not indexed when sampling.
+The ring is a `Rollout` whose axis B is the ring. Leaves that do not vary along B have size 1 there, are stored once,
+and are not indexed when sampling. Nothing is stored that can be added when it is read, and masks are stored as bits: on
+a big map that is most of a rollout, for agent indices are N of an observation's features, and 36 actions fit into 5
+bytes instead of 36.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.algorithm import Rollout
+from jaxvf.envs.protocol import EnvSpec
+
+BYTE = 8  # masks of more actions than that are stored as bits
 BIJECTION_ROUNDS = 4
 # An image is outside the valid range with probability below 1/2: all but 2^-24 of the walks end inside, and the few
 # that do not take the last slot.
 WALK_STEPS = 24
+WALK_UNROLL = 8  # steps written out together: each step of a loop is two kernels on a GPU, whatever it does
+
+# What is the same in every rollout where all environments look alike and end together (`EnvSpec.fixed_view`).
+SHARED_IN_FIXED_VIEW = ("obs", "state", "avail", "terminated", "truncated", "filled", "started", "carry")
 
 
-class Episodes(NamedTuple):
-    """B whole episodes from their first frame, padded to T steps.
+@dataclasses.dataclass(frozen=True)
+class Replay:
+    """The functions of a ring; its content is a separate `Rollout`.
 
-    Frame t is what step t saw and did, frame t + 1 where it led. After its last step an episode stands still, so the
-    frame behind that step is its final view, with the action the policy would have taken there. There are F = T + 1
-    frames, or F = T where every episode ends by itself and nothing looks at a final view (`EnvSpec.self_ending`).
+    Attributes:
+        spec: of the environment whose rollouts are kept.
+        capacity: rollouts that the ring holds.
+        batch_size: rollouts in a batch.
     """
 
-    obs: Float[Array, "F B N O"]
-    state: Float[Array, "F B S"]
-    avail: Bool[Array, "F B N A"]
-    actions: Int[Array, "F B N"]
-    reward: Float[Array, "T B"]
-    terminated: Bool[Array, "T B"]
-    truncated: Bool[Array, "T B"]
-    filled: Bool[Array, "T B"]  # a step that was really taken; a number where a row stands for several episodes
+    spec: EnvSpec
+    capacity: int
+    batch_size: int
+
+    def init(self, rollout: Rollout) -> Rollout:
+        """A ring of zeros for packed rollouts with the shapes of `rollout`, leaves [T, B or 1, ...]."""
+
+        def ring(name: str, tree: Any) -> Any:
+            slots = 1 if self.spec.fixed_view and name in SHARED_IN_FIXED_VIEW else self.capacity
+            return jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0], slots, *leaf.shape[2:]), leaf.dtype), tree)
+
+        return Rollout(**{name: ring(name, tree) for name, tree in rollout._asdict().items()})
+
+    def add(self, ring: Rollout, rollouts: Rollout, cursor: Int[Array, ""], *, runs_axis: int) -> Rollout:
+        """Put new rollouts at the cursor of every run's ring.
+
+        Args:
+            ring: the rings, leaves [..., T, capacity or 1, ...].
+            rollouts: what to store, packed, leaves [..., T, B or 1, ...]; the capacity is a multiple of B, so no write
+                wraps.
+            cursor: first slot to overwrite, the same for all runs: one slice update. Under vmap it would be a scatter.
+            runs_axis: number of leading axes before T.
+        """
+        axis = runs_axis + 1
+
+        def put(old: Array, new: Array) -> Array:
+            start = cursor if old.shape[axis] > 1 else 0
+            return jax.lax.dynamic_update_slice_in_dim(old, new, start, axis)
+
+        return jax.tree.map(put, ring, rollouts)
+
+    def sample(self, ring: Rollout, key: Key[Array, ""], stored: Int[Array, ""]) -> Rollout:
+        """A batch of distinct rollouts out of the first `stored`, leaves [T, batch_size or 1, ...], for one run."""
+        slots = distinct_integers(key, stored, self.batch_size)
+
+        def pick(leaf: Array) -> Array:
+            return leaf.at[:, slots].get(mode="promise_in_bounds") if leaf.shape[1] > 1 else leaf
+
+        return self.unpacked(jax.tree.map(pick, ring))
+
+    def packed(self, rollout: Rollout) -> Rollout:
+        """Rollouts as the ring stores them; as they are where one view is shared."""
+        if self.spec.fixed_view:
+            return rollout
+        obs, avail = rollout.obs, rollout.avail
+        if self.spec.agent_ids:
+            obs = obs[..., : -self.spec.n_agents]
+        if self.spec.n_actions > BYTE:
+            avail = jnp.packbits(avail, axis=-1)
+        return rollout._replace(obs=obs, avail=avail)
+
+    def unpacked(self, batch: Rollout) -> Rollout:
+        """A batch as learners read it: the inverse of `packed`."""
+        if self.spec.fixed_view:
+            return batch
+        obs, avail = batch.obs, batch.avail
+        if self.spec.agent_ids:
+            obs = jnp.concatenate([obs, _identities(obs, self.spec.n_agents)], axis=-1)
+        if self.spec.n_actions > BYTE:
+            avail = jnp.unpackbits(avail, axis=-1, count=self.spec.n_actions).astype(bool)
+        return batch._replace(obs=obs, avail=avail)
 
 
-# What is the same in every episode where all environments look alike and end together (`EnvSpec.fixed_view`).
-SHARED_IN_FIXED_VIEW = ("obs", "state", "avail", "terminated", "truncated", "filled")
+def _identities(obs: Float[Array, "*b N O"], n_agents: int) -> Float[Array, "*b N N"]:
+    return jnp.broadcast_to(jnp.eye(n_agents, dtype=obs.dtype), (*obs.shape[:-1], n_agents))
 
 
-def share_fixed_view(episodes: Episodes) -> Episodes:
-    """Episodes of an environment with a fixed view, with size 1 along B wherever they are all alike."""
-    return episodes._replace(**{name: getattr(episodes, name)[:, :1] for name in SHARED_IN_FIXED_VIEW})
-
-
-def empty(episodes: Episodes, capacity: int, *, fixed_view: bool) -> Episodes:
-    """A ring of zeros for episodes with the shapes of `episodes`, leaves [T, B or 1, ...]."""
-
-    def ring(name: str, leaf: Any) -> Array:
-        slots = 1 if fixed_view and name in SHARED_IN_FIXED_VIEW else capacity
-        return jnp.zeros((leaf.shape[0], slots, *leaf.shape[2:]), leaf.dtype)
-
-    return Episodes(*(ring(name, leaf) for name, leaf in episodes._asdict().items()))
-
-
-def write(replay: Episodes, episodes: Episodes, cursor: Int[Array, ""], *, runs_axis: int) -> Episodes:
-    """Put new episodes at the cursor of every run's ring.
-
-    Args:
-        replay: the rings, leaves [..., T, capacity or 1, ...].
-        episodes: what to store, leaves [..., T, B or 1, ...]; the capacity is a multiple of B, so no write wraps.
-        cursor: first slot to overwrite, the same for all runs: one slice update. Under vmap it would be a scatter.
-        runs_axis: number of leading axes before T.
-    """
-    axis = runs_axis + 1
-
-    def put(ring: Array, new: Array) -> Array:
-        start = cursor if ring.shape[axis] > 1 else 0
-        return jax.lax.dynamic_update_slice_in_dim(ring, new, start, axis)
-
-    return jax.tree.map(put, replay, episodes)
-
-
-def sample(replay: Episodes, key: Key[Array, ""], stored: Int[Array, ""], batch_size: int) -> Episodes:
-    """A batch of distinct stored episodes, leaves [T, batch_size or 1, ...], for one run."""
-    slots = distinct_integers(key, stored, batch_size)
-
-    def pick(ring: Array) -> Array:
-        return ring.at[:, slots].get(mode="promise_in_bounds") if ring.shape[1] > 1 else ring
-
-    return jax.tree.map(pick, replay)
-
-
-def by_joint_action(batch: Episodes, n_actions: int) -> Episodes:
+def by_joint_action(batch: Rollout, n_actions: int) -> Rollout:
     """A batch of a one-step game as one row per joint action, which counts as often as the batch holds it.
 
     Where the reward is a function of the joint action alone (`EnvSpec.payoff_game`) every sum over the batch is the
@@ -124,5 +147,5 @@ def distinct_integers(key: Key[Array, ""], size: Int[Array, ""], count: int) -> 
         return jnp.where(x < size, x, bijection(x))
 
     first = bijection(jnp.arange(count, dtype=jnp.uint32))
-    x = jax.lax.fori_loop(0, WALK_STEPS, walk, first)
+    x = jax.lax.fori_loop(0, WALK_STEPS, walk, first, unroll=WALK_UNROLL)
     return jnp.minimum(x, size - 1).astype(jnp.int32)

@@ -6,15 +6,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
-from jaxvf.value.replay import Episodes
-
-Metrics = dict[str, Float[Array, ""]]
 
 
 class ResqParams(NamedTuple):
@@ -40,12 +38,21 @@ class Resq(MixedLearner):
     @property
     def central(self) -> CentralValue:
         """The unconstrained value Q_C."""
-        return CentralValue(self, self.central_width)
+        return CentralValue(self, self.central_width, network=2)
 
     @property
     def residual(self) -> CentralValue:
         """The residual Q_res."""
         return CentralValue(self, self.central_width, non_positive=True)
+
+    @property
+    def n_networks(self) -> int:
+        """The acting agents and those of Q_res and Q_C."""
+        return 3
+
+    def agent_networks(self, params: Any) -> tuple[Any, ...]:
+        """Their parameters."""
+        return params.agent, params.residual.agent, params.central.agent
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
         """Fresh networks; the residual's agents start as copies of the acting ones, the target as one of Q_C."""
@@ -57,16 +64,16 @@ class Resq(MixedLearner):
         return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
 
     def update(
-        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+        self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on both regressions; then the central target follows."""
-        params, opt_state, means, metrics = self.descend(
+        params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch
         )
-        target_params = self.follow(params.central, state.target_params, progress)
+        target_params = self.update_target(params.central, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
-    def joint_values(self, params: ResqParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: ResqParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
         """Q_T, Q_J and Q_C of the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         total = self.mix(params.mixer, seen, frames, frames.actions)[0]
@@ -77,7 +84,7 @@ class Resq(MixedLearner):
             "q_central": central,
         }
 
-    def _loss(self, params: ResqParams, target: CentralParams, batch: Episodes) -> tuple[Float[Array, ""], Metrics]:
+    def _loss(self, params: ResqParams, target: CentralParams, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
         seen = self.unroll(params.agent, batch)
@@ -94,7 +101,7 @@ class Resq(MixedLearner):
         return joint_loss + central_loss + penalty, {**metrics, "central_loss": central_loss}
 
     def _masked_residual(
-        self, params: ResqParams, seen: Unrolled, batch: Episodes, frames: Frames
+        self, params: ResqParams, seen: Unrolled, batch: Rollout, frames: Frames
     ) -> Float[Array, "F B 1"]:
         """μ Q_res in the first frames of the batch, as many as `frames` has."""
         count = frames.state.shape[0]

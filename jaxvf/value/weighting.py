@@ -13,18 +13,16 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Key
 
+from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import utilities_of
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
 from jaxvf.value.recognizer import Recognizer, Sampled
-from jaxvf.value.replay import Episodes
-
-Metrics = dict[str, Float[Array, ""]]
 
 
 class WeightedParams(NamedTuple):
@@ -65,6 +63,15 @@ class WeightedLearner(MixedLearner):
         """The unconstrained value Q_C."""
         return CentralValue(self, self.central_width)
 
+    @property
+    def n_networks(self) -> int:
+        """The acting agents and those of Q_C."""
+        return 2
+
+    def agent_networks(self, params: Any) -> tuple[Any, ...]:
+        """Their parameters."""
+        return params.agent, params.central.agent
+
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
         """Fresh networks for the shapes of `spec`; only the central value has a target copy."""
         agent_key, mixer_key, central_key, recognizer_key = jax.random.split(key, 4)
@@ -80,19 +87,19 @@ class WeightedLearner(MixedLearner):
         return LearnerState(params, jax.tree.map(jnp.copy, params.central), optimizers)
 
     def update(
-        self, state: LearnerState, batch: Episodes, key: Key[Array, ""], progress: Progress
+        self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """Targets, weights (for POW after fitting the recognizer), then one step of the other heads together."""
         phi, main = state.params.recognizer, state.params._replace(recognizer=())
         fitted = phi, state.opt_state.recognizer
-        params, opt_state, (fitted, means), metrics = self.descend(
+        params, opt_state, (fitted, means), metrics = self.gradient_step(
             self._loss, main, state.opt_state.main, state.target_params, fitted, batch, progress
         )
-        target_params = self.follow(params.central, state.target_params, progress)
+        target_params = self.update_target(params.central, state.target_params, progress, batch)
         optimizers = WeightedOptimizers(opt_state, fitted[1])
         return LearnerState(params._replace(recognizer=fitted[0]), target_params, optimizers), {**metrics, **means}
 
-    def joint_values(self, params: WeightedParams, batch: Episodes) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: WeightedParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
         """Q_T, Q_C, and with POW Q_R and which joint actions are recognized, of the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         central = self.central.unroll(params.central, batch)
@@ -109,7 +116,7 @@ class WeightedLearner(MixedLearner):
         return values
 
     def _loss(
-        self, params: WeightedParams, target: CentralParams, fitted: Any, batch: Episodes, progress: Progress
+        self, params: WeightedParams, target: CentralParams, fitted: Any, batch: Rollout, progress: Progress
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
@@ -139,7 +146,7 @@ class WeightedLearner(MixedLearner):
         return self.total_coefficient * total + self.central_coefficient * central + penalty, (fitted, metrics)
 
     def _recognize(
-        self, fitted: Any, seen: Unrolled, now: Frames, y: Array, batch: Episodes, progress: Progress
+        self, fitted: Any, seen: Unrolled, now: Frames, y: Array, batch: Rollout, progress: Progress
     ) -> tuple[Any, Bool[Array, "T B 1"]]:
         """Fit Q_R to the batch, then say which of its joint actions lie within the tolerance of the greedy value."""
         utilities = utilities_of(seen.outputs, seen.features, now.avail, now.actions)

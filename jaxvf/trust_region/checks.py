@@ -1,0 +1,85 @@
+"""Which settings of the trust-region family contradict each other, or an environment."""
+
+from jaxvf.envs.one_step_game import one_step_game
+from jaxvf.envs.protocol import Environment, EnvSpec
+from jaxvf.errors import InputError
+from jaxvf.trust_region.networks import Table
+from jaxvf.trust_region.settings import Settings
+
+
+def check_fields(config: Settings, env: Environment, *, remembers: bool) -> None:
+    """Whether the settings fit together and fit the environment as the algorithm sees it.
+
+    Args:
+        config: the settings.
+        env: the environment.
+        remembers: whether the actor or the critic is recurrent.
+
+    Raises:
+        InputError: if they do not fit, naming the field, the value and a valid choice.
+    """
+    low, high = config.weight_low, config.weight_high
+    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+        raise InputError(f"weight_low={low!r} is above weight_high={high!r}; the lowest weight comes first")
+    if config.baseline == "exact" and one_step_game(env) is None:
+        raise InputError(f"baseline='exact' needs a one-step game, which {env.spec.name} is not; use 'critic'")
+    _check_inputs(config, env.spec)
+    _check_updates(config, env.spec)
+    _check_rollouts(config, remembers=remembers)
+
+
+def _check_inputs(config: Settings, spec: EnvSpec) -> None:
+    appended = "; set agent_id=False last_action=False" if config.agent_id or config.last_action else ""
+    if isinstance(config.actor, Table) and not spec.one_hot_obs:
+        raise InputError(f"actor=tabular needs one-hot observations, which {spec.name} does not give{appended}")
+    if isinstance(config.critic, Table) and config.critic_inputs == "observation" and not spec.one_hot_obs:
+        raise InputError(f"critic=tabular needs one-hot observations, which {spec.name} does not give{appended}")
+    if config.reward == "agents" and not spec.agent_rewards:
+        raise InputError(f"reward='agents': {spec.name} rewards the team alone; use reward='team'")
+    if config.reward == "agents" and config.critic_inputs == "state":
+        raise InputError("reward='agents' with critic_inputs='state' has one value for all; use critic_inputs='observation'")
+    if spec.continuous and config.kl != "exact":
+        raise InputError(
+            f"kl={config.kl!r} is of discrete actions, and {spec.name} has continuous ones; use kl='exact'"
+        )
+    if config.entropy_reduction == "sum_over_batch" and not spec.continuous:
+        raise InputError(
+            f"entropy_reduction='sum_over_batch' is of continuous actions, and {spec.name} has discrete ones; "
+            "use entropy_reduction='mean'"
+        )
+
+
+def _check_updates(config: Settings, spec: EnvSpec) -> None:
+    shared = config.parameters == "shared"
+    if shared and config.step == "natural":
+        raise InputError("parameters='shared' has no natural-gradient step; use parameters='independent'")
+    if config.updates == "joint" and config.step == "natural":
+        raise InputError("updates='joint' has no natural-gradient step; use updates='sequential'")
+    if config.updates == "joint" and (config.trace, config.clip_schedule) != ("gae", "constant"):
+        raise InputError("updates='joint' has no positions; use trace='gae' clip_schedule='constant'")
+    if shared and config.updates == "sequential" and config.trace != "gae":
+        raise InputError("parameters='shared' has no off-policy trace; use trace='gae'")
+    if shared and config.updates == "sequential" and config.minibatches != 1:
+        raise InputError(
+            f"minibatches={config.minibatches} with parameters='shared' would count ratios twice; use minibatches=1"
+        )
+    if config.weight_place == "inside" and config.step == "natural":
+        raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")
+
+
+def _check_rollouts(config: Settings, *, remembers: bool) -> None:
+    length = config.rollout_length
+    pieces = config.num_envs * length
+    if remembers:
+        if length % config.chunk_length:
+            raise InputError(
+                f"chunk_length={config.chunk_length} does not divide rollout_length={length}; "
+                f"the nearest valid one is {_nearest_divisor(length, config.chunk_length)}"
+            )
+        pieces //= config.chunk_length
+    if config.minibatches > pieces:
+        raise InputError(f"minibatches={config.minibatches} exceeds the {pieces} samples of an iteration")
+
+
+def _nearest_divisor(number: int, wanted: int) -> int:
+    return min((d for d in range(1, number + 1) if number % d == 0), key=lambda d: abs(d - wanted))
