@@ -9,7 +9,11 @@ from jaxvf.networks.linear import Linear
 
 
 class RoundHead(nn.Module):
-    """One hidden layer over (history features, previous action); the values start at 0 (mrvf.md, section 3)."""
+    """One hidden layer over (history features, previous action); the values start at 0.
+
+    Not stated by the paper at hand (Tao et al. 2026); chosen here, since rounds that start elsewhere lose what earlier
+    ones found.
+    """
 
     width: int = 64
 
