@@ -1,7 +1,8 @@
 """How close a mixer comes to a table of joint values, by gradient fits of the module itself to tabular utilities.
 
 Two agents see one of H histories each and have A actions. Their utilities are free tables, no network; what the mixer's
-weights see is an integer context of each joint history, one-hot in the state's place (DuelMIX specification, 2.0).
+weights see is an integer context of each joint history, one-hot in the state's place. That
+a mixer may see too little of the joint history is the subject of Marchesini et al. 2025; this test of it is ours.
 """
 
 from functools import partial
