@@ -3,7 +3,7 @@
 Le & Ta 2025 (doi 10.1007/s10458-025-09695-8) bound the weight from above by 1; the games are ours. Agents are updated
 one after another; the weight rule is a number of each run, so all rules, step sizes and seeds of a game with as many
 agents and samples are one program. Printed beside the scores of an earlier prototype of ours, of which the chain's
-payoffs and noise and the team's target were not kept.
+payoffs and noise and the team's target were not recorded.
 """
 
 import dataclasses
