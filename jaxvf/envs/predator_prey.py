@@ -19,7 +19,7 @@ N_ACTIONS = 6
 MOVES = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # (row, column) of the first four actions
 N_CHANNELS = 3  # predator, stag, hare; there are no hares in this configuration, their channel stays zero
 
-# Cells are numbered row * grid_size + column. Two numbers are no cell, and differ so that they never match.
+# Cells are numbered row * grid_size + column. Two numbers are not a cell, and differ so that they never match.
 OFF = -1  # where a frozen predator or a caught prey is
 WALL = -2  # a neighbour outside the grid, and every neighbour of a caught prey
 

@@ -52,8 +52,8 @@ def gauss_newton(mixer: Mixer, q: Float[Array, "N A"], temperature: float | None
 
     Not in the paper; it follows from differentiating eq. 14 twice, and contradicts Theorem 3 (`theorem_3`).
     """
-    slopes = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
-    return 2 * slopes.T @ (behaviour(q, temperature).reshape(-1, 1) * slopes)
+    jacobian = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
+    return 2 * jacobian.T @ (behaviour(q, temperature).reshape(-1, 1) * jacobian)
 
 
 def theorem_3(
@@ -100,8 +100,8 @@ def full_flow(
     steps: int,
 ) -> Float[Array, "N A"]:
     """End of q' = -∇L(q), behaviour differentiated too, by explicit Euler steps (eq. 16)."""
-    slope = jax.grad(lambda q: loss(mixer, payoff, q, temperature))
-    return jax.lax.fori_loop(0, steps, lambda _, q: q - dt * slope(q), q)
+    gradient = jax.grad(lambda q: loss(mixer, payoff, q, temperature))
+    return jax.lax.fori_loop(0, steps, lambda _, q: q - dt * gradient(q), q)
 
 
 def semi_gradient_flow(
@@ -115,7 +115,7 @@ def semi_gradient_flow(
     """End of q' = 2 Σ μ(a; q) (y - Q) ∇Q: the value term of eq. 16 alone, as sampling is held fixed inside a step."""
 
     def step(_: int, q: Array) -> Array:
-        error, pull = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
-        return q - dt * pull(2 * behaviour(q, temperature) * error)[0]
+        error, vjp = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
+        return q - dt * vjp(2 * behaviour(q, temperature) * error)[0]
 
     return jax.lax.fori_loop(0, steps, step, q)

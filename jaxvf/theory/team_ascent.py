@@ -2,7 +2,7 @@
 
 Le & Ta 2025 (doi 10.1007/s10458-025-09695-8) claim that clipped sequential updates converge to one; this check is ours.
 
-Agents follow exponentiated steps on exact expected advantages, in the order of their axis, in float64.
+Agents take exponentiated steps on exact expected advantages, in the order of their axis, in float64.
 """
 
 import numpy as np

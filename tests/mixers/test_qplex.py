@@ -67,7 +67,7 @@ def test_qplex_equals_its_equations(transformation, is_minus_one, layers):
 
 
 def test_advantage_weights_are_positive():
-    """λ_i(x, u) > 0 for each of 200 networks and 6 joint actions; and it is no constant."""
+    """λ_i(x, u) > 0 for each of 200 networks and 6 joint actions; and it is not a constant."""
     module = AdvantageWeights()
     params = drawn_params(QplexMixer(), (N, A, H, S), 200)["params"]["advantage_weights"]
     utilities, state = inputs()

@@ -207,7 +207,7 @@ def map_of(name: str | Map) -> Map:
     """The map of a name; a map passes through.
 
     Raises:
-        InputError: for a name that is none, with the nearest one that is.
+        InputError: for a name that is not a map's, with the nearest one that is.
     """
     if isinstance(name, Map):
         return name
