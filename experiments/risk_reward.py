@@ -63,7 +63,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "penalized": {"imagined": 16, "deviations": 8, "gain_penalty": 0.03},
 }
 
-# The prototype's fractions of 40 or 50 seeds, in the order of GAMES; None where it has none.
+# The prototype's fractions of at most 50 seeds, in the order of GAMES; None where it has none.
 EXPECTED: dict[str, tuple[float | None, ...]] = {
     "vdn": (0.26, 0.90, 0.10, 0.00, 0.00, 0.62, 0.10, 0.00, None, None),
     "qmix": (0.28, 0.80, 0.76, 0.02, 0.74, 0.60, 0.16, 0.04, 0.00, 0.05),

@@ -108,7 +108,7 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
         "pow_vdn": lambda: _pow(VdnMixer()),
         "pow_qmix": lambda: _pow(QmixMixer()),
         "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
-        "mrvf": lambda: Mrvf(optimizer="adam"),  # not stated by the paper; chosen here
+        "mrvf": lambda: Mrvf(optimizer="adam"),  # the paper's own was not at hand; chosen here
         "ippo": lambda: _trust_region("none", updates="joint", critic_inputs="observation"),
         "mappo": lambda: _trust_region(
             "none", updates="joint", parameters="shared", agent_id=True, normalization="joint"

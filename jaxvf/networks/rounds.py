@@ -11,8 +11,7 @@ from jaxvf.networks.linear import Linear
 class RoundHead(nn.Module):
     """One hidden layer over (history features, previous action); the values start at 0.
 
-    Not stated by the paper at hand (Tao et al. 2026); chosen here, since rounds that start elsewhere lose what earlier
-    ones found.
+    The networks of Tao et al. 2026 were not at hand; these are chosen here.
     """
 
     width: int = 64

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 class Recognition(NamedTuple):
     """Best recognizer with unlimited capacity.
 
-    The recognizer is POW's (Huang et al. 2026); its exact fit is not in the paper, and derived in `recognize`.
+    The recognizer is POW's (Huang et al. 2026); its exact fit is derived in `recognize`, not taken from the paper.
 
     Attributes:
         value: V, its value of every greedy joint action.
