@@ -1,9 +1,9 @@
 """Does the variance of preceding agents' weights explode? By position, by rule, on the training batch and on a new one.
 
-low_variance_trust_region.md, 7.1 and 7.6. The exact part moves softmax agents a given KL and multiplies their second
-moments. The trained part plays the Gaussian team in a fixed order of agents, and after each iteration measures the
-weights of every position twice, with the same old and new policies: on the samples that these were fitted to, and on
-as many new ones.
+Le & Ta 2025 (doi 10.1007/s10458-025-09695-8) claim that it grows exponentially with the position. The exact part moves
+softmax agents a given KL and multiplies their second moments. The trained part plays the Gaussian team in a fixed order
+of agents, and after each iteration measures the weights of every position twice, with the same old and new policies: on
+the samples that these were fitted to, and on as many new ones.
 """
 
 import dataclasses
@@ -26,11 +26,11 @@ from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
 from jaxvf.trust_region.batches import Segment
 from jaxvf.trust_region.diagnostics import HIGHEST_LOG_WEIGHT
 
-# 7.1: agents that move this far; positions that are reported.
+# The exact part: agents that move this far; positions that are reported; an earlier prototype's variances.
 MOVES, ACTIONS, POSITIONS, DRAWS = (0.01, 0.05), 5, (2, 8, 16, 32, 64), 200_000
 EXPECTED_EXACT = {0.01: (0.021, 0.148, 0.343, 0.847, 2.44), 0.05: (0.097, 1.06, 3.19, 18.7, 425)}
 
-# 7.6: (step, step size, samples of an iteration).
+# The trained part: (step, step size, samples of an iteration).
 SETTINGS = (("clip", 5e-3, 250), ("clip", 2e-3, 250), ("natural", 0.01, 250), ("clip", 2e-3, 4000))
 QUICK_SETTINGS = SETTINGS[:1]
 RULES = {"is": weight_bounds("is"), "clip": weight_bounds("clip1")}
@@ -68,7 +68,7 @@ def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, agent
 
 
 def exact_rows(draws: int) -> list[dict[str, Any]]:
-    """Var w and Var min(w, 1) by position, for agents whose KL(old || new) is given (S1; 7.1)."""
+    """Var w and Var min(w, 1) by position, for agents whose KL(old || new) is given."""
     rng = np.random.default_rng(0)
     old = rng.dirichlet(np.ones(ACTIONS), size=max(POSITIONS))
     direction = rng.normal(size=old.shape)
@@ -184,7 +184,7 @@ def text(row: dict[str, Any]) -> str:
     """A row as a line."""
     if "kl" in row:
         clipped = f"Var min(w, 1) {row['clipped_variance']:.3f}, mean {row['clipped_mean']:.3f}"
-        weight = f"Var w {row['variance']:.3g} (specification {row['expected']:g})"
+        weight = f"Var w {row['variance']:.3g} (prototype {row['expected']:g})"
         return f"KL {row['kl']:g} position {row['position']:2}: {weight}, {clipped}"
     last = f"mean {row['mean'][-1]:.3g}, median {row['median'][-1]:.3g}, 95th percentile {row['p95'][-1]:.3g}"
     return f"{row['setting']:24} {row['rule']:5} {row['batch']:9} Var w at the last position: {last}"

@@ -47,7 +47,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "feed_forward": {"learning_rate": 1e-3},
     "recurrent": {"learning_rate": 1e-3},
 }
-# Networks as small as one game needs (pow.md, section 9; mrvf.md, section 4), wherever a learner has such a field.
+# Networks as small as one game needs, wherever a learner has such a field.
 SMALL = {
     "mixer.embed": 8,
     "mixer.hypernet_embed": 8,
@@ -56,8 +56,8 @@ SMALL = {
     "recognizer.width": 32,
     "recognizer.embed": 16,
     "joint.width": 32,
-    "unweighted_steps": 0.0,  # as POW's release has it in matrix games
-    "central_rate": 3.0,  # not MRVF's 10 times the tables' rate, which is larger here than its prototype's
+    "unweighted_steps": 0.0,  # as POW's code has it in matrix games
+    "central_rate": 3.0,  # not 10 times the tables' rate, as in an earlier prototype of MRVF with smaller rates
 }
 # QTRAN's default joint networks know agents by their histories alone, and tables have the same history.
 OWN: dict[str, dict[str, Any]] = {

@@ -1,7 +1,8 @@
 """StarCraft micromanagement without StarCraft: greedy win rate and return of six learners, map by map.
 
-POW (Table 1), DuelMIX and non-monotonic QMIX report win rates on these maps. Their simulator is StarCraft II; here it
-is jaxvf's restatement of SMAC's rules, so curves compare with each other and not with the papers' numbers.
+Huang et al. 2026 (POW, arXiv 2405.08036, Table 1) and Hu et al. 2026 (non-monotonic QMIX, arXiv 2511.09792) report win
+rates on some of these maps. Their simulator is StarCraft II; here it is jaxvf's restatement of SMAC's rules, so curves
+compare with each other and not with the papers' numbers.
 """
 
 from pathlib import Path

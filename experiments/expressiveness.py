@@ -1,7 +1,8 @@
 """What each mixer can represent: least error on the tables of theory, by gradient fits, beside the exact values.
 
-DuelMIX, section 2.2 of its specification: tables over two histories and two actions each, with contexts that tell all,
-part or nothing of the joint history. Baselines, section 7.3: payoffs of one decision.
+Whether a mixer that sees the state alone can hold every table of the IGM class is a question of Marchesini et al. 2025
+(arXiv 2408.15381). The tables are ours: two histories and two actions each, with contexts that tell all, part or
+nothing of the joint history; and payoffs of one decision, among them those of QTRAN and QPLEX.
 """
 
 from pathlib import Path
@@ -47,7 +48,7 @@ GAMES: dict[str, Any] = {
     "game G": PAYOFFS["G"],
 }
 
-# Mean squared errors of the specifications, in the order of CLASSES; None where they have none.
+# Least mean squared errors, in the order of CLASSES: exact, or computed with tabular mixers; None where there is none.
 CLASSES = ("vdn", "qmix", "qplex", "duelmix")
 EXPECTED: dict[str, tuple[float | None, ...]] = {
     "V, constant": (0.25, 0.233, 0.25, 0.25),
@@ -116,7 +117,7 @@ def cases() -> tuple[list[str], list[np.ndarray], list[np.ndarray]]:
 
 
 def draw(rows: list[dict[str, Any]], names: list[str], mixers: tuple[str, ...], out: Path) -> Path:
-    """Least errors with the specifications' in brackets; the darker, the larger a share of the table's variance."""
+    """Least errors, with the expected ones in brackets; the darker, the larger a share of the table's variance."""
     measured, wanted, shade = np.full((3, len(names), len(mixers)), np.nan)
     for row in rows:
         cell = names.index(row["table"]), mixers.index(row["mixer"])
@@ -125,6 +126,6 @@ def draw(rows: list[dict[str, Any]], names: list[str], mixers: tuple[str, ...], 
         shade[cell] = row["least_error"] / row["variance"]
     figure = plots.number_table(
         measured, rows=names, columns=mixers, expected=wanted, shade=shade,
-        note=f"least mean squared error of {rows[0]['restarts']} fits (in brackets: specification)",
+        note=f"least mean squared error of {rows[0]['restarts']} fits (in brackets: expected)",
     )  # fmt: skip
     return plots.save(figure, out / "least_error.png")[0]

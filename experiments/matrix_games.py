@@ -1,7 +1,8 @@
 """Where learners get stuck: every matrix game of the literature x learner x behaviour, hundreds of seeds each.
 
-POW, Fig. 2 (games A to G under uniform behaviour) and non-monotonic QMIX, Table 1 (its games A and B are B and D
-here). Two fractions are kept apart: the greedy joint action is optimal; the learned table equals the payoff.
+Huang et al. 2026 (POW, arXiv 2405.08036), Fig. 2: game A under uniform behaviour, to which games B to G are added. Hu
+et al. 2026 (non-monotonic QMIX, arXiv 2511.09792), Table 1: its games A and B are B and D here. Two fractions are kept
+apart: the greedy joint action is optimal; the learned table equals the payoff.
 """
 
 from pathlib import Path
@@ -22,7 +23,7 @@ LEARNERS = (
 QUICK_LEARNERS = ("vdn", "qmix", "qplex", "nm_qmix")
 QUICK_GAMES = ("E", "D")
 
-# The setting of POW's release, for every learner (pow.md, section 6; predator_prey_and_matrix_games.md, A.1).
+# The setting of POW's code in matrix games, for every learner.
 SETTING = {
     "optimizer": "adam",
     "learning_rate": 1e-3,
@@ -30,12 +31,12 @@ SETTING = {
     "updates_per_episode": 1 / 8,
     "last_action": False,
 }
-# What a learner's own paper sets apart on matrix games.
+# What POW's code sets apart on matrix games, and for QTRAN its authors' code (of QTRAN-base).
 OF_LEARNER: dict[str, dict[str, Any]] = {
-    **{name: {"unweighted_steps": 0.0} for name in ("pow_qmix", "pow_vdn", "pow_qplex")},  # pow.md, section 6
-    **{name: {"nopt_coefficient": 1.0} for name in ("qtran", "qtran_alt")},  # baselines.md, 5.2
-    "qplex": {"mixer.adv_hypernet_layers": 2},  # pow.md, section 6
-    "resq": {"optimizer": "rmsprop"},  # wqmix_resq.md, 5.4
+    **{name: {"unweighted_steps": 0.0} for name in ("pow_qmix", "pow_vdn", "pow_qplex")},
+    **{name: {"nopt_coefficient": 1.0} for name in ("qtran", "qtran_alt")},
+    "qplex": {"mixer.adv_hypernet_layers": 2},
+    "resq": {"optimizer": "rmsprop"},
 }
 ENV_STEPS = 50_000
 # The head that is meant to equal the payoff, where it is not the factored value itself.
@@ -45,7 +46,7 @@ DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq
 # Behaviour: ε at the start, at the end, and the share of the budget in which it is annealed.
 PROTOCOLS = {
     "uniform": (1.0, 1.0, 1.0),  # POW: all joint actions equally likely, throughout
-    "annealed": (1.0, 0.05, 0.32),  # non-monotonic QMIX: approximately greedy (nm_qmix.md, section 4)
+    "annealed": (1.0, 0.05, 0.32),  # non-monotonic QMIX: approximately greedy; the schedule is chosen here
 }
 SOURCE_BEHAVIOUR = {"B": "annealed", "D": "annealed"}  # the paper that argues with the game; else uniform
 EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)

@@ -1,7 +1,7 @@
 """Predator-prey with punishment -1 to -5 for catching alone: test return of nine learners against steps.
 
-POW, Fig. 3 (p = -3, -4, -5) and the predator-prey columns of Table 1 (p = -4, -5). The ceiling is 40; who learns never
-to catch ends at 0.
+Huang et al. 2026 (POW, arXiv 2405.08036), Fig. 3 (p = -3, -4, -5) and the predator-prey columns of Table 1 (p = -4,
+-5). The ceiling is 40; who learns never to catch ends at 0.
 """
 
 from pathlib import Path
@@ -21,12 +21,12 @@ TEST_INTERVAL, TEST_EPISODES = 10_000, 16
 CEILING = 40.0
 COUNTS = ("captures", "mis_captures")
 
-# pow.md, section 6: the same for all learners, and what some have of their own.
+# The settings of POW's code: the same for all learners, and what some have of their own.
 SETTING: dict[str, Any] = {**PORT, "last_action": True, "agent_id": False}
 POW = {"tolerance": 1.0, "unweighted_steps": 100_000}
 OF_LEARNER: dict[str, dict[str, Any]] = {
     "qplex": {"mixer.adv_hypernet_layers": 2},
-    "resq": {"optimizer": "rmsprop"},  # as its release in fact runs
+    "resq": {"optimizer": "rmsprop"},  # as its authors' code in fact runs
     "pow_qmix": POW,
     "pow_vdn": POW,
     "pow_qplex": POW,

@@ -1,7 +1,8 @@
 """Games where daring pays only together: fraction of seeds at the optimum, rounds of factorization beside one round.
 
-MRVF, section 4 of its specification: four penalty games, climbing, four coordinated choices, three risk-reward games,
-and game A whose two best payoffs are 8 and 7.9. Printed beside the specification's own numbers, of a prototype.
+Rounds of factorization are MRVF's (Tao et al. 2026, arXiv 2604.05297), whose own games and numbers were not at hand.
+The games here: four penalty games, climbing, four coordinated choices, three risk-reward games, and game A whose two
+best payoffs are 8 and 7.9. Printed beside the fractions of an earlier prototype of ours with tabular agents.
 """
 
 from pathlib import Path
@@ -48,21 +49,21 @@ SETTING = {
     "mixer.embed": 8,
 }
 ENV_STEPS = 48_000
-CENTRAL_WIDTH = 64  # that of POW's release: tables of at most 81 joint actions need no more
+CENTRAL_WIDTH = 64  # that of POW's code: tables of at most 81 joint actions need no more
 # A Q_J that is a network, not a table, moves at the rate of the others here: ten times 5e-3 is too fast for it.
 OF_LEARNER: dict[str, dict[str, Any]] = {
     "cw_qmix": {"central_width": CENTRAL_WIDTH},
-    "pow_qmix": {"central_width": CENTRAL_WIDTH, "unweighted_steps": 0},  # pow.md, section 6: none on matrix games
+    "pow_qmix": {"central_width": CENTRAL_WIDTH, "unweighted_steps": 0},  # none on matrix games, as in POW's code
     "mrvf": {"central_width": CENTRAL_WIDTH, "coins": "independent", "central_rate": 1.0},
 }
 
-# What helps later rounds (mrvf.md, section 4): joint actions that were not played, and a pull of advantages to zero.
+# What helped later rounds in the prototype: joint actions that were not played, and a pull of advantages to zero.
 VARIANTS: dict[str, dict[str, Any]] = {
     "imagined": {"imagined": 16, "coins": "central"},
     "penalized": {"imagined": 16, "deviations": 8, "gain_penalty": 0.03},
 }
 
-# The specification's fractions of 50 seeds, in the order of GAMES; None where it has none.
+# The prototype's fractions of at most 50 seeds, in the order of GAMES; None where it has none.
 EXPECTED: dict[str, tuple[float | None, ...]] = {
     "vdn": (0.26, 0.90, 0.10, 0.00, 0.00, 0.62, 0.10, 0.00, None, None),
     "qmix": (0.28, 0.80, 0.76, 0.02, 0.74, 0.60, 0.16, 0.04, 0.00, 0.05),
@@ -91,7 +92,7 @@ def reproduce(
     """Run the sweeps, write Parquet, `summary.json` and the table to `out`.
 
     Args:
-        seeds: of each cell; by default the specification's 50.
+        seeds: of each cell; by default 50, as the prototype.
         quick: two games, four learners, fewer seeds and steps.
         env_steps: of each run.
         out: directory.
@@ -143,12 +144,12 @@ def configured(learner: str, agent: str, behaviour: str, env_steps: int) -> Any:
 
 
 def expected(learner: str, game: str) -> float | None:
-    """The specification's fraction, if it has one."""
+    """The prototype's fraction, if it has one."""
     return EXPECTED[learner][list(GAMES).index(game)] if learner in EXPECTED else None
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> Path:
-    """Fractions of all cells, the specification's in brackets."""
+    """Fractions of all cells, the prototype's in brackets."""
     learners, games = (list(dict.fromkeys(row[name] for row in rows)) for name in ("learner", "game"))
     measured, wanted = np.full((2, len(learners), len(games)), np.nan)
     for row in rows:
@@ -157,16 +158,16 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         wanted[cell] = np.nan if row["expected"] is None else row["expected"]
     figure = plots.number_table(
         measured, rows=learners, columns=games, expected=wanted, shade=measured,
-        note=f"fraction of {rows[0]['runs']} seeds whose greedy joint action is optimal (in brackets: specification)",
+        note=f"fraction of {rows[0]['runs']} seeds whose greedy joint action is optimal (in brackets: prototype)",
     )  # fmt: skip
     return plots.save(figure, out / "optimal.png")[0]
 
 
 def text(rows: list[dict[str, Any]]) -> str:
-    """One line per cell, with the 95 % interval and the specification's number."""
+    """One line per cell, with the 95 % interval and the prototype's number."""
     lines = []
     for row in rows:
-        beside = "" if row["expected"] is None else f"   specification {row['expected']:.2f}"
+        beside = "" if row["expected"] is None else f"   prototype {row['expected']:.2f}"
         fraction = "{:5.2f} [{:.2f}, {:.2f}]".format(*row["optimal"])
         lines.append(f"{row['learner']:13} {row['game']:9} optimal {fraction}{beside}")
     return "\n".join(lines)

@@ -1,7 +1,8 @@
 """Do the bounds on clipped weights hold? Thousands of random one-step games, fully enumerated, violations counted.
 
-low_variance_trust_region.md, 2.9 and 2.10: identities S1 and S2, bounds S5 to S7, and the monotonic bound with its
-KL form; how loose the last is (7.2); and exact ascent to a Nash equilibrium under three weight rules (7.3).
+Statements about the weights of preceding agents (Le & Ta 2025, doi 10.1007/s10458-025-09695-8; derived anew in
+`jaxvf.theory.trust_region`): identities and bounds of their moments, the bound on monotonic improvement with its KL
+form, and how loose it is. Then exact ascent to a Nash equilibrium under three weight rules.
 """
 
 from pathlib import Path
@@ -18,7 +19,7 @@ GAMES, QUICK_GAMES = 4008, 300  # of all shapes together, the same number of eac
 SCALES = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
 TOLERANCE = 1e-10  # float64's rounding; a bound is violated beyond it
 
-# 7.3: agents, actions, games, steps, and the sizes of the exponentiated steps.
+# Of the exact ascent: agents, actions, games, steps, and the sizes of the exponentiated steps.
 ASCENT = (5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))
 QUICK_ASCENT = (3, 3, 8, 200, (1.0, 20.0))
 UPDATES = ("is", "clip", "simultaneous")
@@ -62,7 +63,7 @@ def check(games: int, seeds: int) -> list[dict[str, Any]]:
     share = np.concatenate(shares)
     spread = {"median": np.median(share), "p95": np.quantile(share, 0.95), "most": share.max()}
     spread = {name: float(value) for name, value in spread.items()}
-    return [*rows, {"statement": "share of the penalty of 2.10", "games": share.size, **spread}]
+    return [*rows, {"statement": "share of the improvement bound's penalty", "games": share.size, **spread}]
 
 
 def ascents(agents: int, actions: int, games: int, steps: int, sizes: tuple[float, ...]) -> list[dict[str, Any]]:
@@ -84,5 +85,5 @@ def text(row: dict[str, Any]) -> str:
         return f"η {row['size']:5g}  {row['ascent']:13} worst drop {row['worst_drop']:9.2e}  gap {row['nash_gap']:9.2e}"
     if "checks" in row:
         counted = f"{row['violations']} violations in {row['checks']} checks"
-        return f"{row['statement']:18} {counted}, smallest slack {row['least']:.2e}"
+        return f"{row['statement']:42} {counted}, smallest slack {row['least']:.2e}"
     return f"{row['statement']}: median {row['median']:.3f}, 95th percentile {row['p95']:.3f}, most {row['most']:.3f}"

@@ -1,8 +1,9 @@
 """Where does the weight of preceding agents hurt? Chain and Gaussian team: every rule x agents x batch x step size.
 
-low_variance_trust_region.md, 7.4, 7.5 and 7.7. Agents are updated one after another; the weight rule is a number of
-each run, so all rules, step sizes and seeds of a game with as many agents and samples are one program. Printed beside
-the specification's own numbers, of a prototype: it leaves the chain's payoffs and noise, and the team's target, open.
+Le & Ta 2025 (doi 10.1007/s10458-025-09695-8) bound the weight from above by 1; the games are ours. Agents are updated
+one after another; the weight rule is a number of each run, so all rules, step sizes and seeds of a game with as many
+agents and samples are one program. Printed beside the scores of an earlier prototype of ours, of which the chain's
+payoffs and noise and the team's target were not recorded.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ RULES = {
 }
 BASIC = ("is", "clip", "none")
 SEEDS, QUICK_SEEDS = 16, 3
-EARLY = 20  # iterations whose variance counts on the chain (7.4)
+EARLY = 20  # iterations whose variance counts on the chain
 INTERVAL = 10  # iterations between evaluations
 
 # The prototype clips no gradients, and its values are exact.
@@ -68,7 +69,7 @@ class Study:
         """The learner of this game, all but what its sweep sets."""
         if self.game == "chain":
             return TrustRegion(actor=Table(), step=self.step, num_envs=self.batch, clip=0.2, **PLAIN)
-        actor = FeedForward(hidden=32, activation="tanh", layer_norm=False)  # 1250 parameters with ξ, as in 7.8
+        actor = FeedForward(hidden=32, activation="tanh", layer_norm=False)  # 1250 parameters with ξ
         return TrustRegion(actor=actor, step=self.step, num_envs=self.batch, clip=0.1, **PLAIN)
 
     def sweep(self, seeds: int, iterations: int) -> jaxvf.Sweep:
@@ -195,7 +196,7 @@ def rows_of(study: Study, result: Result, seeds: int) -> list[dict[str, Any]]:
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> Path:
-    """Scores, the specification's in brackets: conditions down, rules across."""
+    """Scores, the prototype's in brackets: conditions down, rules across."""
     rules = [rule for rule in RULES if any(row["rule"] == rule for row in rows)]
     conditions = list(dict.fromkeys(condition(row) for row in rows))
     measured, wanted = np.full((2, len(conditions), len(rules)), np.nan)
@@ -205,7 +206,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         wanted[cell] = np.nan if row["expected"] is None else row["expected"]
     low, high = (edge(measured, axis=1, keepdims=True) for edge in (np.nanmin, np.nanmax))
     shade = (measured - low) / np.maximum(high - low, 1e-3)  # which rule is best of a row; rules that tie look alike
-    note = f"exact expected reward in the end, mean of {rows[0]['runs']} seeds (in brackets: specification)"
+    note = f"exact expected reward in the end, mean of {rows[0]['runs']} seeds (in brackets: prototype)"
     figure = plots.number_table(measured, rows=conditions, columns=rules, expected=wanted, shade=shade, note=note)
     return plots.save(figure, out / "scores.png")[0]
 
@@ -219,7 +220,7 @@ def condition(row: dict[str, Any]) -> str:
 def line(row: dict[str, Any]) -> str:
     """A row as text."""
     error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
-    expected = "" if row["expected"] is None else f"  specification {row['expected']:.4f}"
+    expected = "" if row["expected"] is None else f"  prototype {row['expected']:.4f}"
     trials = f"  trials {row['trials_first']:.1f} / {row['trials_last']:.1f}" if row["step"] == "natural" else ""
     variance = f"variance {row['variance_mean']:.3g} (median {row['variance_median']:.3g})  KL {row['kl_mean']:.4f}"
     return f"{condition(row):36} {row['rule']:9} score {row['score'][0]:8.4f}{error}  {variance}{trials}{expected}"

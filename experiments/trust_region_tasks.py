@@ -1,10 +1,11 @@
 """The trust-region family on tasks: MPE (discrete and continuous), combat, and brax bodies where brax is installed.
 
-low_variance_trust_region.md, sections 4 and 5: each task in the setting that the release gives to its PPO-type or its
-TRPO-type algorithm (discrete MPE takes the continuous one's, "spread, JaxMARL" JaxMARL's); λ, critics and normalization
-stay an algorithm's own, but for agent-specific critics in combat. No number of the paper could be obtained.
+Each task in the setting that the authors' code of Le & Ta 2025 (doi 10.1007/s10458-025-09695-8;
+github.com/giangbang/Low-Variance-Trust-Region-MARL) gives to its PPO-type or its TRPO-type algorithm (discrete MPE
+takes the continuous one's, "spread, JaxMARL" JaxMARL's); λ, critics and normalization stay an algorithm's own, but for
+agent-specific critics in combat. No number of the paper could be obtained.
 
-Departures: a cut-off state is valued (the release gives it no advantage), the entropy bonus is the mean entropy, and 20
+Departures: a cut-off state is valued (that code gives it no advantage), the entropy bonus is the mean entropy, and 20
 test episodes. Left out: the swimmers (brax has one of three links), SMAC with shared actors, the small batches.
 """
 
@@ -40,7 +41,7 @@ TASKS = {
 }
 QUICK_TASKS = ("spread",)
 
-# Section 4, MPE: two layers of 128, 20 environments x 200 steps, five epochs, ε = 0.2, β = 0.01, δ = 0.005.
+# MPE: two layers of 128, 20 environments x 200 steps, five epochs, ε = 0.2, β = 0.01, δ = 0.005.
 SETTING: dict[str, Any] = {
     "actor": FeedForward(hidden=128),
     "critic": FeedForward(hidden=128),
@@ -52,7 +53,7 @@ SETTING: dict[str, Any] = {
 }
 
 
-# What other tasks set apart: SMAC with its own actors, and MuJoCo. SMAC's δ are in units of the release's divergence.
+# What other tasks set apart: SMAC with its own actors, and MuJoCo. SMAC's δ are in units of that code's divergence.
 def _smac(network: Any, **fields: Any) -> dict[str, Any]:
     return {"actor": network, "critic": network, "rollout_length": 160, "kl": "unweighted_k3"} | fields
 
@@ -64,7 +65,7 @@ CHEETAH = MUJOCO | {"clip": 0.05, "actor_epochs": 15, "critic_epochs": 15}
 FASTER = {"learning_rate": 1e-3, "critic_learning_rate": 1e-3}
 WALKER = MUJOCO | FASTER | {"clip": 0.05, "entropy_weight": 0.0, "minibatches": 2}
 # JaxMARL's recurrent MAPPO on spread. Ours in its setting still differs: normalized values, Huber error, one reward for
-# the team, agents' indices in observations, and a gain of √2 behind the GRU.
+# the team, agents' indices in observations, and a gain of √2 after the GRU.
 JAXMARL_NETWORK = Recurrent(hidden=128, head_layers=1, layer_norm=False)
 JAXMARL: dict[str, Any] = {
     "actor": JAXMARL_NETWORK,
@@ -172,7 +173,7 @@ def configured(learner: str, task: str, env_steps: int) -> Any:
         fields = SETTING | OF_TASK_NATURAL.get(task, {})
     else:
         fields = SETTING | OF_TASK.get(task, {})
-        fields |= {"value_clip": fields["clip"]}  # 2.7; of natural-gradient steps it is 0.2
+        fields |= {"value_clip": fields["clip"]}  # as in that code; of natural-gradient steps it is 0.2
     if TASKS[task].startswith("combat/") and algorithm.critic_inputs == "state":
         fields |= {"critic_inputs": "agent_state", "normalization": "joint"}
     if task in ANNEALED[algorithm.step]:

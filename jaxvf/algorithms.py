@@ -1,6 +1,17 @@
 """Names of algorithms: what `--algorithm NAME` and `jaxvf.run(algorithm=NAME)` accept.
 
-A name is a configuration, never a copy: each entry says how it differs from its learner's defaults.
+A name is a configuration, never a copy: each entry says how it differs from its learner's defaults. The sources that
+settings are taken from, cited below by author and year (mixers' own papers are in `jaxvf.mixers`):
+
+- PyMARL2: github.com/hijkzzz/pymarl2, and its port of weighted QMIX (Rashid et al. 2020, arXiv 2006.10800).
+- Wang et al. 2021 (QPLEX), arXiv 2008.01062: github.com/wjh720/QPLEX.
+- Shen et al. 2022 (ResQ), NeurIPS 2022: github.com/xmu-rl-3dv/ResQ.
+- Huang et al. 2026 (POW), arXiv 2405.08036: github.com/tiev-tongji/potentially-optimal-joint-actions-recognition-marl.
+- Hu et al. 2026 (non-monotonic QMIX), arXiv 2511.09792; Tao et al. 2026 (MRVF), arXiv 2604.05297: no public code.
+- Kuba et al. 2022 (HAPPO, HATRPO), arXiv 2109.11251: github.com/PKU-MARL/HARL.
+- Le & Ta 2025 (the weight at most 1), arXiv 2606.25526: github.com/giangbang/Low-Variance-Trust-Region-MARL.
+- Wu et al. 2021 (CoPPO), arXiv 2111.04051, and Wang et al. 2023 (A2PO), arXiv 2302.06205: both in
+  github.com/xihuai18/A2PO-ICLR2023.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +24,7 @@ from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QmixMixer, QplexMixer, Vd
 from jaxvf.trust_region import TrustRegion, weight_bounds
 from jaxvf.value import Mrvf, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
 
-# The settings of POW's release and of the port of weighted QMIX that it compares with (pow.md, 6; wqmix_resq.md, 4).
+# The settings of POW's code, and of PyMARL2's port of weighted QMIX that it compares with.
 PORT: dict[str, Any] = {
     "batch_size": 128,
     "updates_per_episode": 1 / 8,
@@ -29,7 +40,7 @@ def _weighted(weighting: str, mixer: Mixer) -> WeightedLearner:
 
 
 def _pow(mixer: Mixer) -> WeightedLearner:
-    """POW (pow.md, sections 3, 4 and 6): weights 1 and 0, both losses halved, 100k unweighted steps."""
+    """POW (Huang et al. 2026, their code): weights 1 and 0, both losses halved, 100k unweighted steps."""
     return WeightedLearner(
         mixer=mixer,
         weighting="potentially_optimal",
@@ -43,23 +54,26 @@ def _pow(mixer: Mixer) -> WeightedLearner:
 
 
 def _non_monotonic(novelty: str) -> QLearning:
-    """Non-monotonic QMIX (nm_qmix.md, section 2): no absolute values, SARSA TD(λ) with PyMARL2's settings, RND."""
+    """Non-monotonic QMIX (Hu et al. 2026, eq. 25 to 31): no absolute values, SARSA TD(λ), RND.
+
+    λ and all other settings are PyMARL2's: the paper does not state its own.
+    """
     settings = {**PORT, "epsilon_anneal": 100_000}
     return QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", novelty=novelty, **settings)
 
 
 def _trust_region(weight: str, **fields: Any) -> TrustRegion:
-    """A weight rule, and what else differs from HAPPO (low_variance_trust_region.md, section 3)."""
+    """A weight rule, and what else differs from HAPPO (Kuba et al. 2022)."""
     low, high = weight_bounds(weight)
     return TrustRegion(weight_low=low, weight_high=high, **fields)
 
 
 def _a2po() -> TrustRegion:
-    """A2PO (low_variance_trust_region.md, section 3), with the λ of its Ant tasks and a critic for every agent.
+    """A2PO (Wang et al. 2023), with the λ of its Ant tasks and a critic for every agent.
 
-    Unlike its release: critics are updated after all actors, not in their agent's turn, which differs by the statistics
-    of returns that they share; they learn plain GAE returns; a ratio is the product over an action's dimensions, not
-    their mean; agents move singly, not in blocks.
+    Unlike in the authors' code, critics are updated after all actors, not in their agent's turn, which differs by the
+    statistics of returns that they share; they learn plain GAE returns; a ratio is the product over an action's
+    dimensions, not their mean; agents move singly, not in blocks.
     """
     return _trust_region(
         "two_sided",
@@ -78,7 +92,7 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
         "vdn": lambda: QLearning(mixer=VdnMixer()),
         "qmix": lambda: QLearning(mixer=QmixMixer()),
         "qplex": lambda: QLearning(mixer=QplexMixer()),
-        # baselines.md, 1.2 and 4.5: the configuration of QPLEX's StarCraft results.
+        # The configuration of QPLEX's online StarCraft results, in the authors' code.
         "qplex_qatten": lambda: QLearning(
             mixer=QplexMixer(transformation="attention"), learning_starts=100, updates_per_episode=2.0
         ),
@@ -89,12 +103,12 @@ ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
         "qtran_alt": QtranAlt,
         "cw_qmix": lambda: _weighted("central", QmixMixer()),
         "ow_qmix": lambda: _weighted("optimistic", QmixMixer()),
-        # wqmix_resq.md, 5.4: RMSprop, as its release runs.
+        # RMSprop, as the authors' code runs whatever its options say.
         "resq": lambda: Resq(**{**PORT, "optimizer": "rmsprop"}),
         "pow_vdn": lambda: _pow(VdnMixer()),
         "pow_qmix": lambda: _pow(QmixMixer()),
         "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
-        "mrvf": lambda: Mrvf(optimizer="adam"),  # as its prototype (mrvf.md, 4)
+        "mrvf": lambda: Mrvf(optimizer="adam"),  # the paper's own was not at hand; chosen here
         "ippo": lambda: _trust_region("none", updates="joint", critic_inputs="observation"),
         "mappo": lambda: _trust_region(
             "none", updates="joint", parameters="shared", agent_id=True, normalization="joint"

@@ -67,7 +67,7 @@ def test_predator_prey_return_is_captures_and_punishments(tmp_path):
 
 
 def test_predator_prey_has_the_settings_of_its_paper():
-    """POW, section 6: C = 1 and 100k unweighted steps for POW, RMSprop for ResQ alone, no agent id for anyone."""
+    """As in POW's code: C = 1 and 100k unweighted steps for POW, RMSprop for ResQ alone, no agent id for anyone."""
     module = scripts.load("experiments", "predator_prey")
     made = {name: module.configured(name, module.ENV_STEPS, False) for name in module.LEARNERS}
     assert {learner.batch_size for learner in made.values()} == {128}

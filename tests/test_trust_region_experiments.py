@@ -128,6 +128,6 @@ def test_the_games_report_every_rule(tmp_path):
     ],
 )
 def test_tasks_have_the_setting_of_the_release(learner, task, fields):
-    """Cells of the tables of low_variance_trust_region.md, section 4; IPPO keeps its own critic in combat."""
+    """Run configurations of the code of Le & Ta 2025; IPPO keeps its own critic in combat."""
     configured = scripts.load("experiments", "trust_region_tasks").configured(learner, task, 7)
     assert {field: getattr(configured, field) for field in fields} == fields

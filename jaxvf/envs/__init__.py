@@ -1,4 +1,18 @@
-"""Environments: pure functions under one contract (`protocol`), wrapped and registered by name."""
+"""Environments: pure functions under one contract (`protocol`), wrapped and registered by name.
+
+Sources, cited below by author and year or by the code's name; combat has its own list (`combat`):
+
+- Rashid et al. 2018 (QMIX): arXiv 1803.11485; the two-step game.
+- Son et al. 2019 (QTRAN): arXiv 1905.05408; Wang et al. 2021 (QPLEX): arXiv 2008.01062; Rashid et al. 2020 (weighted
+  QMIX): arXiv 2006.10800; Huang et al. 2026 (POW): arXiv 2405.08036; Hu et al. 2026 (non-monotonic QMIX): arXiv
+  2511.09792: matrix games.
+- Böhmer et al. 2020 (deep coordination graphs): arXiv 1910.00091; predator-prey, in the form that weighted QMIX's code,
+  github.com/oxwhirl/wqmix, and POW's, github.com/tiev-tongji/potentially-optimal-joint-actions-recognition-marl, share.
+- Box Pushing with primitive actions: github.com/yuchen-x/MacDeepMARL. The classic one: Seuken & Zilberstein 2007 (UAI),
+  by the problem file in github.com/lyu-xg/on-centralized-critics-in-marl.
+- Le & Ta 2025: doi 10.1007/s10458-025-09695-8; github.com/giangbang/Low-Variance-Trust-Region-MARL; splits of bodies.
+- Claus & Boutilier 1998: the climbing game and the penalty game.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Box Pushing on a grid, with primitive actions: section 1.1 of the Box Pushing specification."""
+"""Box Pushing on a grid, with primitive actions, by the rules of github.com/yuchen-x/MacDeepMARL."""
 
 import dataclasses
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Box Pushing in one row of four columns (Seuken & Zilberstein 2007): section 1.2 of the Box Pushing specification."""
+"""Box Pushing in one row of four columns (Seuken & Zilberstein 2007)."""
 
 import dataclasses
 import itertools

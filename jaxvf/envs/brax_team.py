@@ -24,7 +24,7 @@ PREFIX = "brax/"
 BODIES: Mapping[str, int] = MappingProxyType(
     {"ant": 8, "halfcheetah": 6, "hopper": 3, "humanoid": 17, "walker2d": 6}
 )  # how many actuators each has
-# low_variance_trust_region.md, section 5; other even splits work too
+# those that the authors' code of Le & Ta 2025 is run on; other even splits work too
 SPLITS = (
     "ant_4x2", "ant_8x1", "halfcheetah_2x3", "halfcheetah_6x1", "walker2d_3x2", "walker2d_6x1", "humanoid_17x1",
 )  # fmt: skip
@@ -49,9 +49,9 @@ class BraxTeamState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class BraxTeam(Environment):
-    """N agents with D neighbouring actuators each of one body (low_variance_trust_region.md, section 5).
+    """N agents with D neighbouring actuators each of one body, seen as in the authors' code of Le & Ta 2025.
 
-    - Observation: the body's, with the agent's index one-hot behind it, standardized within the vector: minus its
+    - Observation: the body's, with the agent's index one-hot after it, standardized within the vector: minus its
       mean, over its standard deviation. Every agent sees everything.
     - State: the body's observation, standardized likewise.
     - Actions: D real numbers an agent; in the order of agents they are the body's action, which brax maps from [-1, 1]

@@ -1,4 +1,4 @@
-"""Any JaxMARL environment as a jaxvf environment (env_protocol.md, section 4); the way back is `to_jaxmarl`."""
+"""Any JaxMARL environment as a jaxvf environment; the way back is `to_jaxmarl`."""
 
 import dataclasses
 import functools

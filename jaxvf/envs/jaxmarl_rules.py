@@ -1,6 +1,6 @@
 """What JaxMARL's environments do not say themselves: why an episode ended, who is alive, whether it was won.
 
-Each rule reads a fact off one environment class (env_protocol.md, sections 1 and 4). Classes are known by name, so that
+Each rule reads a fact off one environment class (read in jaxmarl 0.2.0). Classes are known by name, so that
 nothing here imports JaxMARL.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.errors import InputError
 
-# Rewards are no dictionary over agents, and the games are general-sum.
+# Rewards are not a dictionary over agents, and the games are general-sum.
 UNSUPPORTED = ("storm", "storm_2p", "storm_np")
 
 

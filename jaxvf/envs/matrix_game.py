@@ -14,7 +14,7 @@ from jaxvf.envs.protocol import EnvSpec, Outcome, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
 
-# Table A.2 of the predator-prey and matrix-game specification; the letter is the game's registered name.
+# The letter is the game's registered name, and ours; papers have letters of their own.
 PAYOFFS: dict[str, tuple[tuple[float, ...], ...]] = {
     "A": ((8, -12, -12), (-12, 0, 0), (-12, 0, 7.9)),  # POW, Fig. 2
     "B": ((12, -12, -12), (-12, 0, 0), (-12, 0, 0)),  # non-monotonic QMIX, game A of its Table 1
@@ -43,7 +43,7 @@ class MatrixGameState(NamedTuple):
 class MatrixGame(OneStepGame):
     """A one-step team game: every agent picks an action, all receive the payoff of the joint action.
 
-    - Observation and state: the step count one-hot, (1, 0) before the step and (0, 1) after it (POW's release).
+    - Observation and state: the step count one-hot, (1, 0) before the step and (0, 1) after it (POW's code).
     - Actions: all A, always available.
     - Reward: `payoff[u_1, ..., u_n]`.
     - Ends: after the one step, as a termination.

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-# Non-monotonic games of the stable-point specification, section 2; actions A, B, C in order.
+# Climbing and penalty (Claus & Boutilier 1998), the latter with k = -25; actions A, B, C in order.
 CLIMBING: tuple[tuple[float, ...], ...] = ((11, -30, 0), (-30, 7, 6), (0, 0, 5))
 PENALTY: tuple[tuple[float, ...], ...] = ((10, 0, -25), (0, 2, 0), (-25, 0, 10))
-# Four coordinated choices of which only the first is best; every mismatch costs 20 (section 4).
+# Four coordinated choices of which only the first is best; every mismatch costs 20. Chosen here.
 HARD4: tuple[tuple[float, ...], ...] = ((10, -20, -20, -20), (-20, 6, -20, -20), (-20, -20, 3, -20), (-20, -20, -20, 0))
 
 # What a mismatch costs per level of the most daring agent, in a risk-reward game.
@@ -16,7 +16,10 @@ RISK = 6.0
 
 
 def risk_reward(n_agents: int, rewards: Sequence[float]) -> Float[np.ndarray, "*actions"]:
-    """Payoff where daring pays only if all dare alike (MRVF specification, section 4).
+    """Payoff where daring pays only if all dare alike.
+
+    One-step risk-reward games are what Tao et al. 2026 (MRVF, arXiv 2604.05297) argue with; these payoffs are chosen
+    here, as theirs were not at hand.
 
     The level of a joint action is its largest action l. All agents at l pay `rewards[l]`; anything else pays -6 l.
 

@@ -1,4 +1,4 @@
-"""Predator-prey with a mis-capture penalty ("stag hunt"): part B of the predator-prey specification."""
+"""Predator-prey with a mis-capture penalty ("stag hunt"), in the configuration of weighted QMIX and POW."""
 
 import dataclasses
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limi
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
 
-RIGHT, DOWN, LEFT, UP, STAY, CATCH = range(6)  # B.1
+RIGHT, DOWN, LEFT, UP, STAY, CATCH = range(6)
 N_ACTIONS = 6
 MOVES = np.array([[0, 1], [1, 0], [0, -1], [-1, 0]], np.int32)  # (row, column) of the first four actions
 N_CHANNELS = 3  # predator, stag, hare; there are no hares in this configuration, their channel stays zero
 
-# Cells are numbered row * grid_size + column. Two numbers are no cell, and differ so that they never match.
+# Cells are numbered row * grid_size + column. Two numbers are not a cell, and differ so that they never match.
 OFF = -1  # where a frozen predator or a caught prey is
 WALL = -2  # a neighbour outside the grid, and every neighbour of a caught prey
 
@@ -162,7 +162,7 @@ class PredatorPrey(Environment):
     def _move_predators(
         self, key: Key[Array, ""], state: PredatorPreyState, actions: Int[Array, "P"]
     ) -> Int[Array, "P"]:
-        """Cells of the predators after moving one by one in random order (B.3.1); OFF where frozen."""
+        """Cells of the predators after moving one by one in random order; OFF where frozen."""
         step = ((actions[:, None] == jnp.arange(len(MOVES)))[..., None] * MOVES).sum(axis=1)
         # Who stays, catches or runs into the wall wants the own cell, which is occupied: nothing happens.
         wanted = self._cells(jnp.clip(state.predators + step, 0, self.grid_size - 1), ~state.frozen)
@@ -185,7 +185,7 @@ class PredatorPrey(Environment):
         *,
         catching: Bool[Array, "P"],
     ) -> "_Hunt":
-        """What becomes of the prey, one by one in random order (B.3.2): captured, or off to a free cell."""
+        """What becomes of the prey, one by one in random order: captured, or off to a free cell."""
         order_key, walk_key = jax.random.split(key)
         rank = _random_ranks(order_key, self.n_prey)
         luck = jax.random.uniform(walk_key, (self.n_prey,))
@@ -213,7 +213,7 @@ class PredatorPrey(Environment):
         return jax.lax.fori_loop(0, self.n_prey, visit, start)
 
     def _available(self, state: PredatorPreyState) -> Bool[Array, "P 6"]:
-        """Legal actions (B.4)."""
+        """Legal actions."""
         beside = state.predators[:, None] + MOVES
         inside = ((beside >= 0) & (beside < self.grid_size)).all(axis=-1)
         distance = jnp.abs(state.predators[:, None] - state.prey).sum(axis=-1)

@@ -1,6 +1,6 @@
 """One-step team games with many agents: a chain that must agree, a sum that must hit a target, random payoffs.
 
-The sampling studies of low_variance_trust_region.md, section 7, are played on them.
+Not from a paper: made here to study how sampling disturbs sequential updates, the subject of Le & Ta 2025.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ class ChainState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class SoftmaxChain(OneStepGame):
-    """Agents in a row agree with their neighbours (low_variance_trust_region.md, 7.4).
+    """Agents in a row agree with their neighbours.
 
     - Observation and state: the constant 1.
     - Actions: all, always available.
@@ -119,7 +119,7 @@ class GaussianTeamState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class GaussianTeam(OneStepGame):
-    """Scalar actions whose sum over √n must track a function of a context (low_variance_trust_region.md, 7.5).
+    """Scalar actions whose sum over √n must track a function of a context.
 
     - Observation and state: the context, four standard normals.
     - Actions: one real number per agent.

@@ -1,4 +1,4 @@
-"""Any jaxvf environment as a JaxMARL one (env_protocol.md, section 4); importing this imports JaxMARL."""
+"""Any jaxvf environment as a JaxMARL one; importing this imports JaxMARL."""
 
 from typing import Any
 

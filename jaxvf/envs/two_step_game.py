@@ -1,4 +1,4 @@
-"""The two-step game of the QMIX paper (Rashid et al. 2018, section 6.1, Table 1)."""
+"""The two-step game of the QMIX paper (Rashid et al. 2018)."""
 
 import dataclasses
 from typing import NamedTuple

@@ -8,11 +8,11 @@ from jaxtyping import Array, Float
 from jaxvf.hyperparameters import static
 from jaxvf.networks.linear import MLP, SCHEMES, join_agents
 
-POSITIVE = 1e-10  # what keeps an absolute value from being zero (baselines specification, 4.1 and 4.2)
+POSITIVE = 1e-10  # what keeps an absolute value from being zero, as in QPLEX's code
 
 
 class AdvantageWeights(nn.Module):
-    """λ_i(x, u) = Σ_k |key_k(x)| σ(agent_k(x))_i σ(action_k(x, u))_i > 0 (Wang et al. 2021; baselines.md, 4.2).
+    """λ_i(x, u) = Σ_k |key_k(x)| σ(agent_k(x))_i σ(action_k(x, u))_i > 0 (Wang et al. 2021, their code).
 
     Each of the K heads has three networks of its own; `layers` linear layers each, relu between.
     """

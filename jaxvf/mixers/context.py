@@ -1,4 +1,8 @@
-"""What the weights of a mixer may depend on: the switch of the stateful-factorization study (duelmix.md, 3.2, 4)."""
+"""What the weights of a mixer may depend on: the switch of the study of the state's role (Marchesini et al. 2025).
+
+That the paper replaces the state by zeros or noise is known from summaries of it alone; the form of each context is
+chosen here.
+"""
 
 import jax
 import jax.numpy as jnp

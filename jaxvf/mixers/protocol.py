@@ -13,7 +13,7 @@ from jaxvf.networks.masks import mask_unavailable
 class Utilities(NamedTuple):
     """Local values of one joint action u, and what else a mixer may look at.
 
-    Leaves may have size 1 along a batch axis where they do not vary; nobody may assume that two share a size.
+    Leaves have size 1 along a batch axis where they do not vary; no code may assume that two leaves share a size.
     """
 
     chosen: Float[Array, "*batch N"]  # q_i(u_i)
@@ -60,7 +60,7 @@ def utilities_of(
     n_actions = avail.shape[-1]
     q = outputs[..., :n_actions]
     one_hot = jax.nn.one_hot(actions, n_actions)
-    # A product: it broadcasts over size-one axes, and its gradient is no scatter.
+    # A product: it broadcasts over size-one axes, and its gradient is not a scatter.
     chosen = jnp.einsum("...a,...a->...", q, one_hot)
     return Utilities(chosen, mask_unavailable(q, avail).max(axis=-1), one_hot, features, outputs[..., n_actions:])
 
@@ -71,4 +71,4 @@ def init_mixer(mixer: Mixer, key: Array, n_agents: int, n_actions: int, features
     one_hot, hidden = jnp.zeros((*local.shape, n_actions)), jnp.zeros((*local.shape, features))
     streams = jnp.zeros((*local.shape, int(mixer.duelling)))
     variables = mixer.init(key, Utilities(local, local, one_hot, hidden, streams), jnp.zeros((1, 1, state_dim)))
-    return {name: tree for name, tree in variables.items() if name == "params"}  # what was sown is no parameter
+    return {name: tree for name, tree in variables.items() if name == "params"}  # what was sown is not a parameter

@@ -1,4 +1,4 @@
-"""Qatten's attention over agents, as QPLEX uses it on StarCraft in place of its affine transformation."""
+"""Qatten's attention over agents (Yang et al. 2020), as QPLEX's code uses it on StarCraft for its affine map."""
 
 import flax.linen as nn
 import jax
@@ -13,7 +13,7 @@ from jaxvf.networks.linear import MLP, SCHEMES, uniform_fan_in
 
 
 class QattenTransformation(nn.Module):
-    """Scale and shift of local values by attention of the context to each agent's features (baselines.md, 4.4).
+    """Scale and shift of local values by attention of the context to each agent's features (QPLEX's code).
 
         w_i = Σ_k softmax_i(sel_k(x) · key_k(unit state_i) / √d) + 1e-10,    shift v(x)/n for every agent
 

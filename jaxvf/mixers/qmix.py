@@ -12,12 +12,12 @@ from jaxvf.networks.linear import SCHEMES, Linear
 
 
 class QmixMixer(Mixer):
-    """One hidden layer over the local values whose weights are functions of a context (Rashid et al. 2018, eq. 6).
+    """One hidden layer over the local values whose weights are functions of a context (Rashid et al. 2018).
 
         Q_tot = w2(x) · elu(q W1(x) + b1(x)) + v(x),    W1, w2 >= 0,    x the state, or another context
 
-    `monotonic=False` drops the absolute values and nothing else: the unconstrained factorization of Hu et al. 2026,
-    section 4. Layer sizes: baselines specification, section 3.
+    `monotonic=False` drops the absolute values and nothing else: the unconstrained factorization of Hu et al. 2026.
+    Layer sizes are PyMARL's.
     """
 
     embed: int = static(32, "width of the mixing layer", low=1)

@@ -19,18 +19,21 @@ class QplexMixer(Mixer):
     """Q_tot = Σ_i Q_i + Σ_i (λ_i(x, u) - 1) sg[Q_i - max Q_i], complete in the IGM class (Wang et al. 2021).
 
     Q_i is the local value after a transformation that keeps its order. Local values learn through the first sum only,
-    λ through the second; without `adv_stop_grad` the sg is left out. Forms and sizes: baselines specification, section
-    4.
+    λ through the second; without `adv_stop_grad` the sg is left out. Forms and sizes are those of the authors' code.
     """
 
     context: str = static("state", "what all weights depend on", choices=CONTEXTS)
-    transformation: str = static("affine", "w_i q_i + v_i before the sum: 'none' skips it", choices=TRANSFORMATIONS)
+    transformation: str = static(
+        "affine",
+        "how local values become Q_i: w_i q_i + v_i, Qatten's attention, or unchanged",
+        choices=TRANSFORMATIONS,
+    )
     hypernet_embed: int = static(64, "width inside the transformation's networks", low=1)
     num_kernel: int = static(4, "K, heads of the advantage weights", low=1)
-    adv_hypernet_layers: int = static(1, "linear layers of each of their networks", low=1, high=3)
-    adv_hypernet_embed: int = static(64, "width between these layers", low=1)
+    adv_hypernet_layers: int = static(1, "linear layers of each network of the advantage weights", low=1, high=3)
+    adv_hypernet_embed: int = static(64, "width between the layers of the advantage weights", low=1)
     is_minus_one: bool = static(True, "weigh advantages by λ - 1, so that Q_tot = V + λ·A; False is an ablation")
-    adv_stop_grad: bool = static(True, "let no gradient through weighted advantages to local values")
+    adv_stop_grad: bool = static(True, "stop the gradient through the weighted advantages to local values")
     attention: QattenTransformation = static(QattenTransformation(), "settings of transformation='attention'")
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
@@ -58,13 +61,13 @@ class QplexMixer(Mixer):
         if self.transformation == "none":
             return jnp.ones(n_agents), jnp.zeros(n_agents)
         if self.transformation == "attention":
-            # Unit states come from the context too: zeros or the history replace the whole state (baselines.md, 4.6).
+            # Unit states come from the context too: zeros or the history replace the whole state.
             return self.attention(utilities, context, context[0])
         return AffineTransformation(self.hypernet_embed, self.scheme, name="affine")(context, n_agents)
 
 
 class AffineTransformation(nn.Module):
-    """w_i(x) > 0 and b_i(x): an affine map per agent that keeps the order of its actions (baselines.md, 4.1)."""
+    """w_i(x) > 0 and b_i(x): an affine map per agent that keeps the order of its actions (Wang et al. 2021)."""
 
     width: int = 64
     scheme: str = "torch"

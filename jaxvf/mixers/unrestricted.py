@@ -10,9 +10,10 @@ from jaxvf.networks.linear import MLP, SCHEMES
 
 
 class UnrestrictedMixer(Mixer):
-    """Q = FF(s, q_1 ... q_n) + V(s), without any order constraint (Rashid et al. 2020; pow specification, 3.2).
+    """Q = FF(s, q_1 ... q_n) + V(s), without any order constraint (Rashid et al. 2020).
 
-    The central value of weighted QMIX, POW and ResQ. `non_positive` passes the whole through -|·|: ResQ's residual.
+    The central value of weighted QMIX, POW (Huang et al. 2026) and ResQ (Shen et al. 2022); layer sizes are those of
+    the code of weighted QMIX. `non_positive` passes the whole through -|·|: ResQ's residual.
     """
 
     width: int = static(256, "width of the hidden layers", low=1)

@@ -22,7 +22,7 @@ from jaxvf.networks.recurrent import GRU
 
 
 class RecurrentAgent(nn.Module):
-    """PyMARL's agent: linear, relu, GRU, linear (baselines specification, 1.1)."""
+    """PyMARL's agent: linear, relu, GRU, linear."""
 
     hidden: int = static(64, "width of the first layer and of the GRU", low=1)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)

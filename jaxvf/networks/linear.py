@@ -9,7 +9,7 @@ SCHEMES = ("torch", "lecun")
 
 
 def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
-    """Uniform in ±1/sqrt(fan_in): PyTorch's default for weights and biases alike (baselines specification, 1.1)."""
+    """Uniform in ±1/sqrt(fan_in): PyTorch's default for weights and biases alike, which PyMARL keeps."""
     bound = fan_in**-0.5
 
     def init(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:

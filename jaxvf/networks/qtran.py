@@ -1,4 +1,4 @@
-"""QTRAN's joint networks: a free joint value J(τ, u) and the bias V(s) (baselines specification, section 5)."""
+"""QTRAN's joint networks: a free joint value J(τ, u) and the bias V(s) (Son et al. 2019)."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -8,7 +8,7 @@ from jaxvf.networks.linear import MLP, SCHEMES, join_agents
 
 
 class JointNetwork(nn.Module):
-    """QTRAN-base: J from the state and the sum of encoded (history, action) pairs; V from the state."""
+    """QTRAN-base as in PyMARL: J from the state and the sum of encoded (history, action) pairs; V from the state."""
 
     width: int = static(64, "width of the hidden layers", low=1)
     layers: int = static(2, "hidden layers: 2 (small) or 3 (big)", low=1)
@@ -36,6 +36,8 @@ class CounterfactualNetwork(nn.Module):
     """QTRAN-alt: for every agent the joint value of each of its own actions, given the others' actions; and V.
 
     z_i = k2(h_i) + (1/n) Σ_{j≠i} k1(h_j, u_j),    J_i(· | u_-i) = MLP(z_i)
+
+    After the authors' code, which has no V because its tasks are fully observable.
     """
 
     width: int = static(64, "width of all layers", low=1)

@@ -9,7 +9,10 @@ from jaxvf.networks.linear import Linear
 
 
 class RoundHead(nn.Module):
-    """One hidden layer over (history features, previous action); the values start at 0 (mrvf.md, section 3)."""
+    """One hidden layer over (history features, previous action); the values start at 0.
+
+    The networks of Tao et al. 2026 were not at hand; these are chosen here.
+    """
 
     width: int = 64
 

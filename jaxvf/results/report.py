@@ -95,7 +95,7 @@ def save_panels(
 
 
 def write_summary(rows: Any, out: Path) -> Path:
-    """`summary.json` in `out`; what is no number in JSON (NaN, infinity) becomes null."""
+    """`summary.json` in `out`; what is not a number in JSON (NaN, infinity) becomes null."""
     path = out / "summary.json"
     write_atomically(path, json.dumps(_numbers(rows), indent=2, allow_nan=False).encode())
     return path

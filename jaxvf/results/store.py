@@ -123,12 +123,12 @@ class RunDirectory:
         as [metrics, 1, 1], `env_steps` as [evaluations, 1], `run` and `seed` as [runs]. NaN and ∞ are kept.
 
         Raises:
-            ValueError: if `name` is no file name, the shapes do not broadcast or an integer does not fit.
+            ValueError: if `name` is not a file name, the shapes do not broadcast or an integer does not fit.
         """
         import pyarrow as pa
 
         if name != Path(name).name or name.startswith("."):
-            raise ValueError(f"part {name!r} is no file name")
+            raise ValueError(f"part {name!r} is not a file name")
         columns = np.broadcast_arrays(*(np.asarray(c) for c in (run, seed, env_steps, metric, value)))
         schema = _metric_schema()
         # Arrow checks the cast; NumPy would let a large index wrap round.

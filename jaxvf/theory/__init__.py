@@ -1,4 +1,14 @@
-"""Theory: what a learner represents or settles at, beside what it was asked to learn."""
+"""Theory: what a learner represents or settles at, beside what it was asked to learn.
+
+Sources, cited below by author and year. Each module says what its paper states and what is derived here.
+
+- Rashid et al. 2020 (weighted QMIX): arXiv 2006.10800.
+- Marchesini et al. 2025 (DuelMIX): arXiv 2408.15381.
+- Hu et al. 2026 (non-monotonic QMIX): arXiv 2511.09792.
+- Huang et al. 2026 (POW): arXiv 2405.08036.
+- Tao et al. 2026 (MRVF): arXiv 2604.05297.
+- Le & Ta 2025 (clipped weights of preceding agents): doi 10.1007/s10458-025-09695-8, arXiv 2606.25526.
+"""
 
 from jaxvf.theory import gradient_flow, team_ascent, trust_region
 from jaxvf.theory.joint_values import JointValues, joint_values

@@ -1,7 +1,8 @@
 """How close a mixer comes to a table of joint values, by gradient fits of the module itself to tabular utilities.
 
 Two agents see one of H histories each and have A actions. Their utilities are free tables, no network; what the mixer's
-weights see is an integer context of each joint history, one-hot in the state's place (DuelMIX specification, 2.0).
+weights see is an integer context of each joint history, one-hot in the state's place. That
+a mixer may see too little of the joint history is the subject of Marchesini et al. 2025; this test of it is ours.
 """
 
 from functools import partial
@@ -74,16 +75,16 @@ def fit(
             values = _values(mixer, params, task)
             return (task.weight * (values - task.target / scale) ** 2).sum() / count, values
 
-        rule = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+        optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
         params = _init(mixer, key, task)
 
         def step(_: int, carried: tuple[Any, Any]) -> tuple[Any, Any]:
             params, opt_state = carried
             grads, _ = jax.grad(error, has_aux=True)(params)
-            updates, opt_state = rule.update(grads, opt_state)
+            updates, opt_state = optimizer.update(grads, opt_state)
             return optax.apply_updates(params, updates), opt_state
 
-        params, _ = jax.lax.fori_loop(0, steps, step, (params, rule.init(params)))
+        params, _ = jax.lax.fori_loop(0, steps, step, (params, optimizer.init(params)))
         final, values = error(params)
         return final * scale**2, values * scale
 
@@ -108,9 +109,9 @@ def _values(mixer: Mixer, params: tuple[Array, Any], task: Tasks) -> Float[Array
     """The mixed value of every joint action after every joint history."""
     table, mixer_params = params
     histories, n_actions = task.target.shape[0], task.target.shape[-1]
-    seen = jnp.stack([axis.ravel() for axis in jnp.indices((histories, histories))], axis=-1)[:, None]
+    history = jnp.stack([axis.ravel() for axis in jnp.indices((histories, histories))], axis=-1)[:, None]
     actions = jnp.stack([axis.ravel() for axis in jnp.indices((n_actions, n_actions))], axis=-1)[None]
-    features = jax.nn.one_hot(seen, histories)
+    features = jax.nn.one_hot(history, histories)
     outputs = jnp.einsum("xunh,nha->xuna", features, table)
     # A padded action is one that no entry of the table has.
     avail = jnp.broadcast_to(task.weight.any(axis=(0, 1, 2)), (1, 1, 2, n_actions))

@@ -1,8 +1,8 @@
 """Gradient flow of local values under a fixed mixer and value-dependent behaviour: losses, curvature, trajectories.
 
-The setting is section 3 of the non-monotonic mixing specification (Hu et al. 2026): one state, payoff y, local values
-q [N, A], joint value Q(a; q) = f(q_1(a_1), ..., q_N(a_N)) with the mixer f fixed. Curvature needs double precision
-(`jax.enable_x64`): a zero-loss point is only one to the rounding error.
+The setting is that of Hu et al. 2026 (arXiv 2511.09792), whose equation numbers are used: one state, payoff y, local
+values q [N, A], joint value Q(a; q) = f(q_1(a_1), ..., q_N(a_N)) with the mixer f fixed. Curvature needs double
+precision (`jax.enable_x64`): a zero-loss point is only one to the rounding error.
 """
 
 from collections.abc import Callable
@@ -48,15 +48,18 @@ def hessian(
 
 
 def gauss_newton(mixer: Mixer, q: Float[Array, "N A"], temperature: float | None) -> Float[Array, "M M"]:
-    """2 Σ_a μ(a; q) ∇Q(a) ∇Q(a)ᵀ: the Hessian wherever every error is 0, never negative (section 3.3)."""
-    slopes = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
-    return 2 * slopes.T @ (behaviour(q, temperature).reshape(-1, 1) * slopes)
+    """2 Σ_a μ(a; q) ∇Q(a) ∇Q(a)ᵀ: the Hessian wherever every error is 0, and never negative.
+
+    Not in the paper; it follows from differentiating eq. 14 twice, and contradicts Theorem 3 (`theorem_3`).
+    """
+    jacobian = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
+    return 2 * jacobian.T @ (behaviour(q, temperature).reshape(-1, 1) * jacobian)
 
 
 def theorem_3(
     payoff: Float[np.ndarray, "*actions"], q: Float[np.ndarray, "N A"], temperature: float, agent: int = 0
 ) -> tuple[Float[np.ndarray, " M"], float]:
-    """Direction and curvature claimed for a zero-loss point whose greedy joint action g is not the optimum u*.
+    """Direction and curvature that Theorem 3 claims at a zero-loss point whose greedy joint action g is not u*.
 
     Returns:
         v = e_{i, u*_i} - e_{i, g_i} over the flattened local values, and -(2 / τ) (y(u*) - y(g)) (eq. 21).
@@ -96,9 +99,9 @@ def full_flow(
     dt: float,
     steps: int,
 ) -> Float[Array, "N A"]:
-    """End of q' = -∇L(q), behaviour differentiated too, by explicit Euler steps (section 3.1)."""
-    slope = jax.grad(lambda q: loss(mixer, payoff, q, temperature))
-    return jax.lax.fori_loop(0, steps, lambda _, q: q - dt * slope(q), q)
+    """End of q' = -∇L(q), behaviour differentiated too, by explicit Euler steps (eq. 16)."""
+    gradient = jax.grad(lambda q: loss(mixer, payoff, q, temperature))
+    return jax.lax.fori_loop(0, steps, lambda _, q: q - dt * gradient(q), q)
 
 
 def semi_gradient_flow(
@@ -109,10 +112,10 @@ def semi_gradient_flow(
     dt: float,
     steps: int,
 ) -> Float[Array, "N A"]:
-    """End of q' = 2 Σ μ(a; q) (y - Q) ∇Q: the flow of practice, sampling held fixed inside a step (section 3.1)."""
+    """End of q' = 2 Σ μ(a; q) (y - Q) ∇Q: the value term of eq. 16 alone, as sampling is held fixed inside a step."""
 
     def step(_: int, q: Array) -> Array:
-        error, pull = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
-        return q - dt * pull(2 * behaviour(q, temperature) * error)[0]
+        error, vjp = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
+        return q - dt * vjp(2 * behaviour(q, temperature) * error)[0]
 
     return jax.lax.fori_loop(0, steps, step, q)

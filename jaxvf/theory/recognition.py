@@ -7,7 +7,9 @@ from jaxtyping import Bool, Float
 
 
 class Recognition(NamedTuple):
-    """Best recognizer with unlimited capacity (POW specification, section 5).
+    """Best recognizer with unlimited capacity.
+
+    The recognizer is POW's (Huang et al. 2026); its exact fit is derived in `recognize`, not taken from the paper.
 
     Attributes:
         value: V, its value of every greedy joint action.

@@ -1,7 +1,8 @@
 """Where exact value factorization of a one-step game can settle: stable points, increments, ideal rounds (MRVF).
 
 Every function takes a batch of games, payoff [games, *actions], with one axis of equal length per agent.
-Source: section numbers refer to the MRVF specification (Tao et al. 2026).
+Stable points and rounds of increments are the subject of Tao et al. 2026 (MRVF, arXiv 2604.05297). Which behaviours,
+function classes and dynamics are meant is chosen here: the paper's own definitions were not at hand.
 """
 
 import itertools
@@ -71,7 +72,7 @@ def joint_actions(n_agents: int, n_actions: int) -> Int[np.ndarray, "joint N"]:
 def behaviour_weights(
     anchor: Int[np.ndarray, "games N"], n_actions: int, behaviour: Behaviour, epsilon: float
 ) -> Float[np.ndarray, "games *actions"]:
-    """Probability w(u; anchor) of each joint action under exploration around a greedy one (section 1).
+    """Probability w(u; anchor) of each joint action under exploration around a greedy one.
 
     Args:
         anchor: greedy joint action.
@@ -96,7 +97,7 @@ def _additive_columns(n_agents: int, n_actions: int) -> np.ndarray:
 
 
 def vdn(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
-    """Sum of utilities: weighted least squares; tied utilities give a product of greedy sets (section 1)."""
+    """Sum of utilities: weighted least squares; tied utilities give a product of greedy sets."""
     games, n_agents, n_actions = len(payoff), payoff.ndim - 1, payoff.shape[-1]
     columns = _additive_columns(n_agents, n_actions)
     weighted = columns * weights.reshape(games, -1, 1)
@@ -113,7 +114,7 @@ def _tie(payoff: np.ndarray) -> np.ndarray:
 
 
 def monotone(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
-    """Any monotone mixing of any utilities of two agents, with few actions (section 1).
+    """Any monotone mixing of any utilities of two agents, with few actions.
 
     For each pair of action orders, the weighted least-squares table that falls along neither order; the order pairs
     of least loss win, and their top joint actions are greedy. The values are those of one winner.
@@ -165,7 +166,7 @@ def _up_sets(n_actions: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def centrally_weighted(alpha: float, base: FitClass = monotone) -> FitClass:
-    """CW: weight times `alpha` except at the anchor and where the payoff exceeds the anchor's (section 1)."""
+    """CW (Rashid et al. 2020): weight times `alpha` except at the anchor and where the payoff exceeds the anchor's."""
 
     def fit(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
         kept = payoff > _at(payoff, anchor)
@@ -176,7 +177,7 @@ def centrally_weighted(alpha: float, base: FitClass = monotone) -> FitClass:
 
 
 def optimistically_weighted(alpha: float, base: FitClass = monotone, iterations: int = 50) -> FitClass:
-    """OW: weight times `alpha` where the fit is at or above the payoff, iterated to a fixed point (section 1).
+    """OW (Rashid et al. 2020): weight times `alpha` where the fit is at or above the payoff, iterated to a fixed point.
 
     Where the iteration finds none, as it may for a class that is not convex, no joint action is greedy.
     """
@@ -206,7 +207,7 @@ def _at(table: np.ndarray, anchor: np.ndarray) -> np.ndarray:
 def stable_points(
     payoff: Float[np.ndarray, "games *actions"], fit: FitClass, behaviour: Behaviour, epsilon: float
 ) -> StablePoints:
-    """Joint actions that are greedy for the best fit of the data gathered around them (section 1)."""
+    """Joint actions that are greedy for the best fit of the data gathered around them."""
     games, n_agents, n_actions = len(payoff), payoff.ndim - 1, payoff.shape[-1]
     anchor = joint_actions(n_agents, n_actions)
     weights = behaviour_weights(anchor, n_actions, behaviour, epsilon)
@@ -220,7 +221,7 @@ def stable_points(
 def increment(
     payoff: Float[np.ndarray, "games *actions"], anchor: Int[np.ndarray, "games N"], clip: float = 0.0
 ) -> Float[np.ndarray, "games *actions"]:
-    """f(u | p) = max(0, Q(u) - Q(p) - clip): what the next round is asked to learn (section 1)."""
+    """f(u | p) = max(0, Q(u) - Q(p) - clip): what the next round is asked to learn."""
     return np.maximum(0.0, payoff - _at(payoff, anchor) - clip)
 
 
@@ -251,7 +252,7 @@ def ideal_iteration(
     fit: FitClass = vdn,
     clip: float = 0.0,
 ) -> IdealRounds:
-    """Rounds with exact fits: each follows the greedy dynamics to a stable point and hands it to the next (section 2).
+    """Rounds with exact fits: each follows the greedy dynamics to a stable point and hands it to the next.
 
     Round 1 runs on the payoff from a uniform joint action, round k > 1 on the increment over p_{k-1}, from p_{k-1}.
     The dynamics move to a greedy joint action of the best fit, the present one if it is greedy, else the first in

@@ -1,6 +1,8 @@
-"""Exact ascent of a team to a Nash equilibrium in random one-step games (low_variance_trust_region.md, 7.3).
+"""Exact ascent of a team to a Nash equilibrium in random one-step games.
 
-Agents follow exponentiated steps on exact expected advantages, in the order of their axis, in float64.
+Le & Ta 2025 (doi 10.1007/s10458-025-09695-8) claim that clipped sequential updates converge to one; this check is ours.
+
+Agents take exponentiated steps on exact expected advantages, in the order of their axis, in float64.
 """
 
 import numpy as np

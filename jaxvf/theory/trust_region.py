@@ -1,7 +1,10 @@
 """Exact moments of preceding-agent weights in one-step games, and the bounds on what clipping them costs.
 
-low_variance_trust_region.md, 2.9 and 2.10, by full enumeration of joint actions. Agents move in the order of their
-axis. Everything is NumPy in float64: these are checks of theory, not training.
+Le & Ta 2025 (doi 10.1007/s10458-025-09695-8) bound the product of the preceding agents' ratios from above, and claim
+that its variance grows exponentially and that the clipped objective improves monotonically. Their theorems were not at
+hand: the identities and bounds here are derived anew, and the constants may differ from the paper's. They are checked
+by full enumeration of joint actions. Agents move in the order of their axis. Everything is NumPy in float64: these are
+checks of theory, not training.
 """
 
 from typing import NamedTuple
@@ -78,13 +81,13 @@ def random_movement(
 
 
 def second_moment_by_product(moved: Movement) -> Float[np.ndarray, "G N"]:
-    """E[w_m²] as the product of (1 + χ²) over the preceding agents (S1)."""
+    """E[w_m²] as the product of (1 + χ²) over the preceding agents."""
     products = np.cumprod(1 + moved.chi2, axis=1)
     return np.concatenate([np.ones_like(products[:, :1]), products[:, :-1]], axis=1)
 
 
 def tilted_advantage(moved: Movement) -> Float[np.ndarray, "G N"]:
-    """E_q[A²] for every position, the preceding agents drawn from q ∝ new²/old, the others from the old (S2)."""
+    """E_q[A²] for every position, the preceding agents drawn from q ∝ new²/old, the others from the old."""
     games, agents, actions = moved.old.shape
     tilted = moved.new**2 / moved.old
     tilted /= tilted.sum(axis=-1, keepdims=True)
@@ -103,15 +106,17 @@ def improvement(moved: Movement) -> Float[np.ndarray, "G"]:
 
 
 def clipped_surrogates(moved: Movement) -> Float[np.ndarray, "G N"]:
-    """E[min(w_m, 1) (u_m - 1) A] for every position (2.10)."""
+    """E[min(w_m, 1) (u_m - 1) A] for every position: the clipped surrogate."""
     clipped = np.minimum(moved.weights, 1)
     return moved.mean(clipped * (moved.ratios - 1) * moved.advantage[:, None])
 
 
 def slacks(moved: Movement) -> dict[str, Numbers]:
-    """How far every statement of 2.9 and 2.10 is from being violated: right side minus left side, or -|difference|.
+    """How far every statement is from being violated, by its name: right side minus left side, or -|difference|.
 
-    An identity's slack is minus the relative difference of its two sides; a bound's is in units of the payoff.
+    w is the product of the preceding agents' ratios, c = min(w, 1), u an agent's own ratio, A the advantage, TV the
+    total variation of the preceding agents' joint policy. An identity's slack is minus the relative difference of its
+    two sides; a bound's is in units of the payoff.
     """
     weights, advantage = moved.weights, moved.advantage[:, None]
     clipped, largest = np.minimum(weights, 1), np.abs(moved.advantage).max(axis=-1, keepdims=True)
@@ -126,26 +131,32 @@ def slacks(moved: Movement) -> dict[str, Numbers]:
         kl_before[forward] = np.cumsum(kl, axis=1) - kl
         pinsker_before[forward] = np.minimum(1, np.sqrt(kl_before[forward] / 2))
     kl_of_own = np.sqrt(moved.kl(forward=True) / 2)
+    weighted_square, tilted_square = moved.mean((weights * advantage) ** 2), tilted_advantage(moved)
     gain, surrogate = improvement(moved), clipped_surrogates(moved)
     kl_penalty = 2 * largest * pinsker_before[True] * kl_of_own
     return {
-        "S1 mean": -np.abs(moved.mean(weights) - 1),
-        "S1 second moment": -np.abs(second / second_moment_by_product(moved) - 1),
-        "S1 growth": (second - 1) - np.expm1(kl_before[False]),
-        "S2": -np.abs(moved.mean((weights * advantage) ** 2) / (second * tilted_advantage(moved)) - 1),
-        "S5": square - clipped_square,
-        "S6 mean": -np.abs(moved.mean(clipped) - (1 - preceding)),
-        "S6 bound": np.minimum(square, largest**2 * (1 - preceding)) - clipped_square,
-        "S7": largest * preceding - bias,
-        "S7 step": 2 * largest * preceding * own - step_bias,
-        "S7 Pinsker": np.minimum(pinsker_before[True], pinsker_before[False]) - preceding,
-        "2.10": bound_slack(moved),
-        "2.10 KL": gain - (surrogate - kl_penalty).sum(axis=1),
+        "E[w] = 1": -np.abs(moved.mean(weights) - 1),
+        "E[w²] is the product of 1 + χ²": -np.abs(second / second_moment_by_product(moved) - 1),
+        "Var w ≥ exp(Σ KL) - 1": (second - 1) - np.expm1(kl_before[False]),
+        "E[(wA)²] is E[w²] of a tilted E[A²]": -np.abs(weighted_square / (second * tilted_square) - 1),
+        "E[(cA)²] ≤ E[A²]": square - clipped_square,
+        "E[c] = 1 - TV": -np.abs(moved.mean(clipped) - (1 - preceding)),
+        "E[(cA)²] ≤ min(E[A²], max A² (1 - TV))": np.minimum(square, largest**2 * (1 - preceding)) - clipped_square,
+        "|E[wA] - E[cA]| ≤ max|A| TV": largest * preceding - bias,
+        "|E[(w - c)(u - 1)A]| ≤ 2 max|A| TV tv": 2 * largest * preceding * own - step_bias,
+        "TV ≤ √(Σ KL / 2)": np.minimum(pinsker_before[True], pinsker_before[False]) - preceding,
+        "improvement bound": bound_slack(moved),
+        "improvement bound, KL form": gain - (surrogate - kl_penalty).sum(axis=1),
     }
 
 
 def bound_slack(moved: Movement, *, share: float = 1.0) -> Float[np.ndarray, "G"]:
-    """The true gain minus the bound of 2.10 with this share of its penalty; below 0 where that is violated."""
+    """True gain minus the bound J(new) - J(old) ≥ Σ_m (E[c (u - 1) A] - 2 max|A| TV tv); below 0 where it is violated.
+
+    Args:
+        moved: games and policies.
+        share: the factor of the penalty, the second term.
+    """
     return improvement(moved) - clipped_surrogates(moved).sum(axis=1) + share * _penalty(moved)
 
 
@@ -155,5 +166,5 @@ def _penalty(moved: Movement) -> Float[np.ndarray, "G"]:
 
 
 def penalty_share(moved: Movement) -> Float[np.ndarray, "G"]:
-    """|true gain - clipped surrogate| as a share of the penalty of 2.10: how loose the bound is."""
+    """|true gain - clipped surrogate| as a share of that bound's penalty: how loose the bound is."""
     return np.abs(improvement(moved) - clipped_surrogates(moved).sum(axis=1)) / _penalty(moved)

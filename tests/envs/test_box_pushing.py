@@ -1,4 +1,4 @@
-"""Box Pushing: the rules of the specification's section 1.1, by scripts whose rewards can be checked by hand."""
+"""Box Pushing: its rules, by scripts whose rewards can be checked by hand."""
 
 import dataclasses
 import functools
@@ -102,7 +102,7 @@ def small_boxes_script(size, other):
     return " ".join(["L" + turn, repeated("F" + forward, upwards)])
 
 
-# --- the specification's tables ----------------------------------------------------------------------------------
+# --- shortest ways and scripted episodes, with rewards counted by hand -------------------------------------------
 
 
 @pytest.mark.parametrize("size", REFERENCE)

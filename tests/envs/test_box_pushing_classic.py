@@ -1,4 +1,4 @@
-"""Classic Box Pushing: the rules of the specification's section 1.2, each in the configuration where a breach shows."""
+"""Classic Box Pushing: its rules, each in the configuration where a breach shows."""
 
 import dataclasses
 import itertools

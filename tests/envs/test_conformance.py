@@ -50,7 +50,7 @@ def test_contract(env):
 
 
 def random_play(env, key, params):
-    """Outcomes of random play with auto-reset, [T, B, ...], and if a view after a reset is no fresh one."""
+    """Outcomes of random play with auto-reset, [T, B, ...], and whether a view after a reset is not a fresh one."""
     stepper = AutoReset(EpisodeStatistics(env))
     start_key, play_key = jax.random.split(key)
 

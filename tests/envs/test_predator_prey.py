@@ -1,4 +1,4 @@
-"""Predator-prey: the rules of the specification's part B, each in the smallest scene where a breach shows."""
+"""Predator-prey: its rules, each in the smallest scene where a breach shows."""
 
 import dataclasses
 
@@ -235,7 +235,7 @@ def test_batched_penalty_equals_a_loop_over_penalties(played):
 
 
 def test_random_policy_agrees_with_the_original_rules(played):
-    """B.7, 60 original episodes: 0.43 captures, 52.3 mis-captures, length 200, share of catch 0.175."""
+    """60 episodes under the original rules: 0.43 captures, 52.3 mis-captures, length 200, share of catch 0.175."""
     _, captures, mis_captures, length, share = played[2][0].T
     share = share / length
 

@@ -1,4 +1,4 @@
-"""What a mixer can hold depends on what its weights see: constructions and fits of tables G(h, u) (duelmix.md, 2)."""
+"""What a mixer can hold depends on what its weights see: constructions and fits of tables G(h, u)."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ def pairs(size: int) -> np.ndarray:
     return np.array(list(itertools.product(range(size), repeat=N)))
 
 
-# --- S3: the completeness proof, built into the parameters of the real modules -----------------------------------
+# --- The completeness proof, built into the parameters of the real modules -----------------------------------
 
 HISTORIES, ACTIONS = 2, 3
 HEAD = 16.0  # |key| of the one head in use: the largest advantage weight
@@ -85,7 +85,7 @@ def constructed(mixer: Mixer, table: np.ndarray, greedy: np.ndarray) -> Any:
     "mixer", [DuelmixMixer(context="history"), QplexMixer(context="history", adv_hypernet_layers=2)]
 )
 def test_any_table_with_one_maximiser_is_held_exactly(mixer):
-    """S3: 20 random tables over 2 x 2 histories and 3 x 3 actions, largest error below 1e-6 of values in ±1.
+    """20 random tables over 2 x 2 histories and 3 x 3 actions, largest error below 1e-6 of values in ±1.
 
     The maximisers are local: agent i's part of it depends on its own history alone, as the IGM class asks.
     """
@@ -109,13 +109,13 @@ def test_any_table_with_one_maximiser_is_held_exactly(mixer):
         np.testing.assert_allclose(found, table, atol=1e-6)
 
 
-# --- S4: networks fit by gradient descent agree ------------------------------------------------------------------
+# --- Networks fit by gradient descent agree ----------------------------------------------------------------------
 
 SEEDS = 2
 
 
 def xor_tables() -> tuple[np.ndarray, np.ndarray]:
-    """Tables V and D of duelmix.md, 2.2, [H², A²]: value, or advantage, is exclusive-or of the histories."""
+    """Tables V and D, [H², A²]: the value, or the advantage, is an exclusive-or of the histories."""
     (h1, h2), (u1, u2) = pairs(2).T[:, :, None], pairs(2).T[:, None, :]
     value = (h1 != h2) - 0.5 * (u1 == 1) - 0.5 * (u2 == 1)
     advantage = np.where((u1 == 1) & (u2 == 1), np.where(h1 == h2, -1.0, -3.0), -1.0 * ((u1 == 1) | (u2 == 1)))
@@ -235,7 +235,7 @@ def tabular_fits(mixer: Mixer, rows: Rows, n_agents: int, *, rate: float, steps:
 
 
 def test_qplex_fits_the_tables_that_qmix_cannot():
-    """Games E, F and G, whose errors under QMIX are at least 32, 38.2 and 11.3 (baselines.md, 7.3).
+    """Games E, F and G, whose errors under QMIX are at least 32, 38.2 and 11.3 (`test_representation`).
 
     The best of 16 fits is below 0.05 and has the right joint action in E and F; in G taking 10.4 for 10 costs 0.018.
     Not every fit is: local values learn through an unweighted sum, which leads most fits of F to other greedy actions.
@@ -249,7 +249,7 @@ def test_qplex_fits_the_tables_that_qmix_cannot():
     assert (best.argmax(axis=1) == 0).all()
 
 
-# --- S5: an informative state fits better and decides worse ------------------------------------------------------
+# --- An informative state fits better and decides worse ----------------------------------------------------------
 
 
 def risky_rows() -> Rows:

@@ -56,7 +56,7 @@ def test_a_mixer_sees_its_context_and_nothing_else(name, context):
     ):
         seen = {
             "state": context in ("state", "state_history", "noise"),
-            # Zeros and noise replace the state alone, and DuelMIX has the history beside it (duelmix.md, section 4).
+            # Zeros and noise replace the state alone, and DuelMIX has the history beside it.
             "features": "history" in context or (name == "duelmix" and context in ("zeros", "noise")),
             "q": True,  # "zeros" keeps every layer: biases still act
         }[part]
@@ -123,7 +123,7 @@ def test_size_one_axes_equal_repeated_ones(name):
 @pytest.mark.parametrize("context", ["state", "history", "state_history", "zeros"])
 @pytest.mark.parametrize("name", MIXERS)
 def test_local_greedy_actions_are_jointly_greedy_in_every_state_and_belief(name, context):
-    """S1: over all 64 joint actions, in 200 of 200 draws, for 4 states each and for 20 random mixtures of them.
+    """Over all 64 joint actions, in 200 of 200 draws, for 4 states each and for 20 random mixtures of them.
 
     The regret of the local greedy actions is zero up to single precision of the values' spread.
     """

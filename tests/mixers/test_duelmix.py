@@ -32,7 +32,7 @@ def inputs(actions: str = "any") -> tuple[Utilities, np.ndarray]:
 
 
 def expected_parts(mixer: DuelmixMixer, params: Any, utilities: Utilities, state: np.ndarray) -> np.ndarray:
-    """V_tot and A_tot of every row, [BATCH, 2] (duelmix.md, 3.3)."""
+    """V_tot and A_tot of every row, [BATCH, 2], by the formula of `DuelmixMixer`."""
     leaves = in_double(params)
     parts = []
     for row in range(BATCH):
@@ -70,7 +70,7 @@ def assert_close(found: object, expected: object) -> None:
     ],
 )
 def test_parameter_counts(context, expected):
-    """duelmix.md, 3.3, for agents with features of width 64 in Box Pushing, 2s3z and MMM2."""
+    """Sums of the layers' sizes, for agents with features of width 64 in Box Pushing, 2s3z and MMM2."""
     assert tuple(count(DuelmixMixer(context=context), size) for size in SIZES) == expected
 
 
@@ -165,7 +165,7 @@ def slopes_in_double(mixer: DuelmixMixer, actions: np.ndarray) -> tuple[np.ndarr
 
 
 def test_the_advantage_head_learns_through_its_action_and_its_maximum():
-    """S7 and 3.4 (a): dQ_tot/da_i(u_i) = λ_i w_i and the same, negative, at the maximum; other actions get none."""
+    """By default dQ_tot/da_i(u_i) = λ_i w_i and the same, negative, at the maximum; other actions get none."""
     actions, best = not_greedy(), draws()[0].argmax(axis=-1)
     mixer = DuelmixMixer()
     _, of_outputs, _ = head_gradients(mixer)
@@ -176,7 +176,7 @@ def test_the_advantage_head_learns_through_its_action_and_its_maximum():
 
 
 def test_stopped_advantages_learn_through_an_unweighted_sum():
-    """3.4 (b): dQ_tot/da_i(u_i) = w_i and nothing at the maximum; λ learns as before, and the value head too."""
+    """dQ_tot/da_i(u_i) = w_i and nothing at the maximum; λ learns as before, and the value head too."""
     actions = not_greedy()
     mixer = DuelmixMixer(adv_stop_grad=True)
     of_params, of_outputs, _ = head_gradients(mixer)

@@ -42,7 +42,7 @@ def test_vdn_and_iql_have_no_parameters(value_of):
 @pytest.mark.parametrize("monotonic", [True, False])
 @pytest.mark.parametrize(("embed", "layers"), [(32, 2), (5, 2), (5, 1)])
 def test_qmix_equals_its_equations(random_params, value_of, monotonic, embed, layers):
-    """baselines.md, section 3, with the absolute value on the output of both weight hypernetworks."""
+    """PyMARL's form: the absolute value is on the output of both weight hypernetworks."""
     mixer = QmixMixer(embed=embed, hypernet_layers=layers, hypernet_embed=7, monotonic=monotonic)
     params = random_params(mixer, N, S)
     q, state = inputs(6)

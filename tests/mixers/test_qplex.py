@@ -38,7 +38,7 @@ def assert_close(found: object, expected: object) -> None:
     ("heads", "layers", "expected"), [(4, 1, (3_136, 22_562, 76_976)), (10, 3, (172_342, 415_608, 916_454))]
 )
 def test_parameter_counts(heads, layers, expected):
-    """baselines.md, 4.5, for the state and action sizes of Box Pushing, 2s3z and MMM2."""
+    """Sums of the layers' sizes, for the state and action sizes of Box Pushing, 2s3z and MMM2."""
     mixer = QplexMixer(num_kernel=heads, adv_hypernet_layers=layers)
     assert tuple(count(mixer, size) for size in SIZES) == expected
 
@@ -46,7 +46,7 @@ def test_parameter_counts(heads, layers, expected):
 @pytest.mark.parametrize("transformation", ["affine", "none"])
 @pytest.mark.parametrize(("is_minus_one", "layers"), [(True, 1), (True, 3), (False, 2)])
 def test_qplex_equals_its_equations(transformation, is_minus_one, layers):
-    """Q_tot = Σ Q_i + Σ (λ_i - 1)(Q_i - max Q_i), or λ_i for λ_i - 1, with Q_i = w_i q_i + v_i (baselines.md, 4)."""
+    """Q_tot = Σ Q_i + Σ (λ_i - 1)(Q_i - max Q_i), or λ_i for λ_i - 1, with Q_i = w_i q_i + v_i."""
     mixer = QplexMixer(
         transformation=transformation,
         is_minus_one=is_minus_one,
@@ -67,7 +67,7 @@ def test_qplex_equals_its_equations(transformation, is_minus_one, layers):
 
 
 def test_advantage_weights_are_positive():
-    """λ_i(x, u) > 0 for each of 200 networks and 6 joint actions; and it is no constant."""
+    """λ_i(x, u) > 0 for each of 200 networks and 6 joint actions; and it is not a constant."""
     module = AdvantageWeights()
     params = drawn_params(QplexMixer(), (N, A, H, S), 200)["params"]["advantage_weights"]
     utilities, state = inputs()
@@ -101,7 +101,7 @@ def gradients(params, utilities, state):
 
 @pytest.mark.parametrize("greedy", [True, False])
 def test_gradients_take_separate_routes(greedy):
-    """λ learns from actions that are not greedy alone; q_i(u_i) has slope w_i always and max q_i none (7.5)."""
+    """λ learns from actions that are not greedy alone; q_i(u_i) has slope w_i always and max q_i none."""
     params = drawn_params(QplexMixer(), (N, A, H, S))
     utilities, state = inputs(greedy=greedy)
     of_params, of_utilities = gradients(params, utilities, state)
@@ -114,7 +114,7 @@ def test_gradients_take_separate_routes(greedy):
 
 
 def attention_weights(attention, leaves, x, unit_states) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scale, shift and logits [K, N] of one context (baselines.md, 4.4)."""
+    """Scale, shift and logits [K, N] of one context, as in QPLEX's code."""
     heads, embed, width = attention.heads, attention.embed, attention.hypernet_embed
     attended, logits = [], []
     for k in range(heads):
@@ -140,7 +140,7 @@ def attention_weights(attention, leaves, x, unit_states) -> tuple[np.ndarray, np
     ],
 )
 def test_qatten_equals_its_equations(options):
-    """baselines.md, 4.4: scale, shift, and the sown coefficient · Σ_k mean(logit_k²)."""
+    """As in QPLEX's code: scale, shift, and the sown coefficient · Σ_k mean(logit_k²)."""
     attention = QattenTransformation(embed=5, hypernet_embed=7, **options)
     mixer = QplexMixer(transformation="attention", attention=attention)
     params = drawn_params(mixer, (N, A, H, S), scale=0.5)

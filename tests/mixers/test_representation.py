@@ -1,4 +1,8 @@
-"""Which payoff tables a mixer can hold: exact least squares for VDN, bounds and fits for QMIX (baselines.md 7.3)."""
+"""Which payoff tables a mixer can hold: exact least squares for VDN, bounds and fits for QMIX.
+
+QMIX's bounds are the least errors of tables that are monotone and supermodular, as its one hidden layer of elu is:
+quadratic programs over all orders of each agent's actions, solved once and written down here.
+"""
 
 import functools
 
@@ -107,7 +111,7 @@ def test_no_fit_of_qmix_beats_the_bound(table, bound, reached):
 
 @pytest.mark.parametrize("table", ["B", "D", "E", "F", "G", "submodular", "two optima"])
 def test_without_the_constraint_every_table_is_reached(table):
-    """nm_qmix.md, section 6, for its games B and D: largest error of a cell below 0.05; QMIX misses by far more."""
+    """Largest error of a cell below 0.05, where QMIX misses by far more; B and D are the games of Hu et al. 2026."""
     worst_cell = fits(False)[1][table]
     assert np.mean(worst_cell < 0.05) >= 0.3
     assert fits(True)[1][table].min() >= 0.2

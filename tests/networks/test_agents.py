@@ -53,7 +53,7 @@ def unroll(agent, params, obs, carry=None):
 
 @pytest.mark.parametrize(("inputs", "actions", "expected"), [(6, 5, 25733), (30, 11, 27659)])
 def test_recurrent_agent_has_pymarls_parameter_count(inputs, actions, expected):
-    """baselines.md 1.1, `inputs` being obs + A + n; e.g. 6·64+64 + 2(3·64·64+3·64) + 64·5+5 = 25 733."""
+    """By the sizes of its layers, `inputs` being obs + A + n; e.g. 6·64+64 + 2(3·64·64+3·64) + 64·5+5 = 25 733."""
     assert linear(inputs, 64) + 2 * (3 * 64 * 64 + 3 * 64) + linear(64, actions) == expected
     *_, params = abstract(RecurrentAgent(), (1, 1, 2, inputs), actions)
     assert count(params) == expected

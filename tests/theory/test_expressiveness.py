@@ -8,11 +8,11 @@ from jaxvf.theory.expressiveness import fit, make_tasks
 
 ONE = np.zeros((1, 1), int)  # the context of a single decision
 H1, H2, U1, U2 = np.indices((2, 2, 2, 2))
-XOR = (H1 != H2) - 0.5 * U1 - 0.5 * U2  # table V of the DuelMIX specification, 2.2
+XOR = (H1 != H2) - 0.5 * U1 - 0.5 * U2  # the value of a pair of histories is an exclusive-or
 
 
 def test_vdn_ends_at_least_squares_whatever_the_padding():
-    """[[0, 0], [0, 1]] misses by 1/4 in all four entries; XOR by 1/2; the 8/-12 table by 50.568 (baselines, 7.3)."""
+    """[[0, 0], [0, 1]] misses by 1/4 in all four entries; XOR by 1/2; the 8/-12 table by 50.568."""
     corner = np.array([[0.0, 0.0], [0.0, 1.0]])[None, None]
     trap = np.array([[8.0, -12.0, -12.0], [-12.0, 0.0, 0.0], [-12.0, 0.0, 0.0]])[None, None]
     tasks = make_tasks([corner, XOR, trap], [ONE, np.array([[0, 1], [2, 3]]), ONE])

@@ -8,8 +8,8 @@ import pytest
 from jaxvf.envs.matrix_game import PAYOFFS
 from jaxvf.theory import gradient_flow as gf
 
-GAME = np.array(PAYOFFS["B"], np.float64)  # 12 / -12 / 0: game A of the non-monotonic mixing paper
-# Greedy (B, B). The specification does not name its local values; these gaps give its four curvatures.
+GAME = np.array(PAYOFFS["B"], np.float64)  # 12 / -12 / 0: game A of Hu et al. 2026
+# Greedy (B, B), so not the optimum. Any such local values would do; the curvatures below are of these.
 INCONSISTENT = np.array([[-1.6, 0.0, -0.7], [-1.4, 0.0, -0.7]])
 # The same gaps with A on top, which is the optimum.
 CONSISTENT = INCONSISTENT[:, [1, 0, 2]]
@@ -38,7 +38,7 @@ def test_loss_by_hand():
 
 
 def test_theorem_3_predicts_the_wrong_sign():
-    """Non-monotonic mixing specification, section 3.3, the table: τ = 1, 0.5, 0.2, 0.1."""
+    """At τ = 1, 0.5, 0.2, 0.1 the curvature is positive where Theorem 3 of Hu et al. 2026 has a negative one."""
     temperatures = np.array([1, 0.5, 0.2, 0.1])
     mixer, q = gf.lagrange_mixer(GAME, INCONSISTENT), jnp.asarray(INCONSISTENT)
     second = jax.jit(jax.vmap(lambda t: gf.hessian(mixer, jnp.asarray(GAME), q, t)))(temperatures)

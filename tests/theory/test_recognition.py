@@ -27,7 +27,7 @@ def at(*joint):
     ],
 )
 def test_game_a(greedy, value, recognized):
-    """POW specification, section 5: uniform sampling of 8 / -12 / 0 / 7.9; C just above 0.1 keeps 7.9 beside 8."""
+    """Uniform sampling of 8 / -12 / 0 / 7.9; C just above 0.1 keeps 7.9 beside 8."""
     fit = recognize(GAME_A.ravel(), np.full(9, 1 / 9), at(greedy), 0.11)
     np.testing.assert_allclose(fit.value, value)
     np.testing.assert_array_equal(fit.recognized, at(*recognized))

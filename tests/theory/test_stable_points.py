@@ -14,9 +14,9 @@ GAMES = {"E": PAYOFFS["E"], "B": PAYOFFS["B"], "D": PAYOFFS["D"], "climbing": CL
 CLASSES = (theory.vdn, theory.monotone, theory.centrally_weighted(0.1), theory.optimistically_weighted(0.1))
 TRAPS = "BB BC CB CC"
 
-# MRVF specification, section 2, first table: VDN, monotone class, CW(0.1), OW(0.1); "+" sets apart what is only weakly
-# stable. The specification's climbing, independent, monotone cell says AA: the exact fit around CC has CC on top, with
-# loss 1.1656 against 1.1862 for the next best order (`test_climbing_has_a_second_stable_point`).
+# VDN, monotone class, CW(0.1), OW(0.1); "+" sets apart what is only weakly stable. From an earlier prototype with other
+# code, which agrees but for climbing, independent, monotone, where it had AA alone: the exact fit around CC has CC on
+# top, with loss 1.1656 against 1.1862 for the next best order (`test_climbing_has_a_second_stable_point`).
 TABLE = {
     ("E", "independent"): (f"AA + {TRAPS}",) * 4,
     ("E", "central"): (f"AA {TRAPS}", f"AA + {TRAPS}", "AA", "AA"),
@@ -168,7 +168,7 @@ def test_uniform_behaviour_does_not_always_improve():
     assert 0.02 < failing < 0.15
 
 
-# Section 2, last table: fraction of 100 normal games at the optimum after rounds 1, 2, 3, 4.
+# Fraction of 100 normal games at the optimum after rounds 1, 2, 3, 4, by an earlier prototype with other code.
 IDEAL = {
     ((3, 3), "independent"): (0.64, 0.99, 1, 1),
     ((5, 5), "independent"): (0.48, 1, 1, 1),

@@ -1,4 +1,17 @@
-"""Combat: SMAC's battles (`Combat`) and JaxMARL's SMAX (`Smax`) as pure functions."""
+"""Combat: SMAC's battles (`Combat`) and JaxMARL's SMAX (`Smax`) as pure functions.
+
+Sources, which modules below name briefly:
+
+- SMAC: Samvelyan et al. 2019, arXiv 1902.04043; github.com/oxwhirl/smac, with the map archives in it: starting points,
+  terrain, the numbers of the learning side's units, features, masks and rewards.
+- SMACv2: Ellis et al. 2022, arXiv 2212.07489; github.com/oxwhirl/smacv2: what is drawn, and who sees whom.
+- Liquipedia's unit pages (Legacy of the Void): weapons, which the archives do not hold.
+- SMACLite: github.com/uoe-agents/smaclite, as a check of both.
+- SMAX: JaxMARL 0.2.0, github.com/FLAIROx/JaxMARL.
+
+StarCraft itself is not open. Its engine is approximated by ticks of 1/16 s in which all shots are simultaneous and
+overlapping units are pushed apart; that is chosen here.
+"""
 
 from collections.abc import Callable
 from typing import Any

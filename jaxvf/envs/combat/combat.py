@@ -1,4 +1,4 @@
-"""Combat under SMAC's rules: learning allies against a scripted side (smax_combat.md, section 7)."""
+"""Combat under SMAC's rules: learning allies against a scripted side."""
 
 import dataclasses
 from typing import NamedTuple
@@ -69,7 +69,7 @@ class Combat(NativeBatch):
     def __post_init__(self):
         battle = map_of(self.map)
         if not isinstance(self.opponent, Opponent):
-            raise InputError(f"opponent={self.opponent!r} is no Opponent, such as AttackMove()")
+            raise InputError(f"opponent={self.opponent!r} is not an Opponent, such as AttackMove()")
         if self.storage not in STORAGE:
             raise unknown("storage", self.storage, STORAGE)
         if not battle.race and not all_walkable(battle.ground, *starting_places(battle)):

@@ -1,4 +1,4 @@
-"""One step of a battle under SMAC's rules: orders, then eight ticks (smax_combat.md, section 7).
+"""One step of a battle under SMAC's rules: orders, then eight ticks.
 
 Everything is batch-last, [units, B], allies before enemies: reductions run over leading axes, and the compiler
 vectorizes over battles. All shots of a tick are simultaneous.

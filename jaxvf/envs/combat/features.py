@@ -1,4 +1,4 @@
-"""What SMAC's agents see and may do (smax_combat.md, sections 2, 5, 6 and 7). Arrays are batch-first: [B, units].
+"""What SMAC's and SMACv2's agents see and may do, as their code has it. Arrays are batch-first: [B, units].
 
 Built once a step, for allies alone. Layout, with [..] where a map has shields, or several kinds:
 

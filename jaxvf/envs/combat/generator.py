@@ -1,4 +1,4 @@
-"""First positions and kinds: compact blocks on the fixed maps, drawn on SMACv2's (smax_combat.md, sections 5 and 6)."""
+"""First positions and kinds: compact blocks on the fixed maps, drawn on SMACv2's, as its code draws them."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Medivacs: whom they heal, and what it costs (smax_combat.md, section 7, 5). Arrays are batch-last, of one side."""
+"""Medivacs: whom they heal, and what it costs. Arrays are batch-last, of one side."""
 
 from typing import NamedTuple
 

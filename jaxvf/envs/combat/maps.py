@@ -1,4 +1,4 @@
-"""The maps: who fights whom, where, and for how long (smax_combat.md, sections 5 and 6)."""
+"""The maps: who fights whom, where, and for how long, as in the archives of SMAC and SMACv2."""
 
 import dataclasses
 from types import MappingProxyType
@@ -129,7 +129,7 @@ def _marines(name: str, limit: int, allies: int, enemies: int) -> Map:
 
 
 def _drawn(race: str, allies: int, enemies: int) -> Map:
-    """A SMACv2 map: section 6."""
+    """A SMACv2 map: kinds and places are drawn at every reset."""
     first = RACES[race][0]
     return Map(
         f"{race}_{allies}_vs_{enemies}",
@@ -207,7 +207,7 @@ def map_of(name: str | Map) -> Map:
     """The map of a name; a map passes through.
 
     Raises:
-        InputError: for a name that is none, with the nearest one that is.
+        InputError: for a name that is not a map's, with the nearest one that is.
     """
     if isinstance(name, Map):
         return name

@@ -1,4 +1,4 @@
-"""Whom the scripted side attacks, and where it goes when it sees nobody (smax_combat.md, section 7, 1 and 2).
+"""Whom the scripted side attacks, and where it goes when it sees nobody.
 
 Another opponent is another subclass of `Opponent`: a frozen dataclass, for it is part of the compiled program, and it
 is asked once a tick. It has no weights that training could change: self-play would need them among the parameters.

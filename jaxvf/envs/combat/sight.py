@@ -1,4 +1,4 @@
-"""SMACv2's extended partial observability: who may see which enemy (smax_combat.md, section 6).
+"""SMACv2's extended partial observability: who may see which enemy (Ellis et al. 2022).
 
 The first ally that an enemy comes in sight of sees it whenever it is in sight. For every other ally one draw decides,
 the first time that it is in sight, whether it ever sees that enemy.

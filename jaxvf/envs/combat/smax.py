@@ -1,4 +1,4 @@
-"""JaxMARL's SMAX with its scripted enemy, equal step by step and several times faster (smax_combat.md, section 1)."""
+"""JaxMARL's SMAX with its scripted enemy, equal step by step and several times faster."""
 
 import dataclasses
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""SMAX's scripted enemy, driven by the state instead of by observations (smax_combat.md, sections 2 and 9)."""
+"""SMAX's scripted enemy, driven by the state instead of by observations."""
 
 from typing import NamedTuple
 

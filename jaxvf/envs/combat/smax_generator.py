@@ -1,4 +1,4 @@
-"""First positions and kinds in SMAX (smax_combat.md, sections 3 and 6). Both sides of drawn battles are of one size."""
+"""First positions and kinds in JaxMARL 0.2.0's SMAX. Both sides of drawn battles are of one size."""
 
 import jax
 import jax.numpy as jnp

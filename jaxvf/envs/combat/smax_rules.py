@@ -1,4 +1,4 @@
-"""The dynamics of JaxMARL 0.2.0's SMAX, restated batch-last (smax_combat.md, sections 2, 3 and 9).
+"""The dynamics of JaxMARL 0.2.0's SMAX, restated batch-last.
 
 Its oddities are kept: whoever touches the edge dies, an order to shoot what has drifted out of range is wasted, and
 both sides can die in one tick.

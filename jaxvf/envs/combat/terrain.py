@@ -1,4 +1,4 @@
-"""Ground: which cells can be walked on, and what a step across a cliff does (smax_combat.md, section 5)."""
+"""Ground: which cells can be walked on, and what a step across a cliff does."""
 
 import dataclasses
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The units of combat: what each kind is, and the numbers that a sweep may vary (smax_combat.md, section 4).
+"""The units of combat: what each kind is, and the numbers that a sweep may vary.
 
 Times are normal game seconds, distances are map cells. A tick is `TICK` seconds, a step `TICKS` ticks.
 """

@@ -1,4 +1,4 @@
-"""What a volley does: who is hit, and what armour and shields leave of it (smax_combat.md, section 7, 3 and 4).
+"""What a volley does: who is hit, and what armour and shields leave of it.
 
 `shots[i, j]` says that attacker i fires at target j in this tick. Arrays are batch-last.
 """

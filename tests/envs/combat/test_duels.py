@@ -1,4 +1,4 @@
-"""Closed forms of SMAC's rules, one duel each (smax_combat.md, sections 4, 7 and 10). Cooldown noise is zero."""
+"""Closed forms of SMAC's rules, one duel each. Cooldown noise is zero."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Sizes of every map as StarCraft's SMAC gives them, and where units start (smax_combat.md, sections 5 and 6)."""
+"""Sizes of every map as StarCraft's SMAC gives them, and where units start."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""SMACv2's extended partial observability (smax_combat.md, section 6)."""
+"""SMACv2's extended partial observability."""
 
 import dataclasses
 
