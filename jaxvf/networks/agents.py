@@ -33,8 +33,8 @@ class RecurrentAgent(nn.Module):
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N H"]]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
-        states, carry = GRU(self.hidden, self.scheme, name="gru")(x, carry, started)
-        return Linear(n_outputs, self.scheme, name="output")(states), states, carry
+        states = GRU(self.hidden, self.scheme, name="gru")(x, carry, started)
+        return Linear(n_outputs, self.scheme, name="output")(states), states, states[-1]
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
         """What is remembered before the first frame: zeros."""

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.hyperparameters import static
-from jaxvf.networks.recurrent import gated_update
+from jaxvf.networks.recurrent import GRU
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({"relu": jax.nn.relu, "tanh": jnp.tanh})
 HIDDEN_GAIN = 2**0.5
@@ -70,7 +70,7 @@ class Recurrent(nn.Module):
         n_outputs: int,
         gain: float,
     ) -> tuple[Float[Array, "T B U"], Float[Array, "T B H"]]:
-        states = ResetGRU(self.hidden, name="gru")(hidden_layers(self, x), carry, started)
+        states = GRU(self.hidden, "orthogonal", name="gru")(hidden_layers(self, x), carry, started)
         x = nn.LayerNorm(epsilon=NORM_EPSILON, name="norm_states")(states) if self.layer_norm else states
         x = hidden_stack(self, x, self.head_layers, "head_")
         return linear(n_outputs, gain, "output")(x), states
@@ -121,28 +121,3 @@ def hidden_stack(
         if network.layer_norm:
             x = nn.LayerNorm(epsilon=NORM_EPSILON, name=f"{prefix}norm_{index}")(x)
     return x
-
-
-class ResetGRU(nn.Module):
-    """A GRU over a segment in which episodes may begin: there the state before the frame is zero."""
-
-    width: int
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "T B I"], carry: Float[Array, "B H"], started: Bool[Array, "T B"]
-    ) -> Float[Array, "T B H"]:
-        gates = 3 * self.width
-        kernel = self.param("kernel", nn.initializers.orthogonal(), (x.shape[-1], gates))
-        recurrent_kernel = self.param("recurrent_kernel", nn.initializers.orthogonal(), (self.width, gates))
-        bias, recurrent_bias = (
-            self.param(name, nn.initializers.zeros_init(), (gates,)) for name in ("bias", "recurrent_bias")
-        )
-
-        def step(hidden: Array, frame: tuple[Array, Array]) -> tuple[Array, Array]:
-            from_input, begins = frame
-            hidden = jnp.where(begins[..., None], 0.0, hidden)
-            hidden = gated_update(from_input, hidden @ recurrent_kernel + recurrent_bias, hidden)
-            return hidden, hidden
-
-        return jax.lax.scan(step, carry, (x @ kernel + bias, started))[1]
