@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 SCHEMES = ("torch", "lecun")
+MANY_ROWS = 1024
 
 
 def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
@@ -20,10 +21,11 @@ def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
 
 @jax.custom_vjp
 def project(x: Float[Array, "*batch I"], kernel: Float[Array, "I F"]) -> Float[Array, "*batch F"]:
-    """`x @ kernel`, with the gradient of `x` computed kernel first.
+    """`x @ kernel`, with the gradient of few rows of `x` computed kernel first.
 
     The same numbers as autodiff's; but with a kernel per run and few rows of `x`, XLA's CPU library is faster at the
-    product in this order. Reverse mode only: what needs `jax.jvp` uses a plain product.
+    product in this order. Of many rows it would have to transpose the result. Reverse mode only: what needs `jax.jvp`
+    uses a plain product.
     """
     return x @ kernel
 
@@ -35,7 +37,10 @@ def _project_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array
 def _project_backward(residuals: tuple[Array, Array], grad: Array) -> tuple[Array, Array]:
     x, kernel = residuals
     rows = tuple(range(x.ndim - 1))
-    grad_x = jnp.moveaxis(jnp.tensordot(kernel, grad, axes=((1,), (grad.ndim - 1,))), 0, -1)
+    if x.size > MANY_ROWS * x.shape[-1]:
+        grad_x = grad @ kernel.T
+    else:
+        grad_x = jnp.moveaxis(jnp.tensordot(kernel, grad, axes=((1,), (grad.ndim - 1,))), 0, -1)
     return grad_x, jnp.tensordot(x, grad, axes=(rows, rows))
 
 
