@@ -47,7 +47,7 @@ class FromJaxMARL(Environment):
     - State: `get_world_state` or `obs["world_state"]` where there is one, else all observations in a row.
     - Actions: JaxMARL's, with its mask where it has one; what an agent lacks of the largest action set is masked.
       Continuous actions are cut to each agent's box.
-    - Reward: JaxMARL's, one per agent.
+    - Reward: the mean of JaxMARL's, which are one per agent; `agent_rewards` are those.
     - Ends: when JaxMARL says so; `jaxmarl_rules` says whether that is a termination or the time limit.
     - Metrics: `won` for SMAX.
 
@@ -97,11 +97,13 @@ class FromJaxMARL(Environment):
         truncated = over & ~terminated
         if self.exact_limit:
             truncated |= cut_at_limit(terminated, t, jnp.int32(rules.limit))
+        agent_rewards = jnp.stack([rewards[agent] for agent in bridge.env.agents]).astype(jnp.float32)
         outcome = Outcome(
-            reward=jnp.stack([rewards[agent] for agent in bridge.env.agents]).astype(jnp.float32),
+            reward=agent_rewards.mean(),
             terminated=terminated,
             truncated=truncated,
             metrics={name: read(step).astype(jnp.float32) for name, read in rules.metrics.items()},
+            agent_rewards=agent_rewards,
         )
         return bridge.state(inner, obs, t), outcome
 
@@ -194,6 +196,7 @@ def _bridge(adapter: FromJaxMARL) -> _Bridge:
         self_ending=rules.self_ending,
         storage="uint8" if all(leaf.dtype.name in SMALL_INTEGERS for leaf in leaves) else "float32",
         continuous=bool(boxes),
+        agent_rewards=True,
     )
     return _Bridge(
         env=env,

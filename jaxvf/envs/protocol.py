@@ -42,6 +42,7 @@ class EnvSpec:
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
         agent_ids: True where every observation ends with the agent's index, one-hot; replay need not store it.
         continuous: True where actions are real vectors [N, A]; `View.avail` then marks the entries that an agent has.
+        agent_rewards: True where `Outcome.agent_rewards` is given.
         storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss, and
             "bfloat16" others with a relative error of 0.4 %.
     """
@@ -60,6 +61,7 @@ class EnvSpec:
     one_hot_obs: bool = False
     agent_ids: bool = False
     continuous: bool = False
+    agent_rewards: bool = False
     storage: str = "float32"
 
     @property
@@ -80,10 +82,11 @@ class View(NamedTuple):
 class Outcome(NamedTuple):
     """What one step did. `terminated` and `truncated` are never both true."""
 
-    reward: Float[Array, "*b N"]  # equal entries for a team reward
+    reward: Float[Array, "*b"]  # the team's
     terminated: Bool[Array, "*b"]  # the environment's rules ended the episode: nothing to bootstrap from
     truncated: Bool[Array, "*b"]  # only the time limit ended it: the value goes on
     metrics: dict[str, Float[Array, "*b"]]
+    agent_rewards: Float[Array, "*b N"] | None = None  # where the environment tells them apart
 
     @property
     def done(self) -> Bool[Array, "*b"]:

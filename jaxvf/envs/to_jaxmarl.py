@@ -27,9 +27,10 @@ class ToJaxMARL(MultiAgentEnv):
     """A jaxvf environment under JaxMARL's interface.
 
     Agents are named `agent_0`, `agent_1`, ...; observations carry the state as `world_state` too, which JaxMARL's
-    centralised baselines look for. The end of an episode is every agent's `done`, and a dead agent shows only in
-    `info`, which holds what JaxMARL's interface has no place for: `terminated`, `truncated`, `final_obs`,
-    `final_state`, `avail`, `metrics`, `alive`, all of the step itself, before any reset.
+    centralised baselines look for. Agents get their own rewards where the environment tells them apart, else each the
+    team's. The end of an episode is every agent's `done`, and a dead agent shows only in `info`, which holds what
+    JaxMARL's interface has no place for: `terminated`, `truncated`, `final_obs`, `final_state`, `avail`, `metrics`,
+    `alive`, all of the step itself, before any reset.
 
     Attributes:
         env: the environment inside.
@@ -72,7 +73,9 @@ class ToJaxMARL(MultiAgentEnv):
             "alive": self._by_agent(view.alive),
         }
         dones = dict.fromkeys([*self.agents, "__all__"], outcome.done)
-        return obs, moved, self._by_agent(outcome.reward), dones, info
+        given = outcome.agent_rewards
+        rewards = dict.fromkeys(self.agents, outcome.reward) if given is None else self._by_agent(given)
+        return obs, moved, rewards, dones, info
 
     def view(self, state: ToJaxMARLState) -> View:
         """What can be seen of a state."""

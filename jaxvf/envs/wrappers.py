@@ -208,7 +208,7 @@ class EpisodeStatistics(Wrapper):
         return Earned(jnp.zeros(batch), jnp.zeros(batch, jnp.int32))
 
     def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
-        now = Earned(memory.episode_return + outcome.reward.mean(axis=-1), memory.episode_length + 1)
+        now = Earned(memory.episode_return + outcome.reward, memory.episode_length + 1)
         totals = {name: jnp.where(outcome.done, jnp.float32(sofar), 0.0) for name, sofar in now._asdict().items()}
         return now, outcome._replace(metrics={**outcome.metrics, **totals})
 

@@ -69,7 +69,7 @@ def rollout(
         actions = jnp.broadcast_to(actions, (num_envs, *actions.shape[1:]))
         moved, outcome = env.transition_batch(env_key, stage.states, actions, params)
         filled = ~stage.done
-        reward = jnp.where(filled, outcome.reward.mean(axis=-1), 0.0)
+        reward = jnp.where(filled, outcome.reward, 0.0)
         totals = EpisodeTotals(
             stage.totals.episode_return + reward,
             stage.totals.episode_length + filled,

@@ -63,7 +63,7 @@ def collect(
         led_to = following if final is None else final
         segment = Segment(
             view.obs, view.state, view.avail, view.alive, stage.started, memory, actions, log_prob,
-            outcome.reward.mean(axis=-1), outcome.terminated, outcome.truncated, led_to.obs, led_to.state,
+            outcome.reward, outcome.terminated, outcome.truncated, led_to.obs, led_to.state,
             stage.critic_carry, _baseline(algorithm, actor_params, env, params, stage, memory, view, width),
         )  # fmt: skip
         sums = {name: values.sum() for name, values in outcome.metrics.items()}

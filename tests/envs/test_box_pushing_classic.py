@@ -58,8 +58,8 @@ def surely(agents, pair):
 def reward(agents, pair):
     """The reward, which must not depend on what succeeds."""
     _, outcome = step(at(agents), pair)
-    assert (outcome.reward == outcome.reward[0, 0]).all()
-    return pytest.approx(outcome.reward[0, 0].item(), abs=1e-4)
+    assert (outcome.reward == outcome.reward[0]).all()
+    return pytest.approx(outcome.reward[0].item(), abs=1e-4)
 
 
 def shares(state):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -93,7 +94,8 @@ def ends(flags):
 
 def assert_same_numbers(raw, outcome, view):
     rewards, dones, obs = raw
-    np.testing.assert_array_equal(outcome.reward, rewards)
+    np.testing.assert_array_equal(outcome.agent_rewards, rewards)
+    np.testing.assert_allclose(outcome.reward, rewards.mean(axis=1), rtol=1e-6)
     np.testing.assert_array_equal(outcome.terminated | outcome.truncated, dones)
     np.testing.assert_array_equal(view.obs, obs)  # of the terminal step too
 
@@ -188,7 +190,7 @@ def test_riddle_terminates_when_the_agent_in_the_room_tells():
 
     raw, outcome, view = side_by_side(_raw(adapter), adapter, 6, tell_after_two_steps)
     assert_same_numbers(raw, outcome, view)
-    told = outcome.reward[:, 0] != 0
+    told = outcome.reward != 0
     assert told[:5].any() and not told.all()
     np.testing.assert_array_equal(outcome.terminated, told)
     assert outcome.truncated[5] != told[5]
@@ -234,7 +236,7 @@ def of(battle, leaf):
 
 def test_smax_has_jaxmarls_numbers(battles):
     (views, outcome, rewards, dones, obs), final = battles
-    np.testing.assert_array_equal(outcome.reward, rewards)
+    np.testing.assert_array_equal(outcome.agent_rewards, rewards)
     np.testing.assert_array_equal(outcome.terminated | outcome.truncated, dones)
     reached = np.concatenate([views.obs[1:], final.obs[None]])
     np.testing.assert_array_equal(reached, np.stack([obs[f"ally_{i}"] for i in range(3)], axis=2))
@@ -337,7 +339,8 @@ def test_an_end_before_the_declared_limit_terminates_and_any_other_truncates(cou
     assert_same_numbers(raw, outcome, view)
     assert outcome.terminated.tolist() == terminated
     assert outcome.truncated.tolist() == truncated
-    assert outcome.reward[0].tolist() == [10 * actions[0], 1]  # agents b and a, in the environment's order
+    assert outcome.agent_rewards[0].tolist() == [10 * actions[0], 1]  # agents b and a, in the environment's order
+    assert outcome.reward[0] == (10 * actions[0] + 1) / 2
 
 
 def test_what_only_a_step_shows_is_kept(countdown):
@@ -473,9 +476,20 @@ def test_there_and_back_is_the_environment_bit_by_bit(env):
         state = env.init(KEY, params)
         return jax.lax.scan(step, (state, env.observe(state, params)), jax.random.split(KEY, 12))[1]
 
-    here, there = jax.jit(lambda: (play(env, params), play(back, back.default_params())))()
-    jax.tree.map(np.testing.assert_array_equal, here, there)
-    assert there[0].done.any()
+    (ours, views), (theirs, same_views) = jax.jit(lambda: (play(env, params), play(back, back.default_params())))()
+    np.testing.assert_array_equal(theirs.agent_rewards, np.stack([ours.reward] * env.spec.n_agents, axis=1))
+    chex.assert_trees_all_equal((ours, views), (theirs._replace(agent_rewards=None), same_views))
+    assert ours.done.any()
+
+
+def test_agents_keep_their_own_rewards_on_the_way_back():
+    """The countdown pays agent b 10 for its action 1, and agent a 1 for anything."""
+    from jaxvf.envs import ToJaxMARL
+
+    env = ToJaxMARL(FromJaxMARL(Countdown("countdown")))
+    _, state = env.reset(KEY)
+    _, _, rewards, _, _ = env.step_env(KEY, state, {"agent_0": jnp.int32(1), "agent_1": jnp.int32(0)})
+    assert rewards == {"agent_0": 10, "agent_1": 1}
 
 
 def test_upstreams_log_wrapper_runs_a_jaxvf_environment():

@@ -56,7 +56,7 @@ class RandomClock(Environment):
     def transition(self, key, state, actions, params):
         t = state.t + 1
         terminated = t >= self.ends
-        reward = jnp.full(2, t, jnp.float32)
+        reward = t.astype(jnp.float32)
         truncated = cut_at_limit(terminated, t, jnp.int32(self.limit_max))
         return ClockState(state.start, t), Outcome(reward, terminated, truncated, {})
 
