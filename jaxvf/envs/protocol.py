@@ -18,6 +18,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 EnvState = Any  # any pytree
 EnvParams = Any  # a pytree of arrays: every number that a sweep may vary, never a shape
+JointAction = Int[Array, "N"] | Float[Array, "N A"]  # one action per agent; vectors where actions are continuous
+JointActions = Int[Array, "B N"] | Float[Array, "B N A"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Outcome(NamedTuple):
         return self.terminated | self.truncated
 
 
-def cut_at_limit(terminated: Bool[Array, ""], steps: Int[Array, ""], limit: Int[Array, ""]) -> Bool[Array, ""]:
+def cut_at_limit(terminated: Bool[Array, "*b"], steps: Int[Array, "*b"], limit: Int[Array, ""]) -> Bool[Array, "*b"]:
     """Whether the time limit alone ends the episode; `steps` counts the step just taken, so 1 after the first."""
     return ~terminated & (steps >= limit)
 
@@ -117,7 +119,7 @@ class Environment(abc.ABC):
 
     @abc.abstractmethod
     def transition(
-        self, key: Key[Array, ""], state: EnvState, actions: Int[Array, "N"], params: EnvParams
+        self, key: Key[Array, ""], state: EnvState, actions: JointAction, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         """One step; never resets."""
 
@@ -130,7 +132,7 @@ class Environment(abc.ABC):
         return jax.vmap(self.init, in_axes=(0, None))(jax.random.split(key, num_envs), params)
 
     def transition_batch(
-        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
+        self, key: Key[Array, ""], states: EnvState, actions: JointActions, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         """One step of B environments."""
         keys = jax.random.split(key, actions.shape[0])

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from jaxvf.envs.jaxmarl_names import import_jaxmarl
 from jaxvf.envs.protocol import Environment, EnvParams, EnvState, View
@@ -21,6 +22,7 @@ class ToJaxMARLState(State):
     """JaxMARL's `done` and `step`, and the state of the environment inside."""
 
     inner: EnvState
+    __no_type_check__ = True  # JAX also builds it from what is no array yet
 
 
 class ToJaxMARL(MultiAgentEnv):
@@ -49,17 +51,17 @@ class ToJaxMARL(MultiAgentEnv):
             agent: vectors if spec.continuous else Discrete(spec.n_actions) for agent in self.agents
         }  # fmt: skip
 
-    def reset(self, key: Key[Array, ""]) -> tuple[dict[str, Array], ToJaxMARLState]:
+    def reset(self, key: PRNGKeyArray) -> tuple[dict[str, Array], ToJaxMARLState]:
         """First observations and state."""
-        state = ToJaxMARLState(done=jnp.bool_(False), step=jnp.int32(0), inner=self.env.init(key, self.params))
+        state = ToJaxMARLState(done=jnp.bool_(False), step=jnp.int32(0), inner=self.env.init(_typed(key), self.params))
         return self.get_obs(state), state
 
     def step_env(
-        self, key: Key[Array, ""], state: ToJaxMARLState, actions: dict[str, Int[Array, ""] | Float[Array, "d"]]
+        self, key: PRNGKeyArray, state: ToJaxMARLState, actions: dict[str, Int[Array, ""] | Float[Array, "d"]]
     ) -> tuple[dict[str, Array], ToJaxMARLState, dict[str, Array], dict[str, Array], dict[str, Any]]:
         """One step without a reset: observations, state, rewards, dones and info."""
         joint = jnp.stack([actions[agent] for agent in self.agents])
-        inner, outcome = self.env.transition(key, state.inner, joint, self.params)
+        inner, outcome = self.env.transition(_typed(key), state.inner, joint, self.params)
         moved = ToJaxMARLState(done=outcome.done, step=state.step + 1, inner=inner)
         view = self.view(moved)
         obs = self._looks(view)
@@ -108,3 +110,8 @@ class ToJaxMARL(MultiAgentEnv):
 
     def _by_agent(self, rows: Array) -> dict[str, Array]:
         return {agent: rows[index] for index, agent in enumerate(self.agents)}
+
+
+def _typed(key: PRNGKeyArray) -> Key[Array, ""]:
+    """A key as jaxvf's environments take it: JaxMARL's scripts hold keys of the old style, two plain numbers."""
+    return key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)

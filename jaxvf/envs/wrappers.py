@@ -7,7 +7,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, Outcome, View, cut_at_limit
+from jaxvf.envs.protocol import (
+    Environment,
+    EnvParams,
+    EnvSpec,
+    EnvState,
+    JointAction,
+    JointActions,
+    Outcome,
+    View,
+    cut_at_limit,
+)
 from jaxvf.errors import InputError
 
 
@@ -59,12 +69,12 @@ class Wrapper(Environment):
         return self._wrapped(self.env.init_batch(inner_key, params, num_envs), self.start(own_key, num_envs))
 
     def transition(
-        self, key: Key[Array, ""], state: EnvState, actions: Array, params: EnvParams
+        self, key: Key[Array, ""], state: EnvState, actions: JointAction, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         return self._step(self.env.transition, key, state, actions, params)
 
     def transition_batch(
-        self, key: Key[Array, ""], states: EnvState, actions: Array, params: EnvParams
+        self, key: Key[Array, ""], states: EnvState, actions: JointActions, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         return self._step(self.env.transition_batch, key, states, actions, params)
 

@@ -50,7 +50,7 @@ class GRU(nn.Module):
 
         from_input = project(x, kernel) + bias
         if hidden is None:
-            first = gated_update(from_input[0], recurrent_bias, jnp.zeros(()))
+            first = gated_update(from_input[0], recurrent_bias, jnp.zeros(self.width))
             last, later = _scan(step, first, from_input[1:])
             return jnp.concatenate([first[None], later]), last
         last, states = _scan(step, hidden, from_input)
@@ -58,8 +58,8 @@ class GRU(nn.Module):
 
 
 def gated_update(
-    from_input: Float[Array, "*b 3*H"], from_hidden: Float[Array, "*b 3*H"], hidden: Float[Array, "*b H"]
-) -> Float[Array, "*b H"]:
+    from_input: Float[Array, "*#b gates"], from_hidden: Float[Array, "*#b gates"], hidden: Float[Array, "*#b H"]
+) -> Float[Array, "*#b H"]:
     """The state after a frame, from the input's and the state's shares of its three gates."""
     input_r, input_z, input_n = jnp.split(from_input, 3, axis=-1)
     hidden_r, hidden_z, hidden_n = jnp.split(from_hidden, 3, axis=-1)

@@ -201,7 +201,7 @@ def test_an_end_state_leads_back_to_the_start_for_nothing(goal):
     assert shares(state) == {(*START, RUNNING): 1.0}
     assert (state.t == 5).all()
     assert not outcome.reward.any() and not any(metric.any() for metric in outcome.metrics.values())
-    assert not outcome.done.any()
+    assert not (outcome.terminated | outcome.truncated).any()
 
 
 def test_only_the_limit_ends_an_episode():

@@ -263,6 +263,6 @@ def test_an_unhashable_environment_is_refused():
         check_env(Listed())
 
 
-def test_what_is_no_environment_is_refused():
+def test_what_is_no_environment_is_refused(unchecked):
     with pytest.raises(InputError, match="'predator_prey' is not an Environment"):
         check_env("predator_prey")

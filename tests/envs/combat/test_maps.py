@@ -81,7 +81,7 @@ def test_units_start_on_free_ground_and_apart(name):
     assert gap.min() > 0
 
 
-def test_a_wrong_map_is_named():
+def test_a_wrong_map_is_named(unchecked):
     with pytest.raises(InputError, match="3m"):
         Combat("3mm")
     with pytest.raises(InputError, match="marine"):
