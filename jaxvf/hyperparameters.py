@@ -60,6 +60,8 @@ def hyperparameters(cls: type[T]) -> type[T]:
     jax.tree_util.register_dataclass(
         made, data_fields=leaves, meta_fields=[f.name for f in fields if f.name not in leaves]
     )
+    # A class annotates one run's numbers. JAX also builds it from leaves that are none: runs stacked, sentinels, None.
+    made.__no_type_check__ = True  # pyright: ignore[reportAttributeAccessIssue]
     return made
 
 

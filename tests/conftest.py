@@ -1,9 +1,27 @@
-"""Shared by all tests: a persistent compilation cache, because compile time is most of a test's time."""
+"""Shared by all tests: shape annotations that are executed, and a persistent compilation cache."""
 
 import os
 import tempfile
 
+import jaxtyping
+import pytest
+
+# Compile time is most of a test's time.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "jaxvf-test-cache"))
 # Tests run for less time than they compile; tests/learning, which trains, switches the optimizations on again.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+# Packages whose annotations are checked at every call, shapes included.
+SHAPES_EXECUTED = ("jaxvf.envs", "jaxvf.mixers", "jaxvf.networks", "jaxvf.theory", "jaxvf.results")
+CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an int is a float too
+# Before anything imports jaxvf: what is imported already stays unchecked.
+jaxtyping.install_import_hook(list(SHAPES_EXECUTED), CHECKER)
+
+
+@pytest.fixture
+def unchecked():
+    """Annotations are not executed: for what a user passes in spite of them, and is told in one line."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

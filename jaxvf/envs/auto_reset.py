@@ -3,9 +3,9 @@
 import dataclasses
 
 import jax
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvState, Outcome, View, where_done
+from jaxvf.envs.protocol import Environment, EnvParams, EnvState, JointActions, Outcome, View, where_done
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class AutoReset:
         return states, self.env.observe_batch(states, params)
 
     def step(
-        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
+        self, key: Key[Array, ""], states: EnvState, actions: JointActions, params: EnvParams
     ) -> tuple[EnvState, Outcome, View, View | None]:
         """One step of every environment.
 

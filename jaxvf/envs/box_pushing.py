@@ -160,7 +160,7 @@ class BoxPushing(Environment):
         terminated = at_goal.any()
         ends = {"big_box": at_goal[BIG], "two_small": n_small == 2, "one_small": n_small == 1}
         outcome = Outcome(
-            reward=jnp.full(N_ROBOTS, reward),
+            reward=reward,
             terminated=terminated,
             truncated=cut_at_limit(terminated, t, jnp.minimum(params.limit, self.limit_max)),
             metrics={**{name: end.astype(jnp.float32) for name, end in ends.items()}, "bumps": bumps},

@@ -138,7 +138,7 @@ class BoxPushingClassic(Environment):
         n_small = jnp.where(goal == BOTH_SMALL, 2, (goal == LEFT_SMALL) | (goal == RIGHT_SMALL))
         metrics = {"big_boxes": goal == BIG, "small_boxes": n_small, "bumps": running * chosen.blocked.sum()}
         outcome = Outcome(
-            reward=jnp.full(N_AGENTS, jnp.where(running, reward, 0.0)),
+            reward=jnp.where(running, reward, 0.0),
             terminated=never,
             truncated=cut_at_limit(never, t, jnp.minimum(params.limit, self.limit_max)),
             metrics={name: count.astype(jnp.float32) for name, count in metrics.items()},

@@ -102,7 +102,7 @@ class BraxTeam(Environment):
         inner = strongly_typed(body.step(state.inner, actions.reshape(-1)))
         t = state.t + 1
         terminated = inner.done > 0
-        reward = jnp.broadcast_to(inner.reward.astype(jnp.float32), actions.shape[:1])
+        reward = inner.reward.astype(jnp.float32)
         return BraxTeamState(inner, t), Outcome(reward, terminated, cut_at_limit(terminated, t, params.limit), {})
 
     def observe(self, state: BraxTeamState, params: BraxTeamParams) -> View:

@@ -125,7 +125,11 @@ def _check_view(spec: EnvSpec, view: View) -> None:
 
 
 def _check_outcome(spec: EnvSpec, outcome: Outcome) -> None:
-    _check_leaf("outcome.reward", outcome.reward, (spec.n_agents,), "float32")
+    _check_leaf("outcome.reward", outcome.reward, (), "float32")
+    if spec.agent_rewards:
+        _check_leaf("outcome.agent_rewards", outcome.agent_rewards, (spec.n_agents,), "float32")
+    elif outcome.agent_rewards is not None:
+        raise _BrokenError("outcome.agent_rewards must be None by the spec, whose agent_rewards is False")
     _check_leaf("outcome.terminated", outcome.terminated, (), "bool")
     _check_leaf("outcome.truncated", outcome.truncated, (), "bool")
     if set(outcome.metrics) != set(spec.metric_names):
@@ -157,7 +161,8 @@ class _Play(NamedTuple):
     one_hot: Bool[Array, "T B"]  # every agent's obs
     uint8_loss: Float[Array, "T B"]  # largest distance of an obs or state entry from what uint8 can hold
     alike: Bool[Array, "T"]  # all B views are equal, and all B episodes end or go on
-    reward: Float[Array, "T B N"]
+    reward: Float[Array, "T B"]
+    agent_rewards: Float[Array, "T B N"] | None
     terminated: Bool[Array, "T B"]
     truncated: Bool[Array, "T B"]
     length: Int[Array, "T B"]  # of the episode, this step included
@@ -227,6 +232,7 @@ def _examined(view: View, reached: View, outcome: Outcome, length: Int[Array, "B
         uint8_loss=jnp.abs(features - storable).max(axis=-1),
         alike=jnp.stack(alike).all(),
         reward=outcome.reward,
+        agent_rewards=outcome.agent_rewards,
         terminated=outcome.terminated,
         truncated=outcome.truncated,
         length=length,
@@ -245,10 +251,12 @@ def _check_play(spec: EnvSpec, play: _Play) -> None:
 def _rules(spec: EnvSpec, play: _Play) -> Iterator[tuple[Any, str]]:
     """Where each rule is broken, [T], [T, B] or [T, B, N], and how to say it."""
     done = play.terminated | play.truncated
-    odd_rewards = play.reward[~np.isfinite(play.reward)]
     yield play.n_available == 0, "every agent must always have an available action; there is none"
     yield ~play.finite, "obs and state must be finite; they are not"
-    yield ~np.isfinite(play.reward), f"reward must be finite; it is {odd_rewards[:1]}"
+    for name, rewards in (("reward", play.reward), ("agent_rewards", play.agent_rewards)):
+        if rewards is not None:
+            odd = ~np.isfinite(rewards)
+            yield odd, f"{name} must be finite; found {rewards[odd][:1]}"
     yield play.terminated & play.truncated, "terminated and truncated must never be both true; they are"
     overdue = (play.length >= spec.limit_max) & ~done
     yield overdue, f"every episode must end within spec.limit_max={spec.limit_max} steps; one goes on"

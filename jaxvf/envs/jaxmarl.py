@@ -2,8 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ class FromJaxMARL(Environment):
     - State: `get_world_state` or `obs["world_state"]` where there is one, else all observations in a row.
     - Actions: JaxMARL's, with its mask where it has one; what an agent lacks of the largest action set is masked.
       Continuous actions are cut to each agent's box.
-    - Reward: JaxMARL's, one per agent.
+    - Reward: the mean of JaxMARL's, which are one per agent; `agent_rewards` are those.
     - Ends: when JaxMARL says so; `jaxmarl_rules` says whether that is a termination or the time limit.
     - Metrics: `won` for SMAX.
 
@@ -55,12 +55,12 @@ class FromJaxMARL(Environment):
 
     Attributes:
         env: a name that JaxMARL registers, or a JaxMARL environment.
-        options: arguments of the constructor, with a name; also accepted as a dictionary.
+        options: arguments of the constructor, with a name; also accepted as a dictionary or, from JSON, as lists.
         exact_limit: cut an episode after exactly the declared number of steps; by default as JaxMARL does.
     """
 
     env: Any
-    options: Options = ()
+    options: Options | Mapping[str, Any] | Sequence[Sequence[Any]] = ()
     exact_limit: bool = False
 
     def __post_init__(self):
@@ -97,11 +97,13 @@ class FromJaxMARL(Environment):
         truncated = over & ~terminated
         if self.exact_limit:
             truncated |= cut_at_limit(terminated, t, jnp.int32(rules.limit))
+        agent_rewards = jnp.stack([rewards[agent] for agent in bridge.env.agents]).astype(jnp.float32)
         outcome = Outcome(
-            reward=jnp.stack([rewards[agent] for agent in bridge.env.agents]).astype(jnp.float32),
+            reward=agent_rewards.mean(),
             terminated=terminated,
             truncated=truncated,
             metrics={name: read(step).astype(jnp.float32) for name, read in rules.metrics.items()},
+            agent_rewards=agent_rewards,
         )
         return bridge.state(inner, obs, t), outcome
 
@@ -166,11 +168,12 @@ class _Bridge:
 def _bridge(adapter: FromJaxMARL) -> _Bridge:
     """The bridge of an adapter; equal adapters share it, and with it what JaxMARL has compiled."""
     named = isinstance(adapter.env, str)
-    env = built(adapter.env, adapter.options) if named else adapter.env
+    options = cast(Options, adapter.options)  # since `__post_init__`
+    env = built(adapter.env, options) if named else adapter.env
     for method in ("reset", "step_env", "agents"):
         if not hasattr(env, method):
             raise InputError(f"{env!r} is neither the name of a JaxMARL environment nor one: it has no {method}")
-    label = label_of(adapter.env if named else getattr(env, "name", type(env).__name__), adapter.options)
+    label = label_of(adapter.env if named else getattr(env, "name", type(env).__name__), options)
     rules = rules_of(env)
     obs, inner = jax.eval_shape(env.reset, jax.random.key(0))
     bare = [agent for agent in env.agents if not hasattr(obs.get(agent), "shape")]
@@ -194,6 +197,7 @@ def _bridge(adapter: FromJaxMARL) -> _Bridge:
         self_ending=rules.self_ending,
         storage="uint8" if all(leaf.dtype.name in SMALL_INTEGERS for leaf in leaves) else "float32",
         continuous=bool(boxes),
+        agent_rewards=True,
     )
     return _Bridge(
         env=env,
@@ -261,4 +265,4 @@ def from_name(text: str) -> FromJaxMARL:
     exact_limit = options.pop("exact_limit", False)
     if not isinstance(exact_limit, bool):
         raise InputError(f"exact_limit={exact_limit!r} is not True or False")
-    return FromJaxMARL(name, options, exact_limit)  # pyright: ignore[reportArgumentType]
+    return FromJaxMARL(name, options, exact_limit)

@@ -102,7 +102,7 @@ class MatrixGame(OneStepGame):
     ) -> tuple[MatrixGameState, Outcome]:
         reward = params.payoff[tuple(actions)]
         outcome = Outcome(
-            reward=jnp.full(self.n_agents, reward),
+            reward=reward,
             terminated=jnp.bool_(True),
             truncated=jnp.bool_(False),
             metrics={"optimal": (reward >= params.payoff.max()).astype(jnp.float32)},

@@ -3,9 +3,9 @@
 from typing import Any
 
 import jax
-from jaxtyping import Array, Int, Key
+from jaxtyping import Array, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvState, Outcome, View
+from jaxvf.envs.protocol import Environment, EnvParams, EnvState, JointAction, Outcome, View
 
 
 class NativeBatch(Environment):
@@ -18,7 +18,7 @@ class NativeBatch(Environment):
         return _only(self.init_batch(key, params, 1))
 
     def transition(
-        self, key: Key[Array, ""], state: EnvState, actions: Int[Array, "N"], params: EnvParams
+        self, key: Key[Array, ""], state: EnvState, actions: JointAction, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         return _only(self.transition_batch(key, _batch_of(state), actions[None], params))
 

@@ -129,7 +129,7 @@ class PredatorPrey(Environment):
         terminated = ~alive.any() | frozen.all()
         t = state.t + 1
         outcome = Outcome(
-            reward=jnp.full(self.n_predators, reward),
+            reward=reward,
             terminated=terminated,
             truncated=cut_at_limit(terminated, t, jnp.minimum(params.limit, self.limit_max)),
             metrics={"captures": captures, "mis_captures": mis_captures},

@@ -18,6 +18,8 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 EnvState = Any  # any pytree
 EnvParams = Any  # a pytree of arrays: every number that a sweep may vary, never a shape
+JointAction = Int[Array, "N"] | Float[Array, "N A"]  # one action per agent; vectors where actions are continuous
+JointActions = Int[Array, "B N"] | Float[Array, "B N A"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,7 @@ class EnvSpec:
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
         agent_ids: True where every observation ends with the agent's index, one-hot; replay need not store it.
         continuous: True where actions are real vectors [N, A]; `View.avail` then marks the entries that an agent has.
+        agent_rewards: True where `Outcome.agent_rewards` is given.
         storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss, and
             "bfloat16" others with a relative error of 0.4 %.
     """
@@ -82,11 +85,11 @@ class View(NamedTuple):
 class Outcome(NamedTuple):
     """What one step did. `terminated` and `truncated` are never both true."""
 
-    reward: Float[Array, "*b N"]  # equal entries for a team reward
+    reward: Float[Array, "*b"]  # the team's
     terminated: Bool[Array, "*b"]  # the environment's rules ended the episode: nothing to bootstrap from
     truncated: Bool[Array, "*b"]  # only the time limit ended it: the value goes on
     metrics: dict[str, Float[Array, "*b"]]
-    agent_rewards: Any = None
+    agent_rewards: Float[Array, "*b N"] | None = None  # where the environment tells them apart
 
     @property
     def done(self) -> Bool[Array, "*b"]:
@@ -94,7 +97,7 @@ class Outcome(NamedTuple):
         return self.terminated | self.truncated
 
 
-def cut_at_limit(terminated: Bool[Array, ""], steps: Int[Array, ""], limit: Int[Array, ""]) -> Bool[Array, ""]:
+def cut_at_limit(terminated: Bool[Array, "*b"], steps: Int[Array, "*b"], limit: Int[Array, ""]) -> Bool[Array, "*b"]:
     """Whether the time limit alone ends the episode; `steps` counts the step just taken, so 1 after the first."""
     return ~terminated & (steps >= limit)
 
@@ -117,7 +120,7 @@ class Environment(abc.ABC):
 
     @abc.abstractmethod
     def transition(
-        self, key: Key[Array, ""], state: EnvState, actions: Int[Array, "N"], params: EnvParams
+        self, key: Key[Array, ""], state: EnvState, actions: JointAction, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         """One step; never resets."""
 
@@ -130,7 +133,7 @@ class Environment(abc.ABC):
         return jax.vmap(self.init, in_axes=(0, None))(jax.random.split(key, num_envs), params)
 
     def transition_batch(
-        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
+        self, key: Key[Array, ""], states: EnvState, actions: JointActions, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
         """One step of B environments."""
         keys = jax.random.split(key, actions.shape[0])

@@ -29,11 +29,13 @@ LABEL = 0.3
 UNIT_MOVES = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # of the facings up, right, down, left
 GOAL = "#CDE8DD"
 
+Whole = int | np.integer
+
 
 def hunt(
     grid_size: int,
-    predators: Iterable[tuple[tuple[int, int], bool]],
-    prey: Iterable[tuple[tuple[int, int], bool]],
+    predators: Iterable[tuple[Int[np.ndarray, "2"], np.bool_]],
+    prey: Iterable[tuple[Int[np.ndarray, "2"], np.bool_]],
 ) -> Scene:
     """Predator-prey: predators are numbered discs, prey are squares; who has left the grid is not drawn.
 
@@ -55,8 +57,8 @@ def hunt(
 def warehouse(
     columns: int,
     rows: int,
-    boxes: Sequence[tuple[Sequence[int], int]],
-    robots: Sequence[tuple[int, int, int]],
+    boxes: Sequence[tuple[Sequence[int], Whole]],
+    robots: Sequence[tuple[Whole, Whole, Whole]],
 ) -> Scene:
     """Box pushing: boxes below the green goal row, robots as numbered discs with a line to where they look.
 
@@ -93,7 +95,7 @@ def payoff_table(payoff: Float[np.ndarray, "..."], actions: Int[np.ndarray, "N"]
 
 
 def two_steps(
-    tables: Sequence[Float[np.ndarray, "2 2"]], situation: int, actions: Int[np.ndarray, "2"] | None
+    tables: Sequence[Float[np.ndarray, "2 2"]], situation: Whole, actions: Int[np.ndarray, "2"] | None
 ) -> Scene:
     """The two-step game: agent 1 chooses a table, then both play it; the table being played is framed in blue.
 

@@ -87,7 +87,7 @@ class SoftmaxChain(OneStepGame):
         same = actions[1:] == actions[:-1]
         links = jnp.where(same, self._worth(params)[actions[1:]], 0.0)
         reward = links.mean() + params.noise * jax.random.normal(key)
-        return ChainState(state.t + 1), _ended(self.n_agents, reward, {"agreement": same.mean(dtype=jnp.float32)})
+        return ChainState(state.t + 1), _ended(reward, {"agreement": same.mean(dtype=jnp.float32)})
 
     def observe(self, state: ChainState, params: SoftmaxChainParams) -> View:
         agents = self.n_agents
@@ -158,7 +158,7 @@ class GaussianTeam(OneStepGame):
     ) -> tuple[GaussianTeamState, Outcome]:
         error = actions.sum() / self.n_agents**0.5 - target(state.context)
         reward = params.noise * jax.random.normal(key) - error**2
-        return state, _ended(self.n_agents, reward, {})
+        return state, _ended(reward, {})
 
     def observe(self, state: GaussianTeamState, params: GaussianTeamParams) -> View:
         agents = self.n_agents
@@ -188,5 +188,5 @@ def random_team_game(n_agents: int, n_actions: int, seed: int = 0) -> MatrixGame
     return MatrixGame(np.random.default_rng(seed).normal(size=(n_actions,) * n_agents))
 
 
-def _ended(agents: int, reward: Float[Array, ""], metrics: dict[str, Float[Array, ""]]) -> Outcome:
-    return Outcome(jnp.full(agents, reward), jnp.bool_(True), jnp.bool_(False), metrics)
+def _ended(reward: Float[Array, ""], metrics: dict[str, Float[Array, ""]]) -> Outcome:
+    return Outcome(reward, jnp.bool_(True), jnp.bool_(False), metrics)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from jaxvf.envs.jaxmarl_names import import_jaxmarl
 from jaxvf.envs.protocol import Environment, EnvParams, EnvState, View
@@ -21,15 +22,17 @@ class ToJaxMARLState(State):
     """JaxMARL's `done` and `step`, and the state of the environment inside."""
 
     inner: EnvState
+    __no_type_check__ = True  # JAX also builds it from what is no array yet
 
 
 class ToJaxMARL(MultiAgentEnv):
     """A jaxvf environment under JaxMARL's interface.
 
     Agents are named `agent_0`, `agent_1`, ...; observations carry the state as `world_state` too, which JaxMARL's
-    centralised baselines look for. The end of an episode is every agent's `done`, and a dead agent shows only in
-    `info`, which holds what JaxMARL's interface has no place for: `terminated`, `truncated`, `final_obs`,
-    `final_state`, `avail`, `metrics`, `alive`, all of the step itself, before any reset.
+    centralised baselines look for. Agents get their own rewards where the environment tells them apart, else each the
+    team's. The end of an episode is every agent's `done`, and a dead agent shows only in `info`, which holds what
+    JaxMARL's interface has no place for: `terminated`, `truncated`, `final_obs`, `final_state`, `avail`, `metrics`,
+    `alive`, all of the step itself, before any reset.
 
     Attributes:
         env: the environment inside.
@@ -48,17 +51,17 @@ class ToJaxMARL(MultiAgentEnv):
             agent: vectors if spec.continuous else Discrete(spec.n_actions) for agent in self.agents
         }  # fmt: skip
 
-    def reset(self, key: Key[Array, ""]) -> tuple[dict[str, Array], ToJaxMARLState]:
+    def reset(self, key: PRNGKeyArray) -> tuple[dict[str, Array], ToJaxMARLState]:
         """First observations and state."""
-        state = ToJaxMARLState(done=jnp.bool_(False), step=jnp.int32(0), inner=self.env.init(key, self.params))
+        state = ToJaxMARLState(done=jnp.bool_(False), step=jnp.int32(0), inner=self.env.init(_typed(key), self.params))
         return self.get_obs(state), state
 
     def step_env(
-        self, key: Key[Array, ""], state: ToJaxMARLState, actions: dict[str, Int[Array, ""] | Float[Array, "d"]]
+        self, key: PRNGKeyArray, state: ToJaxMARLState, actions: dict[str, Int[Array, ""] | Float[Array, "d"]]
     ) -> tuple[dict[str, Array], ToJaxMARLState, dict[str, Array], dict[str, Array], dict[str, Any]]:
         """One step without a reset: observations, state, rewards, dones and info."""
         joint = jnp.stack([actions[agent] for agent in self.agents])
-        inner, outcome = self.env.transition(key, state.inner, joint, self.params)
+        inner, outcome = self.env.transition(_typed(key), state.inner, joint, self.params)
         moved = ToJaxMARLState(done=outcome.done, step=state.step + 1, inner=inner)
         view = self.view(moved)
         obs = self._looks(view)
@@ -72,7 +75,9 @@ class ToJaxMARL(MultiAgentEnv):
             "alive": self._by_agent(view.alive),
         }
         dones = dict.fromkeys([*self.agents, "__all__"], outcome.done)
-        return obs, moved, self._by_agent(outcome.reward), dones, info
+        given = outcome.agent_rewards
+        rewards = dict.fromkeys(self.agents, outcome.reward) if given is None else self._by_agent(given)
+        return obs, moved, rewards, dones, info
 
     def view(self, state: ToJaxMARLState) -> View:
         """What can be seen of a state."""
@@ -105,3 +110,8 @@ class ToJaxMARL(MultiAgentEnv):
 
     def _by_agent(self, rows: Array) -> dict[str, Array]:
         return {agent: rows[index] for index, agent in enumerate(self.agents)}
+
+
+def _typed(key: PRNGKeyArray) -> Key[Array, ""]:
+    """A key as jaxvf's environments take it: JaxMARL's scripts hold keys of the old style, two plain numbers."""
+    return key if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else jax.random.wrap_key_data(key)

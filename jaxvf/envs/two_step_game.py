@@ -73,7 +73,7 @@ class TwoStepGame(Environment):
         reward = jnp.where(first, 0.0, table[actions[0], actions[1]])
         best = jnp.maximum(params.payoff_flat.max(), params.payoff_risky.max())
         outcome = Outcome(
-            reward=jnp.full(2, reward),
+            reward=reward,
             terminated=~first,
             truncated=jnp.bool_(False),
             metrics={"optimal": (~first & (reward >= best)).astype(jnp.float32)},

@@ -1,65 +1,114 @@
 """Wrappers: each adds one thing to an environment and is again an environment."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, Outcome, View, cut_at_limit
+from jaxvf.envs.protocol import (
+    Environment,
+    EnvParams,
+    EnvSpec,
+    EnvState,
+    JointAction,
+    JointActions,
+    Outcome,
+    View,
+    cut_at_limit,
+)
 from jaxvf.errors import InputError
+
+
+class Wrapped(NamedTuple):
+    """An inner state and what the wrapper remembers beside it."""
+
+    inner: EnvState
+    memory: Any
 
 
 @dataclasses.dataclass(frozen=True)
 class Wrapper(Environment):
-    """Passes everything on; subclasses override what they change."""
+    """Passes everything on, and calls three hooks that work for any leading axes `*b`: none, or B of a batch.
+
+    A wrapper gives its `spec` and overrides the hooks for what it changes. Batches go through as batches, because an
+    environment may have something faster than a vmap.
+
+    Attributes:
+        env: the environment inside.
+        remembers: whether there is a memory; without one the state is the inner state as it is, and `memory` is None.
+        draws: whether hooks use their key. Otherwise it is the one that the environment inside uses up.
+    """
 
     env: Environment
+    remembers: ClassVar[bool] = False
+    draws: ClassVar[bool] = False
 
-    @property
-    def spec(self) -> EnvSpec:
-        return self.env.spec
+    def start(self, key: Key[Array, ""], *batch: int) -> Any:
+        """Memory at the start of an episode; its leaves begin with the axes `batch`."""
+        return None
+
+    def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
+        """Memory after a step, and what is told of the step."""
+        return memory, outcome
+
+    def change_view(self, view: View, memory: Any) -> View:
+        """What is seen instead of `view`, whose leaves may have size 1 along B."""
+        return view
 
     def default_params(self) -> EnvParams:
         return self.env.default_params()
 
     def init(self, key: Key[Array, ""], params: EnvParams) -> EnvState:
-        return self.env.init(key, params)
+        inner_key, own_key = self._keys(key)
+        return self._wrapped(self.env.init(inner_key, params), self.start(own_key))
+
+    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> EnvState:
+        inner_key, own_key = self._keys(key)
+        return self._wrapped(self.env.init_batch(inner_key, params, num_envs), self.start(own_key, num_envs))
 
     def transition(
-        self, key: Key[Array, ""], state: EnvState, actions: Int[Array, "N"], params: EnvParams
+        self, key: Key[Array, ""], state: EnvState, actions: JointAction, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
-        return self.env.transition(key, state, actions, params)
-
-    def observe(self, state: EnvState, params: EnvParams) -> View:
-        return self.env.observe(state, params)
-
-    # Batches go through as batches: an environment may have something faster than a vmap.
-    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> EnvState:
-        return self.env.init_batch(key, params, num_envs)
+        return self._step(self.env.transition, key, state, actions, params)
 
     def transition_batch(
-        self, key: Key[Array, ""], states: EnvState, actions: Int[Array, "B N"], params: EnvParams
+        self, key: Key[Array, ""], states: EnvState, actions: JointActions, params: EnvParams
     ) -> tuple[EnvState, Outcome]:
-        return self.env.transition_batch(key, states, actions, params)
+        return self._step(self.env.transition_batch, key, states, actions, params)
+
+    def observe(self, state: EnvState, params: EnvParams) -> View:
+        inner, memory = self._parts(state)
+        return self.change_view(self.env.observe(inner, params), memory)
 
     def observe_batch(self, states: EnvState, params: EnvParams) -> View:
-        return self.env.observe_batch(states, params)
+        inner, memory = self._parts(states)
+        return self.change_view(self.env.observe_batch(inner, params), memory)
 
+    def _step(self, transition: Any, key: Key[Array, ""], state: EnvState, actions: Array, params: EnvParams) -> Any:
+        inner_key, own_key = self._keys(key)
+        inner, memory = self._parts(state)
+        inner, outcome = transition(inner_key, inner, actions, params)
+        memory, outcome = self.after(own_key, memory, actions, outcome)
+        return self._wrapped(inner, memory), outcome
 
-class Counted(NamedTuple):
-    """An inner state and the number of steps since its episode began."""
+    def _keys(self, key: Key[Array, ""]) -> Any:
+        return jax.random.split(key) if self.draws else (key, key)
 
-    inner: EnvState
-    steps: Int[Array, ""]
+    def _wrapped(self, inner: EnvState, memory: Any) -> EnvState:
+        return Wrapped(inner, memory) if self.remembers else inner
+
+    def _parts(self, state: EnvState) -> Any:
+        return state if self.remembers else (state, None)
 
 
 @dataclasses.dataclass(frozen=True)
 class TimeLimit(Wrapper):
-    """Truncates an episode after exactly `limit` steps, unless it ended earlier."""
+    """Truncates an episode after exactly `limit` steps, unless it ended earlier; the memory counts steps."""
 
     limit: int
+    remembers: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.limit < 1:
@@ -72,32 +121,13 @@ class TimeLimit(Wrapper):
             return inner
         return dataclasses.replace(inner, limit_max=self.limit, self_ending=False)
 
-    def init(self, key: Key[Array, ""], params: EnvParams) -> Counted:
-        return Counted(self.env.init(key, params), jnp.int32(0))
+    def start(self, key: Key[Array, ""], *batch: int) -> Int[Array, "*b"]:
+        return jnp.zeros(batch, jnp.int32)
 
-    def transition(
-        self, key: Key[Array, ""], state: Counted, actions: Int[Array, "N"], params: EnvParams
-    ) -> tuple[Counted, Outcome]:
-        return self._count(state, *self.env.transition(key, state.inner, actions, params))
-
-    def observe(self, state: Counted, params: EnvParams) -> View:
-        return self.env.observe(state.inner, params)
-
-    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Counted:
-        return Counted(self.env.init_batch(key, params, num_envs), jnp.zeros(num_envs, jnp.int32))
-
-    def transition_batch(
-        self, key: Key[Array, ""], states: Counted, actions: Int[Array, "B N"], params: EnvParams
-    ) -> tuple[Counted, Outcome]:
-        return self._count(states, *self.env.transition_batch(key, states.inner, actions, params))
-
-    def observe_batch(self, states: Counted, params: EnvParams) -> View:
-        return self.env.observe_batch(states.inner, params)
-
-    def _count(self, state: Counted, inner: EnvState, outcome: Outcome) -> tuple[Counted, Outcome]:
-        steps = state.steps + 1
+    def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
+        steps = memory + 1
         cut = cut_at_limit(outcome.terminated, steps, jnp.int32(self.limit))
-        return Counted(inner, steps), outcome._replace(truncated=outcome.truncated | cut)
+        return steps, outcome._replace(truncated=outcome.truncated | cut)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,79 +139,33 @@ class AgentId(Wrapper):
         inner = self.env.spec
         return dataclasses.replace(inner, obs_dim=inner.obs_dim + inner.n_agents, one_hot_obs=False, agent_ids=True)
 
-    def observe(self, state: EnvState, params: EnvParams) -> View:
-        return self._name(self.env.observe(state, params))
-
-    def observe_batch(self, states: EnvState, params: EnvParams) -> View:
-        return self._name(self.env.observe_batch(states, params))
-
-    def _name(self, view: View) -> View:
-        n_agents = self.env.spec.n_agents
-        identity = jnp.eye(n_agents, dtype=view.obs.dtype)
-        identity = jnp.broadcast_to(identity, (*view.obs.shape[:-1], n_agents))
-        return view._replace(obs=jnp.concatenate([view.obs, identity], axis=-1))
-
-
-class Remembering(NamedTuple):
-    """An inner state and the joint action that led to it, one-hot; zeros at the start of an episode."""
-
-    inner: EnvState
-    last_action: Float[Array, "N A"]
+    def change_view(self, view: View, memory: None) -> View:
+        identity = jnp.eye(self.env.spec.n_agents, dtype=view.obs.dtype)
+        return _appended(view, jnp.broadcast_to(identity, (*view.obs.shape[:-1], len(identity))))
 
 
 @dataclasses.dataclass(frozen=True)
 class LastAction(Wrapper):
     """Appends the agent's previous action (one-hot where discrete) to its observation; zeros at the first step."""
 
+    remembers: ClassVar[bool] = True
+
     @property
     def spec(self) -> EnvSpec:
         inner = self.env.spec
+        obs_dim = inner.obs_dim + inner.n_actions
         # The view now depends on the actions taken, so it differs along B.
-        return dataclasses.replace(
-            inner,
-            obs_dim=inner.obs_dim + inner.n_actions,
-            fixed_view=False,
-            one_hot_obs=False,
-            agent_ids=False,
-        )
+        return dataclasses.replace(inner, obs_dim=obs_dim, fixed_view=False, one_hot_obs=False, agent_ids=False)
 
-    def init(self, key: Key[Array, ""], params: EnvParams) -> Remembering:
+    def start(self, key: Key[Array, ""], *batch: int) -> Float[Array, "*b N A"]:
+        return jnp.zeros((*batch, self.env.spec.n_agents, self.env.spec.n_actions))
+
+    def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
         spec = self.env.spec
-        return Remembering(self.env.init(key, params), jnp.zeros((spec.n_agents, spec.n_actions)))
+        return actions if spec.continuous else jax.nn.one_hot(actions, spec.n_actions), outcome
 
-    def transition(
-        self, key: Key[Array, ""], state: Remembering, actions: Int[Array, "N"], params: EnvParams
-    ) -> tuple[Remembering, Outcome]:
-        inner, outcome = self.env.transition(key, state.inner, actions, params)
-        spec = self.env.spec
-        last = actions if spec.continuous else jax.nn.one_hot(actions, spec.n_actions)
-        return Remembering(inner, last), outcome
-
-    def observe(self, state: Remembering, params: EnvParams) -> View:
-        view = self.env.observe(state.inner, params)
-        return view._replace(obs=jnp.concatenate([view.obs, state.last_action], axis=-1))
-
-    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Remembering:
-        spec = self.env.spec
-        nothing = jnp.zeros((num_envs, spec.n_agents, spec.n_actions))
-        return Remembering(self.env.init_batch(key, params, num_envs), nothing)
-
-    def transition_batch(
-        self, key: Key[Array, ""], states: Remembering, actions: Int[Array, "B N"], params: EnvParams
-    ) -> tuple[Remembering, Outcome]:
-        inner, outcome = self.env.transition_batch(key, states.inner, actions, params)
-        return Remembering(inner, jax.nn.one_hot(actions, self.env.spec.n_actions)), outcome
-
-    def observe_batch(self, states: Remembering, params: EnvParams) -> View:
-        view = _repeated(self.env.observe_batch(states.inner, params), states.last_action.shape[0])
-        return view._replace(obs=jnp.concatenate([view.obs, states.last_action], axis=-1))
-
-
-class Noisy(NamedTuple):
-    """An inner state and the noise that stands for its view's state."""
-
-    inner: EnvState
-    noise: Float[Array, "S"]
+    def change_view(self, view: View, memory: Float[Array, "*b N A"]) -> View:
+        return _appended(_repeated(view, memory.shape[:-2]), memory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,49 +176,28 @@ class NoiseState(Wrapper):
     the view's state changes.
     """
 
+    remembers: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
+
     @property
     def spec(self) -> EnvSpec:
         return dataclasses.replace(self.env.spec, fixed_view=False, storage="float32")
 
-    def init(self, key: Key[Array, ""], params: EnvParams) -> Noisy:
-        inner_key, noise_key = jax.random.split(key)
-        return Noisy(self.env.init(inner_key, params), self._draw(noise_key))
-
-    def transition(
-        self, key: Key[Array, ""], state: Noisy, actions: Int[Array, "N"], params: EnvParams
-    ) -> tuple[Noisy, Outcome]:
-        inner_key, noise_key = jax.random.split(key)
-        inner, outcome = self.env.transition(inner_key, state.inner, actions, params)
-        return Noisy(inner, self._draw(noise_key)), outcome
-
-    def observe(self, state: Noisy, params: EnvParams) -> View:
-        return self.env.observe(state.inner, params)._replace(state=state.noise)
-
-    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Noisy:
-        inner_key, noise_key = jax.random.split(key)
-        return Noisy(self.env.init_batch(inner_key, params, num_envs), self._draw(noise_key, num_envs))
-
-    def transition_batch(
-        self, key: Key[Array, ""], states: Noisy, actions: Int[Array, "B N"], params: EnvParams
-    ) -> tuple[Noisy, Outcome]:
-        inner_key, noise_key = jax.random.split(key)
-        inner, outcome = self.env.transition_batch(inner_key, states.inner, actions, params)
-        return Noisy(inner, self._draw(noise_key, actions.shape[0])), outcome
-
-    def observe_batch(self, states: Noisy, params: EnvParams) -> View:
-        view = _repeated(self.env.observe_batch(states.inner, params), states.noise.shape[0])
-        return view._replace(state=states.noise)
-
-    def _draw(self, key: Key[Array, ""], *batch: int) -> Float[Array, "*b S"]:
+    def start(self, key: Key[Array, ""], *batch: int) -> Float[Array, "*b S"]:
         return jax.random.normal(key, (*batch, self.env.spec.state_dim))
 
+    def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
+        return jax.random.normal(key, memory.shape), outcome
 
-class Running(NamedTuple):
-    """An inner state and what its episode has earned so far."""
+    def change_view(self, view: View, memory: Float[Array, "*b S"]) -> View:
+        return _repeated(view, memory.shape[:-1])._replace(state=memory)
 
-    inner: EnvState
-    episode_return: Float[Array, ""]
-    episode_length: Int[Array, ""]
+
+class Earned(NamedTuple):
+    """What an episode has earned so far, and in how many steps."""
+
+    episode_return: Float[Array, "*b"]
+    episode_length: Int[Array, "*b"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,44 +207,26 @@ class EpisodeStatistics(Wrapper):
     Zero before the end, because metrics are summed over an episode.
     """
 
+    remembers: ClassVar[bool] = True
+
     @property
     def spec(self) -> EnvSpec:
         inner = self.env.spec
-        return dataclasses.replace(inner, metric_names=(*inner.metric_names, "episode_return", "episode_length"))
+        return dataclasses.replace(inner, metric_names=(*inner.metric_names, *Earned._fields))
 
-    def init(self, key: Key[Array, ""], params: EnvParams) -> Running:
-        return Running(self.env.init(key, params), jnp.float32(0), jnp.int32(0))
+    def start(self, key: Key[Array, ""], *batch: int) -> Earned:
+        return Earned(jnp.zeros(batch), jnp.zeros(batch, jnp.int32))
 
-    def transition(
-        self, key: Key[Array, ""], state: Running, actions: Int[Array, "N"], params: EnvParams
-    ) -> tuple[Running, Outcome]:
-        return self._add(state, *self.env.transition(key, state.inner, actions, params))
-
-    def observe(self, state: Running, params: EnvParams) -> View:
-        return self.env.observe(state.inner, params)
-
-    def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> Running:
-        inner = self.env.init_batch(key, params, num_envs)
-        return Running(inner, jnp.zeros(num_envs), jnp.zeros(num_envs, jnp.int32))
-
-    def transition_batch(
-        self, key: Key[Array, ""], states: Running, actions: Int[Array, "B N"], params: EnvParams
-    ) -> tuple[Running, Outcome]:
-        return self._add(states, *self.env.transition_batch(key, states.inner, actions, params))
-
-    def observe_batch(self, states: Running, params: EnvParams) -> View:
-        return self.env.observe_batch(states.inner, params)
-
-    def _add(self, state: Running, inner: EnvState, outcome: Outcome) -> tuple[Running, Outcome]:
-        earned = state.episode_return + outcome.reward.mean(axis=-1)
-        now = Running(inner, earned, state.episode_length + 1)
-        totals = {
-            "episode_return": jnp.where(outcome.done, now.episode_return, 0.0),
-            "episode_length": jnp.where(outcome.done, now.episode_length.astype(jnp.float32), 0.0),
-        }
+    def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
+        now = Earned(memory.episode_return + outcome.reward, memory.episode_length + 1)
+        totals = {name: jnp.where(outcome.done, jnp.float32(sofar), 0.0) for name, sofar in now._asdict().items()}
         return now, outcome._replace(metrics={**outcome.metrics, **totals})
 
 
-def _repeated(view: View, num_envs: int) -> View:
+def _appended(view: View, features: Float[Array, "*b N F"]) -> View:
+    return view._replace(obs=jnp.concatenate([view.obs, features], axis=-1))
+
+
+def _repeated(view: View, batch: tuple[int, ...]) -> View:
     """A view that all environments share, once for each."""
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_envs, *leaf.shape[1:])), view)
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (*batch, *leaf.shape[len(batch) :])), view)

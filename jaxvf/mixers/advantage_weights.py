@@ -24,8 +24,8 @@ class AdvantageWeights(nn.Module):
 
     @nn.compact
     def __call__(
-        self, context: tuple[Float[Array, "..."], ...], actions: Float[Array, "*batch N A"]
-    ) -> Float[Array, "*batch N"]:
+        self, context: tuple[Float[Array, "..."], ...], actions: Float[Array, "*#batch N A"]
+    ) -> Float[Array, "*#batch N"]:
         """One weight per agent, for context parts [*batch, C_k] and one-hot joint actions."""
         n_agents = actions.shape[-2]
         joint_action = join_agents(actions)

@@ -16,7 +16,7 @@ CONTEXTS = ("state", "history", "state_history", "zeros", "noise")
 
 
 def context_parts(
-    kind: str, utilities: Utilities, state: Float[Array, "*batch S"], *, stop_gradient: bool = True
+    kind: str, utilities: Utilities, state: Float[Array, "*#batch S"], *, stop_gradient: bool = True
 ) -> tuple[Float[Array, "..."], ...]:
     """The arrays whose concatenation is the context, for `Linear` or `MLP`.
 

@@ -37,7 +37,7 @@ class DuelmixMixer(Mixer):
     duelling = True
 
     @nn.compact
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch 1"]:
         """The team value of the joint action."""
         stop, n_agents, width = self.stop_grad_context, utilities.chosen.shape[-1], self.hypernet_embed
         history = context_parts("history", utilities, state, stop_gradient=stop)
@@ -58,7 +58,7 @@ class DuelmixMixer(Mixer):
             weighted = weights * scale * (utilities.chosen - utilities.greedy)
         return value + jnp.sum(weighted, axis=-1, keepdims=True)
 
-    def _mixed_value(self, values: Float[Array, "*batch N"], context: tuple[Array, ...]) -> Float[Array, "*batch 1"]:
+    def _mixed_value(self, values: Float[Array, "*#batch N"], context: tuple[Array, ...]) -> Float[Array, "*#batch 1"]:
         width, n_agents = self.hypernet_embed, values.shape[-1]
         omega = MLP((width, n_agents), self.scheme, name="value_weights")(*context)
         beta = MLP((width, 1), self.scheme, name="value_bias")(*context)

@@ -16,17 +16,11 @@ class Utilities(NamedTuple):
     Leaves have size 1 along a batch axis where they do not vary; no code may assume that two leaves share a size.
     """
 
-    chosen: Float[Array, "*batch N"]  # q_i(u_i)
-    greedy: Float[Array, "*batch N"]  # max of q_i over available actions
-    actions: Float[Array, "*batch N A"]  # u, one-hot
-    features: Float[Array, "*batch N H"]  # what each agent's network knows of its history
-    streams: Float[Array, "*batch N V"]  # outputs beside the action values: V = 1 for a duelling mixer, else 0
-
-    @staticmethod
-    def of_chosen(q: Float[Array, "*batch N"]) -> "Utilities":
-        """Utilities for a mixer that looks at the chosen values alone."""
-        nothing = jnp.zeros((*q.shape, 0))
-        return Utilities(q, q, nothing, nothing, nothing)
+    chosen: Float[Array, "*#batch N"]  # q_i(u_i)
+    greedy: Float[Array, "*#batch N"]  # max of q_i over available actions
+    actions: Float[Array, "*#batch N A"]  # u, one-hot
+    features: Float[Array, "*#batch N H"]  # what each agent's network knows of its history
+    streams: Float[Array, "*#batch N V"]  # outputs beside the action values: V = 1 for a duelling mixer, else 0
 
 
 class Mixer(nn.Module):
@@ -38,16 +32,16 @@ class Mixer(nn.Module):
     # A duelling mixer asks agents for one output beside the action values, which are advantages then.
     duelling: ClassVar[bool] = False
 
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch M"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch M"]:
         """The value of the joint action."""
         raise NotImplementedError
 
 
 def utilities_of(
-    outputs: Float[Array, "*batch N U"],
-    features: Float[Array, "*batch N H"],
-    avail: Bool[Array, "*batch N A"],
-    actions: Int[Array, "*batch N"],
+    outputs: Float[Array, "*#batch N U"],
+    features: Float[Array, "*#batch N H"],
+    avail: Bool[Array, "*#batch N A"],
+    actions: Int[Array, "*#batch N"],
 ) -> Utilities:
     """The utilities of `actions`, from what the agent network gave.
 

@@ -33,8 +33,8 @@ class QattenTransformation(nn.Module):
 
     @nn.compact
     def __call__(
-        self, utilities: Utilities, context: tuple[Array, ...], state: Float[Array, "*batch S"]
-    ) -> tuple[Float[Array, "*batch N"], Float[Array, "*batch N"]]:
+        self, utilities: Utilities, context: tuple[Array, ...], state: Float[Array, "*#batch S"]
+    ) -> tuple[Float[Array, "*#batch N"], Float[Array, "*#batch N"]]:
         """Scale > 0 and shift of every agent's value."""
         n_agents = utilities.chosen.shape[-1]
         units = self._unit_states(utilities, state)
@@ -60,7 +60,7 @@ class QattenTransformation(nn.Module):
             return uniform_fan_in(fan_in)
         return nn.initializers.normal(fan_in**-0.5)
 
-    def _selectors(self, context: tuple[Array, ...]) -> Float[Array, "*batch K d"]:
+    def _selectors(self, context: tuple[Array, ...]) -> Float[Array, "*#batch K d"]:
         """Two layers per head, the second without bias."""
         hidden = jax.nn.relu(MLP((self.heads * self.hypernet_embed,), self.scheme, name="selector_input")(*context))
         hidden = hidden.reshape(*hidden.shape[:-1], self.heads, self.hypernet_embed)
@@ -68,7 +68,7 @@ class QattenTransformation(nn.Module):
         kernel = self.param("selectors", init, (self.heads, self.hypernet_embed, self.embed))
         return jnp.einsum("...kh,khd->...kd", hidden, kernel)
 
-    def _unit_states(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch N U"]:
+    def _unit_states(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch N U"]:
         n_agents = utilities.chosen.shape[-1]
         width = self.unit_dim or state.shape[-1] // n_agents
         if not 0 < width * n_agents <= state.shape[-1]:

@@ -28,7 +28,7 @@ class QmixMixer(Mixer):
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch 1"]:
         """The team value of the chosen local values."""
         constrain = jnp.abs if self.monotonic else (lambda weights: weights)
         q = utilities.chosen

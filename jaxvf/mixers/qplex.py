@@ -38,7 +38,7 @@ class QplexMixer(Mixer):
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch 1"]:
         """The team value of the joint action."""
         context = context_parts(self.context, utilities, state)
         scale, shift = self._transform(utilities, context)
@@ -55,7 +55,7 @@ class QplexMixer(Mixer):
 
     def _transform(
         self, utilities: Utilities, context: tuple[Array, ...]
-    ) -> tuple[Float[Array, "*batch N"], Float[Array, "*batch N"]]:
+    ) -> tuple[Float[Array, "*#batch N"], Float[Array, "*#batch N"]]:
         """Scale > 0 and shift of every agent's value."""
         n_agents = utilities.chosen.shape[-1]
         if self.transformation == "none":
@@ -78,7 +78,7 @@ class AffineTransformation(nn.Module):
         context: tuple[Float[Array, "..."], ...],
         n_agents: int,
         shift_context: tuple[Float[Array, "..."], ...] | None = None,
-    ) -> tuple[Float[Array, "*batch N"], Float[Array, "*batch N"]]:
+    ) -> tuple[Float[Array, "*#batch N"], Float[Array, "*#batch N"]]:
         """Scale and shift of every agent; `shift_context` is the shift's own, where it has one."""
         scale = jnp.abs(MLP((self.width, n_agents), self.scheme, name="scale")(*context)) + POSITIVE
         shift_context = context if shift_context is None else shift_context

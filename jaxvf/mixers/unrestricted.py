@@ -21,7 +21,7 @@ class UnrestrictedMixer(Mixer):
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch 1"]:
         """The value of the joint action."""
         joint = MLP((self.width, self.width, self.width, 1), self.scheme, name="joint")(state, utilities.chosen)
         value = joint + MLP((self.width, 1), self.scheme, name="value")(state)

@@ -11,7 +11,7 @@ class VdnMixer(Mixer):
     """Q_tot = Σ_i q_i, whatever the state (Sunehag et al. 2017)."""
 
     @nn.compact
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch 1"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch 1"]:
         return jnp.sum(utilities.chosen, axis=-1, keepdims=True)
 
 
@@ -19,5 +19,5 @@ class NoMixer(Mixer):
     """Independent Q-learning: every agent's value is regressed on the team's return by itself (Tan 1993)."""
 
     @nn.compact
-    def __call__(self, utilities: Utilities, state: Float[Array, "*batch S"]) -> Float[Array, "*batch N"]:
+    def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch N"]:
         return utilities.chosen

@@ -19,8 +19,8 @@ class JointNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, state: Float[Array, "*b S"], features: Float[Array, "*b N H"], actions: Float[Array, "*b N A"]
-    ) -> tuple[Float[Array, "*b 1"], Float[Array, "*b 1"]]:
+        self, state: Float[Array, "*#b S"], features: Float[Array, "*#b N H"], actions: Float[Array, "*#b N A"]
+    ) -> tuple[Float[Array, "*#b 1"], Float[Array, "*#b 1"]]:
         """J of one-hot joint actions, and V."""
         if self.architecture == "qtran_paper":
             encoded = features.shape[-1] + actions.shape[-1]
@@ -45,8 +45,8 @@ class CounterfactualNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, state: Float[Array, "*b S"], features: Float[Array, "*b N H"], actions: Float[Array, "*b N A"]
-    ) -> tuple[Float[Array, "*b N A"], Float[Array, "*b 1"]]:
+        self, state: Float[Array, "*#b S"], features: Float[Array, "*#b N H"], actions: Float[Array, "*#b N A"]
+    ) -> tuple[Float[Array, "*#b N A"], Float[Array, "*#b 1"]]:
         """J_i(a | u_-i) for every agent and own action, and V."""
         width, n_agents = self.width, actions.shape[-2]
         others = MLP((width, width), self.scheme, name="others")(features, actions)

@@ -17,7 +17,7 @@ class RoundHead(nn.Module):
     width: int = 64
 
     @nn.compact
-    def __call__(self, features: Float[Array, "*b N H"], previous: Float[Array, "*b N A"]) -> Float[Array, "*b N A"]:
+    def __call__(self, features: Float[Array, "*#b N H"], previous: Float[Array, "*#b N A"]) -> Float[Array, "*#b N A"]:
         """A value per action, for one-hot previous actions."""
         hidden = jax.nn.relu(Linear(self.width, name="hidden")(features, previous))
         return ZeroLinear(previous.shape[-1], name="output")(hidden)
@@ -29,7 +29,7 @@ class ZeroLinear(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*b I"]) -> Float[Array, "*b F"]:
+    def __call__(self, x: Float[Array, "*#b I"]) -> Float[Array, "*#b F"]:
         kernel = self.param("kernel", nn.initializers.zeros_init(), (x.shape[-1], self.features))
         return x @ kernel + self.param("bias", nn.initializers.zeros_init(), (self.features,))
 
@@ -38,7 +38,7 @@ class TabularRoundHead(nn.Module):
     """A table per agent over (observation id, previous action, action), starting at 0."""
 
     @nn.compact
-    def __call__(self, features: Float[Array, "*b N O"], previous: Float[Array, "*b N A"]) -> Float[Array, "*b N A"]:
+    def __call__(self, features: Float[Array, "*#b N O"], previous: Float[Array, "*#b N A"]) -> Float[Array, "*#b N A"]:
         """A value per action, for one-hot observations and previous actions."""
         (n_agents, n_ids), n_actions = features.shape[-2:], previous.shape[-1]
         table = self.param("table", nn.initializers.zeros_init(), (n_agents, n_ids, n_actions, n_actions))

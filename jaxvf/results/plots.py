@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from jaxvf.results.figure_style import DPI, FAINT, INK, SMALL, TEXT, WIDTH, Style, blank, dress, head, number, styles
 from jaxvf.results.statistics import LEVEL, SAMPLES, Interval, iqm_interval, valid_runs
@@ -21,7 +21,7 @@ MARKS_PER_LINE = 8
 
 
 def learning_curves(
-    curves: Mapping[str, tuple[Float[np.ndarray, " E"], Float[np.ndarray, "runs E"]]],
+    curves: Mapping[str, tuple[Num[np.ndarray, "..."], Float[np.ndarray, "..."]]],
     *,
     ylabel: str,
     title: str = "",
@@ -36,7 +36,7 @@ def learning_curves(
     NaN is ignored as in `iqm`; the legend then says how many runs are left at the last evaluation.
 
     Args:
-        curves: for every label the x axis and one row per run.
+        curves: for every label the x axis, [E], and one row per run, [runs, E].
         ylabel: what the values are, with their unit.
         title: one line above the figure.
         xlabel: what the x axis is.

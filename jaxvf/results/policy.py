@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.envs.protocol import Environment, EnvParams, View
@@ -46,7 +47,9 @@ class Policy:
         hidden = self.algorithm.initial_carry((1, spec.n_agents))
         return Memory(hidden, jnp.zeros((spec.n_agents, spec.n_actions)))
 
-    def act(self, obs: Float[Array, "N O"], avail: Bool[Array, "N A"], memory: Memory) -> tuple[Array, Memory]:
+    def act(
+        self, obs: Float[Array | np.ndarray, "N O"], avail: Bool[Array | np.ndarray, "N A"], memory: Memory
+    ) -> tuple[Array, Memory]:
         """Every agent's best available action, [N], or [N, A] where continuous; pure, so that it can be compiled."""
         spec = self.env.spec
         parts = [jnp.asarray(obs)]

@@ -28,7 +28,7 @@ class Episode(NamedTuple):
 
     states: list[Any]  # T + 1, the last one included
     actions: Int[np.ndarray, "T N"]
-    rewards: Float[np.ndarray, "T"]  # mean over agents, as in evaluations
+    rewards: Float[np.ndarray, "T"]  # the team's
     terminated: bool  # else cut by the time limit
 
 
@@ -78,7 +78,7 @@ def play(policy: Policy, key: Key[Array, ""]) -> Episode:
         view = env.observe(state, params)
         actions, memory = policy.act(view.obs, view.avail, memory)
         moved, outcome = env.transition(jax.random.fold_in(step_key, t), state, actions, params)
-        return (moved, memory), (moved, actions, outcome.reward.mean(), outcome.terminated, outcome.truncated)
+        return (moved, memory), (moved, actions, outcome.reward, outcome.terminated, outcome.truncated)
 
     @jax.jit
     def whole_episode() -> Any:

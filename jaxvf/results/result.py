@@ -47,7 +47,7 @@ class Result:
             raise ValueError("the runs of this sweep are evaluated at different steps: use env_steps_of(run)")
         return self._env_steps[0]
 
-    def env_steps_of(self, run: int) -> Int[np.ndarray, " evaluations"]:
+    def env_steps_of(self, run: int | np.integer) -> Int[np.ndarray, " evaluations"]:
         """Environment steps at each evaluation of one run."""
         return self._env_steps[run]
 

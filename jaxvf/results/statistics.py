@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 LEVEL = 0.95  # of every interval, where the caller names no other
 SAMPLES = 2000  # bootstrap resamples; the two ends of a 95 % interval then rest on 50 draws each
@@ -17,17 +17,17 @@ SAMPLES = 2000  # bootstrap resamples; the two ends of a 95 % interval then rest
 class Interval(NamedTuple):
     """An estimate and the two ends of its confidence interval: numbers, or arrays of one shape."""
 
-    estimate: float | np.ndarray
+    estimate: float | np.floating | np.ndarray
     low: float | np.ndarray
     high: float | np.ndarray
 
 
-def valid_runs(values: Float[np.ndarray, "..."], axis: int = 0) -> Int[np.ndarray, "..."]:
+def valid_runs(values: Num[np.ndarray, "..."], axis: int = 0) -> Int[np.ndarray, "..."]:
     """How many runs are not NaN: the number that `iqm` and `iqm_interval` rest on."""
     return (~np.isnan(np.asarray(values, np.float64))).sum(axis=axis)
 
 
-def iqm(values: Float[np.ndarray, "..."], axis: int = 0) -> Float[np.ndarray, "..."]:
+def iqm(values: Num[np.ndarray, "..."], axis: int = 0) -> Float[np.ndarray, "..."] | np.floating:
     """Interquartile mean: the mean of the middle half (Agarwal et al. 2021, arXiv 2108.13264, section 4.3).
 
     Of n sorted values the n/4 lowest and the n/4 highest count for nothing. Where n/4 is not whole, the value
@@ -193,7 +193,7 @@ def probability_of_improvement(
     return _percentile_interval(wins.mean(), draws, level)
 
 
-def _middle_mean(ordered: np.ndarray, counts: np.ndarray) -> np.ndarray:
+def _middle_mean(ordered: np.ndarray, counts: np.ndarray) -> np.ndarray | np.floating:
     """IQM over the last axis of sorted values; each stands for `counts` equal ones, and 0 leaves it out."""
     after = np.cumsum(counts, axis=-1, dtype=np.float64)
     n = after[..., -1:] if after.shape[-1] else np.zeros((*after.shape[:-1], 1))
@@ -209,7 +209,7 @@ def _resample_counts(runs: int, samples: int, rng: np.random.Generator) -> Float
     return rng.multinomial(runs, np.full(runs, 1 / runs), size=samples).astype(np.float64)
 
 
-def _percentile_interval(estimate: float | np.ndarray, draws: np.ndarray, level: float) -> Interval:
+def _percentile_interval(estimate: float | np.floating | np.ndarray, draws: np.ndarray, level: float) -> Interval:
     """The middle `level` of `draws` along axis 0, NaN ignored; NaN where every draw is."""
     empty = np.isnan(draws).all(axis=0)
     with np.errstate(invalid="ignore"):  # interpolating between two infinities
@@ -218,7 +218,7 @@ def _percentile_interval(estimate: float | np.ndarray, draws: np.ndarray, level:
     return Interval(_plain(estimate), _plain(low), _plain(high))
 
 
-def _plain(value: float | np.ndarray) -> float | np.ndarray:
+def _plain(value: float | np.floating | np.ndarray) -> float | np.ndarray:
     """A float for what has no axes, else the array."""
     array = np.asarray(value, np.float64)
     return float(array) if array.ndim == 0 else array

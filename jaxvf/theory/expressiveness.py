@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.mixers import Mixer, init_mixer, utilities_of
 
@@ -78,7 +78,7 @@ def fit(
         optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
         params = _init(mixer, key, task)
 
-        def step(_: int, carried: tuple[Any, Any]) -> tuple[Any, Any]:
+        def step(_: Int[Array, ""], carried: tuple[Any, Any]) -> tuple[Any, Any]:
             params, opt_state = carried
             grads, _ = jax.grad(error, has_aux=True)(params)
             updates, opt_state = optimizer.update(grads, opt_state)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 # Local values of the chosen actions, [N] -> joint value.
 Mixer = Callable[[Array], Array]
+Temperature = float | Float[Array, ""] | None  # None: every joint action is as likely
 
 
 def joint_table(mixer: Mixer, q: Float[Array, "N A"]) -> Float[Array, "*actions"]:
@@ -23,7 +24,7 @@ def joint_table(mixer: Mixer, q: Float[Array, "N A"]) -> Float[Array, "*actions"
     return jax.vmap(mixer)(chosen).reshape(shape)
 
 
-def behaviour(q: Float[Array, "N A"], temperature: float | None) -> Float[Array, "*actions"]:
+def behaviour(q: Float[Array, "N A"], temperature: Temperature) -> Float[Array, "*actions"]:
     """μ(a; q): product of softmax(q_i / τ), or uniform where the temperature is None."""
     local = jnp.full_like(q, 1 / q.shape[1]) if temperature is None else jax.nn.softmax(q / temperature, axis=-1)
     product = local[0]
@@ -33,27 +34,27 @@ def behaviour(q: Float[Array, "N A"], temperature: float | None) -> Float[Array,
 
 
 def loss(
-    mixer: Mixer, payoff: Float[Array, "*actions"], q: Float[Array, "N A"], temperature: float | None
+    mixer: Mixer, payoff: Float[Array, "*actions"], q: Float[Array, "N A"], temperature: Temperature
 ) -> Float[Array, ""]:
     """L(q) = Σ_a μ(a; q) (y(a) - Q(a; q))² (eq. 9 and 14)."""
     return jnp.sum(behaviour(q, temperature) * (payoff - joint_table(mixer, q)) ** 2)
 
 
 def hessian(
-    mixer: Mixer, payoff: Float[Array, "*actions"], q: Float[Array, "N A"], temperature: float | None
+    mixer: Mixer, payoff: Float[Array, "*actions"], q: Float[Array, "N A"], temperature: Temperature
 ) -> Float[Array, "M M"]:
     """Second derivatives of `loss` over the flattened local values, M = N A."""
     second = jax.hessian(lambda q: loss(mixer, payoff, q, temperature))(q)
     return second.reshape(q.size, q.size)
 
 
-def gauss_newton(mixer: Mixer, q: Float[Array, "N A"], temperature: float | None) -> Float[Array, "M M"]:
-    """2 Σ_a μ(a; q) ∇Q(a) ∇Q(a)ᵀ: the Hessian wherever every error is 0, and never negative.
+def gauss_newton(mixer: Mixer, q: Float[Array, "N A"], temperature: Temperature) -> Float[Array, "M M"]:
+    """2 Σ_a μ(a; q) ∇Q(a) ∇Q(a)ᵀ: the Hessian wherever every error is 0, never negative.
 
     Not in the paper; it follows from differentiating eq. 14 twice, and contradicts Theorem 3 (`theorem_3`).
     """
-    jacobian = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
-    return 2 * jacobian.T @ (behaviour(q, temperature).reshape(-1, 1) * jacobian)
+    slopes = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
+    return 2 * slopes.T @ (behaviour(q, temperature).reshape(-1, 1) * slopes)
 
 
 def theorem_3(
@@ -95,7 +96,7 @@ def full_flow(
     mixer: Mixer,
     payoff: Float[Array, "*actions"],
     q: Float[Array, "N A"],
-    temperature: float | None,
+    temperature: Temperature,
     dt: float,
     steps: int,
 ) -> Float[Array, "N A"]:
@@ -108,14 +109,14 @@ def semi_gradient_flow(
     mixer: Mixer,
     payoff: Float[Array, "*actions"],
     q: Float[Array, "N A"],
-    temperature: float | None,
+    temperature: Temperature,
     dt: float,
     steps: int,
 ) -> Float[Array, "N A"]:
     """End of q' = 2 Σ μ(a; q) (y - Q) ∇Q: the value term of eq. 16 alone, as sampling is held fixed inside a step."""
 
-    def step(_: int, q: Array) -> Array:
-        error, vjp = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
-        return q - dt * vjp(2 * behaviour(q, temperature) * error)[0]
+    def step(_: Int[Array, ""], q: Array) -> Array:
+        error, pull = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
+        return q - dt * pull(2 * behaviour(q, temperature) * error)[0]
 
     return jax.lax.fori_loop(0, steps, step, q)

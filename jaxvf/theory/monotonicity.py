@@ -4,10 +4,10 @@ Every function takes a batch of games, payoff [games, *actions], with one axis o
 """
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 
-def non_monotonicity(payoff: Float[np.ndarray, "games *actions"]) -> Float[np.ndarray, " games"]:
+def non_monotonicity(payoff: Num[np.ndarray, "games *actions"]) -> Float[np.ndarray, " games"]:
     """Share of the agents' preferences, weighted by payoff, that go against their own majority: 0 to 1.
 
     For an agent i, two of its actions a, b and the others' joint action v let d(v) = Q(a, v) - Q(b, v), and
@@ -32,7 +32,7 @@ def non_monotonicity(payoff: Float[np.ndarray, "games *actions"]) -> Float[np.nd
     return np.divide(minority, total, out=np.zeros_like(total), where=total > 0)
 
 
-def deviation_penalty(payoff: Float[np.ndarray, "games *actions"]) -> Float[np.ndarray, " games"]:
+def deviation_penalty(payoff: Num[np.ndarray, "games *actions"]) -> Float[np.ndarray, " games"]:
     """How much worse than average it is to leave the optimum alone, in standard deviations of the payoff.
 
         (mean of Q - mean of Q over joint actions that differ from the optimum in one agent's action) / std of Q

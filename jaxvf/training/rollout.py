@@ -90,7 +90,7 @@ class Player:
 
         taken = ~stage.over & may_step
         stepped, width = jnp.broadcast_to(taken, outcome.done.shape), taken.shape[0]
-        reward = jnp.where(stepped, outcome.reward.mean(axis=-1), 0.0)
+        reward = jnp.where(stepped, outcome.reward, 0.0)
         terminated, truncated = ((stepped & flag)[:width] for flag in (outcome.terminated, outcome.truncated))
         sums = {name: jnp.where(stepped, values, 0.0).sum() for name, values in outcome.metrics.items()}
         sums["steps"] = jnp.sum(stepped, dtype=jnp.float32)

@@ -109,6 +109,13 @@ class ToyState(NamedTuple):
     t: jax.Array
 
 
+AGENT_REWARDS = {
+    "one agent reward": jnp.float32(1),
+    "secret agent rewards": jnp.ones(2),
+    "infinite agent reward": jnp.array([1.0, jnp.inf]),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class Toy(Environment):
     """A four-step environment that keeps the contract, except for the one `fault`."""
@@ -130,6 +137,7 @@ class Toy(Environment):
             fixed_view=self.fault in ("views differ", "lengths differ"),
             self_ending=self.fault == "truncates",
             one_hot_obs=self.fault == "obs not one-hot",
+            agent_rewards=self.fault in ("no agent rewards", "one agent reward", "infinite agent reward"),
             storage={"fractions": "uint8", "storage": "int7"}.get(self.fault, "float32"),
         )
 
@@ -147,13 +155,14 @@ class Toy(Environment):
         odd_ends = {"both ends": last, "lengths differ": jax.random.bernoulli(key)}
         terminated = odd_ends.get(fault, jnp.bool_(False))
         truncated = last if fault == "both ends" else cut_at_limit(terminated, t, jnp.int32(4)) & last
-        reward = jnp.full(2, jnp.where((fault == "infinite reward") & (t == 2), jnp.inf, 1.0))
+        reward = jnp.where((fault == "infinite reward") & (t == 2), jnp.inf, 1.0)
         won = jnp.zeros(2 if fault == "metric shape" else ())
         outcome = Outcome(
-            reward=reward[0] if fault == "team reward is one number" else reward,
+            reward=jnp.full(2, reward) if fault == "a reward for each" else reward,
             terminated=0.0 if fault == "terminated is a number" else terminated,
             truncated=truncated,
             metrics={"lost" if fault == "metric name" else "won": won},
+            agent_rewards=AGENT_REWARDS.get(fault),
         )
         if fault == "no outcome":
             return ToyState(actions[0], t)
@@ -190,13 +199,17 @@ FAULTS = {
     "obs shape": r"view\.obs must be float32 \(2, 4\) by the spec, not float32 \(2, 3\)",
     "obs is a list": r"view\.obs must be an array, not list",
     "avail dtype": r"view\.avail must be bool \(2, 3\) by the spec, not int32",
-    "team reward is one number": r"outcome\.reward must be float32 \(2,\) by the spec, not float32 \(\)",
+    "a reward for each": r"outcome\.reward must be float32 \(\) by the spec, not float32 \(2,\)",
+    "no agent rewards": r"outcome\.agent_rewards must be an array, not NoneType",
+    "one agent reward": r"outcome\.agent_rewards must be float32 \(2,\) by the spec, not float32 \(\)",
+    "secret agent rewards": r"outcome\.agent_rewards must be None by the spec, whose agent_rewards is False",
     "terminated is a number": r"outcome\.terminated must be bool \(\) by the spec, not float32",
     "metric name": r"outcome\.metrics must have the keys \['won'\] .* not \['lost'\]",
     "metric shape": r"outcome\.metrics\['won'\] must be float32 \(\) by the spec, not float32 \(2,\)",
     "empty mask": "always have an available action; there is none at step 2, env 0, agent 1",
     "nan": "obs and state must be finite; they are not at step 1",
-    "infinite reward": r"reward must be finite; it is \[inf\] at step 1, env 0, agent 0",
+    "infinite reward": r"reward must be finite; found \[inf\] at step 1, env 0 of",
+    "infinite agent reward": r"agent_rewards must be finite; found \[inf\] at step 0, env 0, agent 1",
     "both ends": "terminated and truncated must never be both true; they are at step 3",
     "endless": "every episode must end within spec.limit_max=4 steps; one goes on at step 3",
     "truncates": "spec.self_ending says that no episode is truncated; one is at step 3",
@@ -250,6 +263,6 @@ def test_an_unhashable_environment_is_refused():
         check_env(Listed())
 
 
-def test_what_is_no_environment_is_refused():
+def test_what_is_no_environment_is_refused(unchecked):
     with pytest.raises(InputError, match="'predator_prey' is not an Environment"):
         check_env("predator_prey")

@@ -24,12 +24,10 @@ def outcomes(env, payoff):
 
 
 @pytest.mark.parametrize("payoff", [np.array(PAYOFFS["A"]), THREE_AGENTS], ids=["2 agents", "3 agents"])
-def test_every_agent_receives_the_payoff_of_the_joint_action(payoff):
+def test_the_team_receives_the_payoff_of_the_joint_action(payoff):
     env = MatrixGame(payoff)
     outcome = outcomes(env, payoff)
-    np.testing.assert_array_equal(
-        outcome.reward, np.repeat(payoff.astype(np.float32).reshape(-1, 1), payoff.ndim, axis=1)
-    )
+    np.testing.assert_array_equal(outcome.reward, payoff.astype(np.float32).ravel())
     np.testing.assert_array_equal(outcome.metrics["optimal"], payoff.ravel() == payoff.max())
     assert outcome.terminated.all() and not outcome.truncated.any()
 
@@ -66,7 +64,7 @@ def test_thousands_of_games_are_one_program():
     @jax.vmap
     def rewards(payoff, joint):
         params = MatrixGameParams(payoff=payoff)
-        return env.transition(KEY, env.init(KEY, params), joint, params)[1].reward[0]
+        return env.transition(KEY, env.init(KEY, params), joint, params)[1].reward
 
     expected = np.asarray(payoffs)[np.arange(games), actions[:, 0], actions[:, 1]]
     np.testing.assert_array_equal(rewards(payoffs, actions), expected)

@@ -49,7 +49,7 @@ def observe(state):
 
 def test_two_catchers_capture_and_leave_the_grid_with_the_prey():
     state, outcome = step(scene([(5, 5), (5, 7), (0, 9)], [(5, 6), (9, 0)]), CATCH, CATCH, STAY)
-    np.testing.assert_array_equal(outcome.reward, np.full((len(KEYS), P), 10.0))
+    np.testing.assert_array_equal(outcome.reward, np.full(len(KEYS), 10.0))
     np.testing.assert_array_equal(state.frozen[:, :3], [[True, True, False]] * len(KEYS))
     np.testing.assert_array_equal(state.alive[:, :2], [[False, True]] * len(KEYS))
     assert not (outcome.terminated | outcome.truncated).any()
@@ -83,7 +83,7 @@ def test_a_lone_catcher_pays_once_per_prey():
 def test_freezing_acts_at_once_on_prey_handled_later():
     """The first predator is beside X and Y; Y costs the penalty only if its turn is before X's."""
     state, outcome = step(scene([(5, 5), (5, 7), (0, 9)], [(5, 6), (5, 4)]), CATCH, CATCH, STAY)
-    reward = outcome.reward[:, 0]
+    reward = outcome.reward
     assert set(reward) == {10.0, 10.0 + PENALTY}
     assert abs((reward == 10.0).mean() - 0.5) < 3 * 0.5 / np.sqrt(len(KEYS))
     np.testing.assert_array_equal(state.alive[:, :2], [[False, True]] * len(KEYS))
@@ -205,7 +205,7 @@ def play(key, penalty):
         avail = ENV.observe(state, numbers).avail
         actions = jax.random.categorical(act_key, jnp.where(avail, 0.0, -1e9))
         moved, outcome = ENV.transition(step_key, state, actions, numbers)
-        facts = (outcome.reward[0], *outcome.metrics.values(), 1.0, avail[:, CATCH].mean())
+        facts = (outcome.reward, *outcome.metrics.values(), 1.0, avail[:, CATCH].mean())
         return (moved, going & ~outcome.done), jnp.where(going, jnp.stack(facts), 0.0)
 
     start = ENV.init(init_key, numbers), jnp.bool_(True)

@@ -24,7 +24,7 @@ def test_expected_reward_and_nash_gap_by_enumeration(env):
     params = env.default_params()
     params = type(params)(**{**vars(params), **({"noise": jnp.float32(0)} if hasattr(params, "noise") else {})})
     probs, state = policies(3, 2), env.init(KEY, params)
-    play = jax.jit(jax.vmap(lambda actions: env.transition(KEY, state, actions, params)[1].reward[0]))
+    play = jax.jit(jax.vmap(lambda actions: env.transition(KEY, state, actions, params)[1].reward))
     joint = np.array(list(itertools.product(range(2), repeat=3)))
     rewards = np.asarray(play(jnp.asarray(joint)))
 
@@ -53,7 +53,7 @@ def test_the_chains_noise_has_its_standard_deviation():
     params = type(env.default_params())(decline=jnp.float32(0.2), noise=jnp.float32(0.5))
     state = env.init(KEY, params)
     keys = jax.random.split(KEY, 4000)
-    rewards = jax.vmap(lambda key: env.transition(key, state, jnp.array([0, 0, 1]), params)[1].reward[0])(keys)
+    rewards = jax.vmap(lambda key: env.transition(key, state, jnp.array([0, 0, 1]), params)[1].reward)(keys)
     np.testing.assert_allclose([rewards.mean(), rewards.std()], [0.5, 0.5], atol=0.03)
 
 
@@ -64,7 +64,7 @@ def test_expected_reward_of_the_gaussian_team_is_its_mean():
     state = env.init(KEY, params)
     mean, std = jnp.array([[0.3], [-0.2], [0.9]]), jnp.array([[0.2], [0.4], [0.1]])
     actions = mean + std * jax.random.normal(jax.random.key(1), (20_000, 3, 1))
-    rewards = jax.vmap(lambda a: env.transition(KEY, state, a, params)[1].reward[0])(actions)
+    rewards = jax.vmap(lambda a: env.transition(KEY, state, a, params)[1].reward)(actions)
     exact = env.expected_reward((mean, std), state, params)
     np.testing.assert_allclose(rewards.mean(), exact, atol=4 * float(rewards.std()) / 20_000**0.5)
 

@@ -38,8 +38,8 @@ def test_the_second_step_pays_by_the_table_that_agent_1_chose(played):
         [[0, 1], [1, 8]][b1][b2] if a1 == 1 else (7 if path < 8 else 9)
         for path, ((a1, _), (b1, b2)) in enumerate(PATHS.tolist())
     ]
-    np.testing.assert_array_equal(first.reward, np.zeros((16, 2)))
-    np.testing.assert_array_equal(second.reward, np.stack([expected, expected], axis=1))
+    np.testing.assert_array_equal(first.reward, np.zeros(16))
+    np.testing.assert_array_equal(second.reward, expected)
 
 
 def test_it_terminates_after_the_second_step(played):
@@ -52,7 +52,7 @@ def test_optimal_marks_the_best_payoff_of_both_games(played):
     first, second = played[1]
     best = np.where(np.arange(16) < 8, 8, 9)
     assert not first.metrics["optimal"].any()
-    np.testing.assert_array_equal(second.metrics["optimal"], second.reward[:, 0] == best)
+    np.testing.assert_array_equal(second.metrics["optimal"], second.reward == best)
 
 
 def test_the_view_is_the_situation_one_hot(played):

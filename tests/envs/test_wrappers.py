@@ -3,6 +3,7 @@
 import dataclasses
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +15,10 @@ from jaxvf.envs import (
     Environment,
     EnvSpec,
     EpisodeStatistics,
+    GaussianTeam,
     LastAction,
+    MatrixGame,
+    NoiseState,
     Outcome,
     TimeLimit,
     TwoStepGame,
@@ -52,7 +56,7 @@ class RandomClock(Environment):
     def transition(self, key, state, actions, params):
         t = state.t + 1
         terminated = t >= self.ends
-        reward = jnp.full(2, t, jnp.float32)
+        reward = t.astype(jnp.float32)
         truncated = cut_at_limit(terminated, t, jnp.int32(self.limit_max))
         return ClockState(state.start, t), Outcome(reward, terminated, truncated, {})
 
@@ -119,6 +123,41 @@ def test_last_action_is_one_hot_and_zero_at_the_start_of_every_episode():
     )
 
 
+def test_a_continuous_last_action_is_the_action_itself():
+    """For one team and for a batch of teams: two agents, whose observation of 4 numbers grows by one."""
+    env = LastAction(GaussianTeam(n_agents=2))
+    params, actions = env.default_params(), jnp.array([[0.5], [-2.0]])
+    state, _ = env.transition(KEY, env.init(KEY, params), actions, params)
+    np.testing.assert_array_equal(env.observe(state, params).obs[:, 4:], actions)
+    batch = jnp.stack([actions, 3 * actions])
+    states, _ = env.transition_batch(KEY, env.init_batch(KEY, params, 2), batch, params)
+    np.testing.assert_array_equal(env.observe_batch(states, params).obs[..., 4:], batch)
+
+
+@pytest.mark.parametrize("wrapper", [lambda env: TimeLimit(env, 1), AgentId, LastAction, NoiseState, EpisodeStatistics])
+def test_one_environment_is_a_batch_of_one(wrapper):
+    """The two-step game draws nothing, so both draw the same noise; with one axis more in the batch."""
+    env, actions = wrapper(TwoStepGame()), jnp.array([1, 0], jnp.int32)
+    params = env.default_params()
+    state, states = env.init(KEY, params), env.init_batch(KEY, params, 1)
+    for _ in range(2):
+        one = state, env.observe(state, params)
+        batch = states, env.observe_batch(states, params)
+        chex.assert_trees_all_equal(one, jax.tree.map(lambda leaf: leaf[0], batch), strict=True)
+        state, outcome = env.transition(KEY, state, actions, params)
+        states, outcomes = env.transition_batch(KEY, states, actions[None], params)
+        chex.assert_trees_all_equal(outcome, jax.tree.map(lambda leaf: leaf[0], outcomes), strict=True)
+
+
+def test_a_view_that_all_share_is_repeated_where_memories_differ():
+    """A matrix game's view depends on the step alone and has size 1 along B; memories have size B."""
+    game = MatrixGame(np.eye(2))
+    for env, size in ((AgentId(game), 1), (LastAction(game), ENVS), (NoiseState(game), ENVS)):
+        params = env.default_params()
+        view = env.observe_batch(env.init_batch(KEY, params, ENVS), params)
+        assert {leaf.shape[0] for leaf in view} == {size}
+
+
 def test_episode_statistics_report_return_and_length_at_the_last_step_only():
     _, outcome, _ = played(EpisodeStatistics(RandomClock(limit_max=4)))
     np.testing.assert_array_equal(outcome.metrics["episode_return"][:, 0], [0, 0, 0, 10, 0, 0, 0, 10, 0, 0, 0])
@@ -141,12 +180,12 @@ def around_a_reset():
 def test_first_view_after_done_is_the_view_of_a_fresh_start(around_a_reset):
     (_, outcome, view, _), _, fresh = around_a_reset
     assert outcome.done.all()
-    jax.tree.map(np.testing.assert_array_equal, view, fresh)
+    chex.assert_trees_all_equal(view, fresh)
 
 
 def test_kept_final_view_is_the_one_before_the_reset(around_a_reset):
     (_, _, view, final), reached, _ = around_a_reset
-    jax.tree.map(np.testing.assert_array_equal, final, reached)
+    chex.assert_trees_all_equal(final, reached)
     np.testing.assert_array_equal(final.state[:, 1], np.ones(ENVS))
     np.testing.assert_array_equal(view.state[:, 1], np.zeros(ENVS))
 

@@ -133,9 +133,9 @@ def network_fits(mixer: Mixer, steps: int) -> Fit:
     """Agent networks and mixer fitted to V and D by full-batch Adam: results [2 tables, SEEDS]. The state is 1."""
     agent, actions, h = FeedForwardAgent(), 2, pairs(2)
     identity = np.broadcast_to(np.eye(N), (len(h), N, N))
-    obs = np.concatenate([np.eye(2)[h], identity], axis=-1)[None].astype(np.float32)  # [1, H², N, 4]
-    avail, state = np.ones((1, 1, N, actions), bool), np.ones((1, 1, 1), np.float32)
-    joint = pairs(actions)[:, None]  # [A², 1, N]
+    obs = jnp.concatenate([jnp.eye(2)[h], identity], axis=-1)[None]  # [1, H², N, 4]
+    avail, state = jnp.ones((1, 1, N, actions), bool), jnp.ones((1, 1, 1))
+    joint = jnp.asarray(pairs(actions)[:, None])  # [A², 1, N]
     optimizer = optax.adam(optax.cosine_decay_schedule(4e-3, steps))
     outputs = actions + int(mixer.duelling)
 
@@ -204,8 +204,8 @@ def tabular_fits(mixer: Mixer, rows: Rows, n_agents: int, *, rate: float, steps:
         Both with leading axes [problems, restarts].
     """
     actions = round(rows.payoff.shape[-1] ** (1 / n_agents))
-    joint = np.array(list(itertools.product(range(actions), repeat=n_agents)))[:, None]  # [A^N, 1, N]
-    avail, features = np.ones((1, 1, n_agents, actions), bool), np.ones((1, 1, n_agents, 1), np.float32)
+    joint = jnp.array(list(itertools.product(range(actions), repeat=n_agents)))[:, None]  # [A^N, 1, N]
+    avail, features = jnp.ones((1, 1, n_agents, actions), bool), jnp.ones((1, 1, n_agents, 1))
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, steps))
 
     def fit(key, rows):

@@ -124,7 +124,7 @@ def test_value_weights_have_both_signs_and_advantage_slopes_one():
     @jax.jit
     @jax.vmap
     def slopes(params):
-        return jax.grad(lambda u: mixer.apply(params, u, state[:1])[0, 0])(utilities)
+        return jax.grad(lambda u: mixer.apply(params, u, jnp.asarray(state[:1]))[0, 0])(utilities)
 
     slope = slopes(drawn_params(mixer, (N, A, H, S), 200))
     assert (np.mean(slope.streams > 0, axis=0) > 0.2).all()
@@ -140,8 +140,8 @@ def head_gradients(mixer: DuelmixMixer) -> tuple[Any, np.ndarray, np.ndarray]:
     outputs = np.concatenate([a, value[..., None]], axis=-1)
 
     def total(params, outputs, features):
-        utilities = utilities_of(outputs, features, np.ones_like(a, bool), actions)
-        return jnp.sum(mixer.apply(params, utilities, state))
+        utilities = utilities_of(outputs, features, jnp.ones(a.shape, bool), jnp.asarray(actions))
+        return jnp.sum(mixer.apply(params, utilities, jnp.asarray(state)))
 
     params = drawn_params(mixer, (N, A, H, S))
     return jax.jit(jax.grad(total, argnums=(0, 1, 2)))(params, outputs, features)

@@ -32,7 +32,7 @@ def test_qmix_has_the_reference_parameter_count(n_agents, state_dim, expected, m
 
 def test_vdn_and_iql_have_no_parameters(value_of):
     """VDN is 1 + 2 + 4 = 7; independent learners keep the three values apart."""
-    q, state = np.array([[1.0, 2.0, 4.0]]), np.zeros((1, S))
+    q, state = jnp.array([[1.0, 2.0, 4.0]]), jnp.zeros((1, S))
     for mixer, expected in ((VdnMixer(), [[7.0]]), (NoMixer(), [[1.0, 2.0, 4.0]])):
         params = init_mixer(mixer, jax.random.key(0), 3, 3, 5, S)
         assert count(params) == 0

@@ -70,7 +70,7 @@ def test_advantage_weights_are_positive():
     """λ_i(x, u) > 0 for each of 200 networks and 6 joint actions; and it is not a constant."""
     module = AdvantageWeights()
     params = drawn_params(QplexMixer(), (N, A, H, S), 200)["params"]["advantage_weights"]
-    utilities, state = inputs()
+    utilities, state = jax.tree.map(jnp.asarray, inputs())
     weights = jax.jit(jax.vmap(lambda leaves: module.apply({"params": leaves}, (state,), utilities.actions)))(params)
     assert weights.shape == (200, BATCH, N)
     assert weights.min() > 0

@@ -24,6 +24,12 @@ TABLES = {
 RESTARTS, FIT_STEPS = 16, 2000
 
 
+def of_values(chosen):
+    """Utilities for a mixer that looks at the chosen values alone."""
+    nothing = jnp.zeros((*chosen.shape, 0))
+    return Utilities(chosen, chosen, nothing, nothing, nothing)
+
+
 @pytest.mark.parametrize(
     ("payoff", "expected"),
     [
@@ -43,7 +49,7 @@ def test_vdn_least_squares_errors(payoff, expected):
 
     def table(q):
         pairs = jnp.stack(jnp.broadcast_arrays(q[0][:, None], q[1][None, :]), axis=-1)
-        return VdnMixer().apply({}, Utilities.of_chosen(pairs), jnp.zeros(1)).reshape(-1)
+        return VdnMixer().apply({}, of_values(pairs), jnp.zeros(1)).reshape(-1)
 
     design = np.asarray(jax.jacobian(table)(jnp.zeros((2, actions)))).reshape(actions**2, -1)
     fit = design @ np.linalg.lstsq(design, payoff.reshape(-1), rcond=None)[0]
@@ -72,7 +78,7 @@ def fits(monotonic: bool) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
         def errors(params):
             q, mixing = params
             pairs = jnp.stack(jnp.broadcast_arrays(q[0][:, None], q[1][None, :]), axis=-1)
-            return weight * (payoff - mixer.apply(mixing, Utilities.of_chosen(pairs), state)[..., 0])
+            return weight * (payoff - mixer.apply(mixing, of_values(pairs), state)[..., 0])
 
         def step(carried, _):
             params, opt_state, best = carried

@@ -25,7 +25,7 @@ def normal(seed: int, *shape: int) -> np.ndarray:
 
 
 def one_hot(ids: np.ndarray) -> np.ndarray:
-    return np.eye(O, dtype=np.float32)[ids]
+    return jnp.eye(O)[ids]
 
 
 def abstract(agent, shape, actions=A, carry=None):

@@ -1,5 +1,6 @@
 """The GRU unroll against PyTorch's equations written out in NumPy."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ WIDTH, INPUTS = 5, 3
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -56,15 +57,14 @@ def test_no_hidden_state_means_zeros(gru, steps):
     """The first step of an episode starts from zero; the shortcut for it changes no number and no gradient."""
     apply, params = gru
     x = normal(1, steps, 2, INPUTS)
-    zeros = np.zeros((2, WIDTH), np.float32)
+    zeros = jnp.zeros((2, WIDTH))
     states, last = apply(params, x, None)
     np.testing.assert_allclose(states, apply(params, x, zeros)[0], rtol=1e-6, atol=1e-7)
     np.testing.assert_array_equal(last, states[-1])
     assert states.shape == (steps, 2, WIDTH)
 
     grad = jax.jit(jax.grad(lambda p, h: jnp.sum(GRU(WIDTH).apply(p, x, h)[0] ** 2)))
-    for left, right in zip(jax.tree.leaves(grad(params, None)), jax.tree.leaves(grad(params, zeros)), strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(grad(params, None), grad(params, zeros), rtol=1e-5, atol=1e-6)
 
 
 def test_one_unroll_equals_single_steps(gru):
@@ -72,7 +72,7 @@ def test_one_unroll_equals_single_steps(gru):
     apply, params = gru
     x = normal(1, 7, 2, INPUTS)
     whole, _ = apply(params, x, None)
-    hidden = np.zeros((2, WIDTH), np.float32)
+    hidden = jnp.zeros((2, WIDTH))
     for frame, expected in zip(x, whole, strict=True):
         _, hidden = apply(params, frame[None], hidden)
         np.testing.assert_allclose(hidden, expected, rtol=1e-5, atol=1e-6)

@@ -17,17 +17,19 @@ from jaxvf import cli
 from jaxvf.envs import AgentId, BoxPushing, BoxPushingClassic, MatrixGame, PredatorPrey, TwoStepGame
 from jaxvf.envs.box_pushing import BoxPushingState
 from jaxvf.envs.box_pushing_classic import BoxPushingClassicState
+from jaxvf.envs.matrix_game import MatrixGameState
 from jaxvf.envs.pictures import BLUE, GREEN, ORANGE, PALE, Circle, Line, Rectangle, Scene, Text, bar
 from jaxvf.envs.predator_prey import PredatorPreyState
 from jaxvf.errors import InputError
 from jaxvf.results import film
+from jaxvf.results.policy import Policy
 from jaxvf.results.render import Frame, frames, play, render
 from jaxvf.results.replay_page import page
 
 KEY = jax.random.key(0)
 
 
-class Stubborn:
+class Stubborn(Policy):
     """A policy that always plays the same joint action."""
 
     def __init__(self, env, actions, **numbers):
@@ -144,7 +146,7 @@ def test_a_game_of_three_has_a_column_for_what_the_others_do():
     payoff = np.arange(8.0).reshape(2, 2, 2) * 10
     game = MatrixGame(payoff)
     params = game.default_params()
-    scene = game.picture(None, params, np.array([1, 1, 0]))
+    scene = game.picture(MatrixGameState(np.int32(0)), params, np.array([1, 1, 0]))
     (cell,) = of_kind(scene, Text, text="60")
     np.testing.assert_allclose(framed(scene), [(cell.x, cell.y)])
     assert [text.text for text in of_kind(scene, Text)][2:6] == ["0,0", "0,1", "1,0", "1,1"]
@@ -152,7 +154,7 @@ def test_a_game_of_three_has_a_column_for_what_the_others_do():
 
 def test_a_table_too_large_to_read_says_the_payoff_of_what_was_chosen():
     game = MatrixGame(np.arange(3.0**5).reshape((3,) * 5))
-    scene = game.picture(None, game.default_params(), np.array([0, 0, 0, 1, 2]))
+    scene = game.picture(MatrixGameState(np.int32(0)), game.default_params(), np.array([0, 0, 0, 1, 2]))
     assert [text.text for text in scene.shapes] == ["payoff of the joint action: 5"]
 
 

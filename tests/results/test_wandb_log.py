@@ -124,13 +124,13 @@ def test_whichever_call_fails_it_is_said_once(monkeypatch, tmp_path, capsys, bro
     assert "no network" in line
 
 
-def test_a_broken_row_stops_the_logging_only(capsys):
+def test_a_broken_row_stops_the_logging_only(capsys, unchecked):
     log = WandbLog(FakeRun())
     log.log(0, {"loss": np.array(["text"])}, np.arange(1))
     assert not log.active
     assert "logging stops" in capsys.readouterr().err
 
 
-def test_a_wrong_mode_is_named(tmp_path):
+def test_a_wrong_mode_is_named(tmp_path, unchecked):
     with pytest.raises(InputError, match="did you mean 'online'"):
         open_wandb("onlin", config={}, directory=tmp_path)

@@ -111,7 +111,7 @@ class Count(Environment):
     def transition(self, key: Any, state: CountState, actions: Any, params: Any) -> tuple[CountState, Outcome]:
         over = state.t + 1 >= 3
         ended = over & (params["terminates"] > 0)
-        return CountState(state.t + 1), Outcome(jnp.ones(2), ended, over & ~ended, {})
+        return CountState(state.t + 1), Outcome(jnp.float32(1), ended, over & ~ended, {})
 
     def observe(self, state: CountState, params: Any) -> View:
         seen = jax.nn.one_hot(state.t, 4)

@@ -46,7 +46,7 @@ class Counting(Environment):
         t = state.t + 1
         terminated = (t >= params.end) | (actions[0] == 1)
         outcome = Outcome(
-            reward=jnp.full(2, t, jnp.float32),
+            reward=t.astype(jnp.float32),
             terminated=terminated,
             truncated=cut_at_limit(terminated, t, params.limit),
             metrics={"steps": jnp.float32(1)},

@@ -220,7 +220,7 @@ class Combat(NativeBatch):
         over = terminated | truncated
         dead = jnp.where(over, ~alive, False)
         return Outcome(
-            reward=jnp.broadcast_to(reward[:, None], (*reward.shape, n)),
+            reward=reward,
             terminated=terminated,
             truncated=truncated,
             metrics={

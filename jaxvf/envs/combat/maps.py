@@ -1,13 +1,16 @@
 """The maps: who fights whom, where, and for how long, as in the archives of SMAC and SMACv2."""
 
 import dataclasses
+from collections.abc import Sequence
 from types import MappingProxyType
+from typing import Any
 
 from jaxvf.envs.combat import terrain, units
 from jaxvf.envs.combat.terrain import Ground
 from jaxvf.errors import InputError, unknown
 
-Group = tuple[str, int, float, float]  # kind, number, and the point round which they start
+# (kind, number, x, y) each, with the point round which they start; JSON gives lists, which become tuples
+Groups = Sequence[Sequence[Any]]
 
 POINT, CLOSEST, HOLD = "point", "closest", "hold"  # where enemies without a target go
 
@@ -28,12 +31,12 @@ class Map:
     """
 
     name: str
-    allies: tuple[Group, ...]
-    enemies: tuple[Group, ...]
+    allies: Groups
+    enemies: Groups
     limit: int
     ground: Ground
     order: str = POINT
-    attack_point: tuple[float, float] = (9.0, 16.0)
+    attack_point: Sequence[float] = (9.0, 16.0)
     race: str = ""
 
     def __post_init__(self):

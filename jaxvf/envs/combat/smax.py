@@ -239,7 +239,7 @@ class Smax(NativeBatch):
         reward = lost + params.reward_win * won
         terminated = victorious | beaten
         return Outcome(
-            reward=jnp.broadcast_to(reward[:, None], (*reward.shape, n)),
+            reward=reward,
             terminated=terminated,
             truncated=cut_at_limit(terminated, t, params.limit),
             metrics={"won": won},

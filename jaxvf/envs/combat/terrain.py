@@ -1,6 +1,7 @@
 """Ground: which cells can be walked on, and what a step across a cliff does."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from jaxvf.errors import InputError
 
 SIDE = int(WORLD)
 BLOCKED, LOW, HIGH, RAMP = range(4)
+Places = Float[Array | np.ndarray, "*b"]
 EDGE = 1e-3  # how far inside the last walkable cell a unit is stopped
 
 
@@ -23,7 +25,7 @@ class Ground:
         levels: `levels[row][column]`: BLOCKED, LOW, HIGH or RAMP. Walkers change level by a ramp alone.
     """
 
-    levels: tuple[tuple[int, ...], ...]
+    levels: Sequence[Sequence[int]]
 
     def __post_init__(self):
         levels = tuple(tuple(int(cell) for cell in row) for row in self.levels)
@@ -58,7 +60,7 @@ def rows_of(*spans: tuple[int, int, int, int], high: tuple = (), ramps: tuple = 
 EVERYWHERE = rows_of((0, 31, 0, 31))
 
 
-def level_at(ground: Ground, x: Float[Array, "*b"], y: Float[Array, "*b"]) -> Array:
+def level_at(ground: Ground, x: Places, y: Places) -> Array:
     """Level of the cell that holds a point; BLOCKED outside of the map."""
     column, row = jnp.floor(x).astype(jnp.int32), jnp.floor(y).astype(jnp.int32)
     inside = (column >= 0) & (column < SIDE) & (row >= 0) & (row < SIDE)
@@ -67,7 +69,7 @@ def level_at(ground: Ground, x: Float[Array, "*b"], y: Float[Array, "*b"]) -> Ar
     return jnp.where(inside, flat.at[cell].get(mode="promise_in_bounds"), BLOCKED)
 
 
-def is_walkable(ground: Ground, x: Float[Array, "*b"], y: Float[Array, "*b"]) -> Bool[Array, "*b"]:
+def is_walkable(ground: Ground, x: Places, y: Places) -> Bool[Array | np.ndarray, "*b"]:
     """Whether a unit may be told to go there, as the move mask sees it: cliffs do not count."""
     if (box := ground.rectangle) is not None:
         return (x >= box[0]) & (x < box[1]) & (y >= box[2]) & (y < box[3])

@@ -53,7 +53,7 @@ def test_a_won_battle_returns_20_and_the_dead_are_silent():
     env = Combat("3m")
     states, view, _, outcome = play(env, env.default_params(), attack_or_east, 60, 4)
     mine = up_to_the_end(outcome)
-    returns = np.where(mine, outcome.reward[..., 0], 0).sum(axis=0)
+    returns = np.where(mine, outcome.reward, 0).sum(axis=0)
     won = np.where(mine, outcome.metrics["won"], 0).sum(axis=0) > 0
     assert won.any()  # focused fire wins most of them
     np.testing.assert_allclose(returns[won], 20.0, atol=1e-4)

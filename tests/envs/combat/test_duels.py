@@ -79,7 +79,7 @@ def test_a_stalker_kills_a_zealot_in_13_shots():
     assert outcome.terminated[-1, 0] and not outcome.terminated[:-1].any()
     assert outcome.metrics["won"][-1, 0] == 1
     # Everything removed, one kill, one win: 20, where nobody regenerates.
-    np.testing.assert_allclose(outcome.reward[:, 0].sum(), 20.0, atol=1e-4)
+    np.testing.assert_allclose(outcome.reward.sum(), 20.0, atol=1e-4)
 
 
 def test_marines_shoot_every_14_ticks():

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from jaxvf.envs import make
-from jaxvf.envs.combat import MAPS, Combat, Smax, terrain, units
-from jaxvf.envs.combat import make as make_battle
+from jaxvf.envs.combat import MAPS, Combat, terrain, units
 from jaxvf.envs.combat.generator import first_kinds, starting_places
 from jaxvf.envs.combat.maps import RACES
 from jaxvf.envs.combat.units import CombatParams
@@ -82,11 +81,9 @@ def test_units_start_on_free_ground_and_apart(name):
     assert gap.min() > 0
 
 
-def test_a_wrong_map_is_named():
+def test_a_wrong_map_is_named(unchecked):
     with pytest.raises(InputError, match="3m"):
         Combat("3mm")
-    with pytest.raises(InputError, match="smac"):
-        make_battle("3m", rules="smack")
     with pytest.raises(InputError, match="marine"):
         dataclasses.replace(MAPS["3m"], allies=(("marin", 1, 9, 16),))
     with pytest.raises(InputError, match="blocked ground"):
@@ -104,7 +101,6 @@ def test_a_map_of_ones_own_survives_run_json():
     env = Combat(dataclasses.replace(MAPS["corridor"], name="mine", limit=7))
     back = from_json(json.loads(json.dumps(to_json(env))))
     assert back == env and hash(back) == hash(env) and back.spec.name == "combat/mine"
-    assert make_battle("3m") == Combat("3m") and make_battle("3m", rules="smax") == Smax("3m")
 
 
 @pytest.fixture(scope="module", params=[("terran", "medivac"), ("zerg", "baneling")])

@@ -104,7 +104,7 @@ def play(request):
         word = {
             "view": (view.obs, seen, view.state, obs["world_state"], view.avail, may),
             "after": (after, jax.vmap(lambda state: ours_of(state, n))(moved)),
-            "reward": (outcome.reward[:, 0], reward["ally_0"]),
+            "reward": (outcome.reward, reward["ally_0"]),
             "done": (outcome.done, done["__all__"]),
             "ends": (outcome.terminated, outcome.truncated, outcome.metrics["won"], after.t),
             "script": (scripted, everyone[:, n:], last, moved.enemy_policy_state.last_attacked_enemy),
