@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxvf.networks.linear import project, uniform_fan_in
+from jaxvf.networks.orthogonal import orthogonal
 
 UNROLL_WHOLE = 4  # a loop of so few steps costs more than its body: write it out
 
@@ -36,7 +37,7 @@ class GRU(nn.Module):
         if self.scheme == "torch":
             kernel_init = recurrent_init = bias_init = uniform_fan_in(self.width)
         else:
-            kernel_init, recurrent_init = nn.initializers.lecun_normal(), nn.initializers.orthogonal()
+            kernel_init, recurrent_init = nn.initializers.lecun_normal(), orthogonal()
             bias_init = nn.initializers.zeros_init()
         gates = 3 * self.width
         kernel = self.param("kernel", kernel_init, (x.shape[-1], gates))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.hyperparameters import static
+from jaxvf.networks.orthogonal import orthogonal
 from jaxvf.networks.recurrent import gated_update
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({"relu": jax.nn.relu, "tanh": jnp.tanh})
@@ -24,7 +25,7 @@ NORM_EPSILON = 1e-5
 
 def linear(width: int, gain: float, name: str) -> nn.Dense:
     """A layer with orthogonal weights and no initial bias (low_variance_trust_region.md, section 4)."""
-    return nn.Dense(width, kernel_init=nn.initializers.orthogonal(gain), name=name)
+    return nn.Dense(width, kernel_init=orthogonal(gain), name=name)
 
 
 class FeedForward(nn.Module):
@@ -133,8 +134,8 @@ class ResetGRU(nn.Module):
         self, x: Float[Array, "T B I"], carry: Float[Array, "B H"], started: Bool[Array, "T B"]
     ) -> Float[Array, "T B H"]:
         gates = 3 * self.width
-        kernel = self.param("kernel", nn.initializers.orthogonal(), (x.shape[-1], gates))
-        recurrent_kernel = self.param("recurrent_kernel", nn.initializers.orthogonal(), (self.width, gates))
+        kernel = self.param("kernel", orthogonal(), (x.shape[-1], gates))
+        recurrent_kernel = self.param("recurrent_kernel", orthogonal(), (self.width, gates))
         bias, recurrent_bias = (
             self.param(name, nn.initializers.zeros_init(), (gates,)) for name in ("bias", "recurrent_bias")
         )
