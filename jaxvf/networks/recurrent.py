@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.networks.linear import project, uniform_fan_in
+from jaxvf.networks.orthogonal import orthogonal
 
 UNROLL_WHOLE = 4  # a loop of so few steps costs more than its body: write it out
 
@@ -43,8 +44,8 @@ class GRU(nn.Module):
         if self.scheme == "torch":
             kernel_init = recurrent_init = bias_init = uniform_fan_in(self.width)
         else:
-            kernel_init = nn.initializers.lecun_normal() if self.scheme == "lecun" else nn.initializers.orthogonal()
-            recurrent_init, bias_init = nn.initializers.orthogonal(), nn.initializers.zeros_init()
+            kernel_init = nn.initializers.lecun_normal() if self.scheme == "lecun" else orthogonal()
+            recurrent_init, bias_init = orthogonal(), nn.initializers.zeros_init()
         gates = 3 * self.width
         kernel = self.param("kernel", kernel_init, (x.shape[-1], gates))
         bias = self.param("bias", bias_init, (gates,))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.hyperparameters import static
+from jaxvf.networks.orthogonal import orthogonal
 from jaxvf.networks.recurrent import GRU
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({"relu": jax.nn.relu, "tanh": jnp.tanh})
@@ -24,7 +25,7 @@ NORM_EPSILON = 1e-5
 
 def linear(width: int, gain: float, name: str) -> nn.Dense:
     """A layer with orthogonal weights and no initial bias (low_variance_trust_region.md, section 4)."""
-    return nn.Dense(width, kernel_init=nn.initializers.orthogonal(gain), name=name)
+    return nn.Dense(width, kernel_init=orthogonal(gain), name=name)
 
 
 class FeedForward(nn.Module):

@@ -1,0 +1,50 @@
+"""Shared by the tests of sweeps: one compilation for all of them, the quiet run, and a sweep that was stopped."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from tiny_sweeps import (
+    run,
+    stop_at,
+    tiny,
+)
+
+from jaxvf.sweeps import runner
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    return {}
+
+
+@pytest.fixture
+def compiled_once(monkeypatch, compiled):
+    """Every tiny sweep saves after each segment and takes the program that an earlier one compiled."""
+    compile_group = runner.Runner._compile
+
+    def remembered(self, index, group, chunk):
+        key = (group.program, jax.tree.structure(group.runs[0].algorithm), group.chunk)
+        if key not in compiled:
+            compiled[key] = compile_group(self, index, group, chunk)
+        return compiled[key]
+
+    monkeypatch.setattr(runner.Runner, "_compile", remembered)
+    monkeypatch.setattr(runner, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(runner, "CHECKPOINT_SHARE", np.inf)
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory):
+    """The quiet run: 6 runs in two chunks of 4, the second one short. Not to be written to."""
+    out = tmp_path_factory.mktemp("quiet") / "sweep"
+    return run(tiny(), out, chunk=4), out
+
+
+@pytest.fixture
+def stopped(tmp_path, monkeypatch, compiled_once) -> Path:
+    """A sweep stopped in its second chunk, with two checkpoints."""
+    out = tmp_path / "sweep"
+    stop_at(monkeypatch, tiny(), out, 9, chunk=4)
+    return out

@@ -1,0 +1,133 @@
+"""Stopping and resuming a sweep: whatever happens, the numbers are those of one quiet run."""
+
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+from tiny_sweeps import (
+    assert_same_curves,
+    assert_same_files,
+    during,
+    files,
+    run,
+    stop_at,
+    tiny,
+)
+
+from jaxvf.errors import InputError
+from jaxvf.results.store import RunDirectory
+from jaxvf.sweeps import Interrupted, load, resume, runner
+from jaxvf.sweeps import sweep as sweep_module
+from jaxvf.sweeps.checkpoint import Checkpoints
+from jaxvf.sweeps.progress import Silent
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
+
+@pytest.mark.parametrize("segment", [1, 4, 6, 9])
+def test_an_interrupted_sweep_goes_on_as_if_nothing_had_happened(tmp_path, monkeypatch, reference, segment):
+    """Stopped in the first chunk, at its end and in the second one (whose fourth place is filled up)."""
+    result, quiet = reference
+    out = tmp_path / "sweep"
+    stop_at(monkeypatch, tiny(), out, segment, chunk=4)
+    assert RunDirectory(out).read_json()["status"] == "unfinished"
+    assert list((out / "checkpoints").glob("*/*.json"))
+    assert_same_curves(resume(out, progress="none"), result)
+    assert_same_files(out, quiet)
+    assert not list((out / "checkpoints").glob("*/*"))
+
+
+def test_interrupted_twice(tmp_path, monkeypatch, reference):
+    out = tmp_path / "sweep"
+    stop_at(monkeypatch, tiny(), out, 2, chunk=4)
+    during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        resume(out, progress="none")
+    assert Checkpoints(out / "checkpoints" / "g000-c000").steps() == [3, 4]
+    monkeypatch.undo()
+    resume(out, progress="none")
+    assert_same_files(out, reference[1])
+
+
+def test_an_unfinished_directory_loads_with_nan_for_the_rest(tmp_path, monkeypatch, reference):
+    result, _ = reference
+    out = tmp_path / "sweep"
+    stop_at(monkeypatch, tiny(), out, 8, chunk=4)
+    before = files(out)
+    partial = load(out)
+    assert files(out) == before
+    assert [record["status"] for record in partial.runs] == ["finished"] * 4 + ["unfinished"] * 2
+    assert [record["status"] for record in RunDirectory(out).read_runs()] == ["unfinished"] * 6
+    loss = partial.metric("loss")
+    np.testing.assert_array_equal(loss[:4], result.metric("loss")[:4])
+    np.testing.assert_array_equal(loss[4:, :2], result.metric("loss")[4:, :2])
+    assert np.isnan(loss[4:, 2:]).all()
+    np.testing.assert_array_equal(partial.env_steps, result.env_steps)
+    assert [row["diverged"] for row in partial.summary()] == [0, 0]
+    assert np.isfinite(jax.tree.leaves(partial.policy(3).params)[0]).all()
+    with pytest.raises(InputError, match="run=5 has no trained policy"):
+        partial.policy(5)
+
+
+def test_resuming_a_finished_sweep_only_loads(tmp_path, monkeypatch, reference):
+    result, quiet = reference
+    out = shutil.copytree(quiet, tmp_path / "sweep")
+    before = files(out)
+    monkeypatch.setattr(runner.Runner, "run", lambda self: pytest.fail("nothing is left to run"))
+    assert_same_curves(resume(out), result)
+    assert files(out) == before
+
+
+def test_one_call_begins_goes_on_and_loads(tmp_path, monkeypatch, reference):
+    result, _ = reference
+    out = tmp_path / "sweep"
+    sweep = tiny(seeds=2)
+    during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Interrupted):
+        sweep.run_or_resume(out)
+    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    assert_same_curves(sweep.run_or_resume(out), result, others=[0, 1, 3, 4])
+    before = files(out)
+    sweep.run_or_resume(out)
+    with pytest.raises(InputError, match="holds another configuration"):
+        tiny(seeds=3).run_or_resume(out)
+    assert files(out) == before
+
+
+def test_an_interruption_without_a_directory_says_that_nothing_is_saved(monkeypatch):
+    during(monkeypatch, 1, lambda: signal.raise_signal(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted, match="Nothing is saved"):
+        run(tiny(), chunk=4)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_process_that_died_before_it_had_a_plan_left_a_sweep_to_resume(tmp_path, reference):
+    """Between the first byte of run.json and the plan nothing is computed: all of it is done now."""
+    out = tmp_path / "sweep"
+    sweep = tiny()
+    RunDirectory(out).create(sweep_module.to_json(sweep))
+    result = resume(out, progress="none")
+    assert_same_curves(result, reference[0], rtol=1e-4)
+    assert RunDirectory(out).read_json()["plan"][0]["chunk"] == 6
+
+
+@pytest.mark.parametrize("when", ["before the checkpoint", "before its list", "while it is removed"])
+def test_a_part_without_its_checkpoint_is_computed_again_not_twice(tmp_path, monkeypatch, reference, when):
+    """The process died after it wrote the part of segment 4, or had just begun to tidy up."""
+    out = tmp_path / "sweep"
+    stop_at(monkeypatch, tiny(), out, 4, chunk=4)
+    stored = out / "checkpoints" / "g000-c000"
+    assert Checkpoints(stored).steps() == [3, 4]
+    if when == "before the checkpoint":
+        (stored / "4").rename(stored / "4.orbax-checkpoint-tmp")
+        (stored / "4.json").unlink()
+    elif when == "before its list":
+        (stored / "4.json").unlink()
+    else:
+        shutil.rmtree(stored / "4")
+    assert "g000-c000-s000004" in RunDirectory(out).parts()
+    resume(out, progress="none")
+    assert_same_files(out, reference[1])
