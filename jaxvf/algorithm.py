@@ -86,7 +86,9 @@ class Algorithm(Protocol):
         """What the agents remember before an episode, leaves [*batch, H]; `batch` is (B or 1, N)."""
         ...
 
-    def act(self, state: Any, carry: Any, view: View, key: Key[Array, ""], progress: Progress) -> tuple[Array, Any, Any]:
+    def act(
+        self, state: Any, carry: Any, view: View, key: Key[Array, ""], progress: Progress
+    ) -> tuple[Array, Any, Any]:
         """Actions [B, N] of the behaviour, the carry after the frame, and what else to record of the frame."""
         ...
 

@@ -29,7 +29,10 @@ class RecurrentAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N H"] | None, n_outputs: int,
+        self,
+        obs: Float[Array, "T B N O"],
+        carry: Float[Array, "B N H"] | None,
+        n_outputs: int,
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N H"]]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
@@ -49,7 +52,10 @@ class FeedForwardAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int,
+        self,
+        obs: Float[Array, "T B N O"],
+        carry: Float[Array, "B N 0"] | None,
+        n_outputs: int,
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N 0"] | None]:
         x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
@@ -72,7 +78,10 @@ class TabularAgent(nn.Module):
 
     @nn.compact
     def __call__(
-        self, obs: Float[Array, "T B N O"], carry: Float[Array, "B N 0"] | None, n_outputs: int,
+        self,
+        obs: Float[Array, "T B N O"],
+        carry: Float[Array, "B N 0"] | None,
+        n_outputs: int,
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N O"], Float[Array, "B N 0"] | None]:
         def init(key: Array, shape: tuple[int, ...]) -> Array:

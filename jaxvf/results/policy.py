@@ -88,5 +88,5 @@ class Policy:
 
 def params_shapes(env: Environment, algorithm: Any) -> Any:
     """Shapes of the parameters that the algorithm learns on this environment."""
-    spec = for_algorithm(env, algorithm).spec
+    spec = observed_by(algorithm, env).spec
     return jax.eval_shape(lambda: algorithm.init(jax.random.key(0), spec)).params

@@ -49,7 +49,13 @@ class OnPolicy:
         return player.begin(env_params, algorithm.initial_carry(player.carry_batch), key)
 
     def collect(
-        self, algorithm: Any, learner: Any, memory: Stage, env_params: EnvParams, key: Key[Array, ""], progress: Progress
+        self,
+        algorithm: Any,
+        learner: Any,
+        memory: Stage,
+        env_params: EnvParams,
+        key: Key[Array, ""],
+        progress: Progress,
     ) -> tuple[Stage, Rollout, Sums]:
         """Play on from where the last rollout ended, with drawn actions."""
         game = one_step_game(self.env)

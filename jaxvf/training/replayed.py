@@ -87,7 +87,13 @@ class Replayed:
         return Memory(self.replay.init(jax.eval_shape(collected, learner, stage, key)), stage)
 
     def collect(
-        self, algorithm: Any, learner: Any, memory: Memory, env_params: EnvParams, key: Key[Array, ""], progress: Progress
+        self,
+        algorithm: Any,
+        learner: Any,
+        memory: Memory,
+        env_params: EnvParams,
+        key: Key[Array, ""],
+        progress: Progress,
     ) -> tuple[Memory, Rollout, Sums]:
         """A rollout of every environment under the behaviour, as the ring stores it."""
         player, stage = self.collector.player, memory.stage

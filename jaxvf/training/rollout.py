@@ -65,7 +65,12 @@ class Player:
         return Stage(states, carry, jnp.ones(width, bool), jnp.zeros(width, bool))
 
     def frame(
-        self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""], may_step: Bool[Array, ""] | bool = True
+        self,
+        params: EnvParams,
+        policy: Policy,
+        stage: Stage,
+        key: Key[Array, ""],
+        may_step: Bool[Array, ""] | bool = True,
     ) -> tuple[Stage, Frame, Sums]:
         """Look, act and step.
 
@@ -125,9 +130,7 @@ class Collector:
     final_view: bool
     dtype: str = "float32"
 
-    def play(
-        self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""]
-    ) -> tuple[Rollout, Stage, Sums]:
+    def play(self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""]) -> tuple[Rollout, Stage, Sums]:
         """The rollout from `stage` on, the stage that it leaves, and sums over its frames (`Player.frame`)."""
 
         def one(stage: Stage, t: Int[Array, ""]) -> tuple[Stage, tuple[Frame, Sums]]:

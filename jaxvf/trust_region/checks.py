@@ -37,7 +37,9 @@ def _check_inputs(config: Settings, spec: EnvSpec) -> None:
     if config.reward == "agents" and not spec.agent_rewards:
         raise InputError(f"reward='agents': {spec.name} rewards the team alone; use reward='team'")
     if config.reward == "agents" and config.critic_inputs == "state":
-        raise InputError("reward='agents' with critic_inputs='state' has one value for all; use critic_inputs='observation'")
+        raise InputError(
+            "reward='agents' with critic_inputs='state' has one value for all; use critic_inputs='observation'"
+        )
     if spec.continuous and config.kl != "exact":
         raise InputError(
             f"kl={config.kl!r} is of discrete actions, and {spec.name} has continuous ones; use kl='exact'"
