@@ -3,9 +3,10 @@
 Every agent network is called on whole sequences,
 `(obs [T, B, N, O], carry, n_outputs, started [T, B]) -> outputs [T, B, N, n_outputs], features [T, B, N, H], carry`;
 acting is the same call with T = 1. `carry=None` says that the sequence begins at the first frame of an episode, and
-`started=None` that no other begins within it; before a frame that is `started` a network forgets. The outputs are one value
-per action, or more where a learner asks for them; the features are what the network knows of an agent's history, for
-whoever wants to condition on it.
+`started=None` that no other begins within it; before a frame that is `started` a network forgets.
+
+The outputs are one value per action, or more where a learner asks for them; the features are what the network knows of
+an agent's history, for whoever wants to condition on it.
 """
 
 from collections.abc import Callable, Mapping

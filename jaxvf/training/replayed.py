@@ -1,4 +1,4 @@
-"""Replayed experience: a ring of whole episodes, or of sequences that episodes run through, and batches drawn from it."""
+"""Replayed experience: a ring of whole episodes, or of sequences of steps, and batches drawn from it."""
 
 import dataclasses
 from fractions import Fraction
@@ -96,7 +96,8 @@ class Replayed:
         progress: Progress,
     ) -> tuple[Memory, Rollout, Sums]:
         """A rollout of every environment under the behaviour, as the ring stores it."""
-        player, stage = self.collector.player, memory.stage
+        player = self.collector.player
+        stage: Any = memory.stage
         if not self.sequences:
             init_key, key = jax.random.split(key)
             stage = player.begin(env_params, algorithm.initial_carry(player.carry_batch), init_key)
