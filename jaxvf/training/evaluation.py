@@ -49,7 +49,8 @@ def evaluate(
     shapes = jax.eval_shape(lambda: frames(algorithm, params, env_params, stage, step_keys, jnp.int32(0))[1])
     start = (jnp.int32(0), stage, jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes))
     if env.spec.fixed_length:  # a loop of known length, which compiles to less
-        _, _, sums = jax.lax.fori_loop(0, env.spec.limit_max, lambda _, carried: one_more(carried), start)
+        limit = env.spec.limit_max
+        _, _, sums = jax.lax.fori_loop(0, limit, lambda _, carried: one_more(carried), start, unroll=limit == 1)
     else:
         _, _, sums = jax.lax.while_loop(unfinished, one_more, start)
     count = sums.pop("episodes")

@@ -140,7 +140,9 @@ class Collector:
             return stage, (frame._replace(view=view), sums)
 
         first = jax.tree.map(lambda leaf: leaf[None], restarted(stage.started, stage.carry))
-        stage, (frames, sums) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
+        # Of one frame no loop is made, so that XLA knows what a one-step game begins with.
+        frames_played = jnp.arange(self.steps + self.final_view)
+        stage, (frames, sums) = jax.lax.scan(one, stage, frames_played, unroll=len(frames_played) == 1)
         steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
         rollout = Rollout(
             *frames.view[:3], frames.actions, steps.reward, steps.terminated, steps.truncated, steps.filled,
