@@ -140,9 +140,11 @@ class Collector:
             return stage, (frame._replace(view=view), sums)
 
         first = jax.tree.map(lambda leaf: leaf[None], restarted(stage.started, stage.carry))
-        # Of one frame no loop is made, so that XLA knows what a one-step game begins with.
-        frames_played = jnp.arange(self.steps + self.final_view)
-        stage, (frames, sums) = jax.lax.scan(one, stage, frames_played, unroll=len(frames_played) == 1)
+        if self.steps + self.final_view == 1:  # no loop, so that XLA sees with what a one-step game begins
+            stage, played = one(stage, jnp.int32(0))
+            frames, sums = jax.tree.map(lambda leaf: leaf[None], played)
+        else:
+            stage, (frames, sums) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
         steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
         rollout = Rollout(
             *frames.view[:3], frames.actions, steps.reward, steps.terminated, steps.truncated, steps.filled,
