@@ -6,6 +6,8 @@ Episodes start anew inside a rollout, so every frame is a step that was taken.
 """
 
 import functools
+import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import sys
@@ -52,22 +54,27 @@ CONFIG: dict[str, Any] = {
 
 def measure(checkout: Path, runs: int) -> dict[str, Any]:
     """Compile both lengths, run each twice, and report the difference of the second times."""
-    script = load(checkout / "baselines" / "QLearning" / "qmix_rnn.py")
+    path = checkout / "baselines" / "QLearning" / "qmix_rnn.py"
+    script = load(path)
     short, long = LENGTHS[runs]
     calls = {iterations: trained(script, iterations, runs) for iterations in (short, long)}
     facts = calls[long][1]
-    spent = {}
+    spent, updates = {}, {}
     for _ in range(2):
         for iterations, (call, _) in calls.items():
             begun = time.process_time()
-            jax.block_until_ready(call())
+            result = jax.block_until_ready(call())
             spent[iterations] = time.process_time() - begun
+            updates[iterations] = int(result["runner_state"][0].grad_steps[0])
     iterations = long - short
+    assert updates[long] - updates[short] == iterations * setting.UPDATES  # it did learn
     return setting.report(
         runs=runs,
         steps=runs * iterations * setting.NUM_ENVS * setting.FRAMES,
         cpu_seconds=spent[long] - spent[short],
         iterations=iterations,
+        jaxmarl=importlib.metadata.version("jaxmarl"),
+        script_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         **facts,
     )
 

@@ -28,7 +28,8 @@ NUM_ENVS, FRAMES, UPDATES = 16, 101, 8  # of an iteration
 ITERATIONS = {1: 20, 8: 4}  # of a segment, by runs in the program
 TIMED = 2  # segments, after one that fills replay
 ROUNDS = 3
-LEARNER = {"num_envs": NUM_ENVS, "buffer_size": 256, "batch_size": 32}
+# Random play throughout: how long battles last, and so how much a padded episode wastes, is not to change on the way.
+LEARNER = {"num_envs": NUM_ENVS, "buffer_size": 256, "batch_size": 32, "epsilon_end": 1.0}
 # Where replay holds sequences; before, it held episodes, and the ratio was one of updates to episodes.
 SEQUENCES = {"replay": "sequences", "sequence_length": FRAMES, "updates_per_step": UPDATES / (NUM_ENVS * FRAMES)}
 EPISODES = {"updates_per_episode": UPDATES / NUM_ENVS}
