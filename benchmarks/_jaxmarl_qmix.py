@@ -21,7 +21,7 @@ import jax
 from jaxvf import scripts
 
 setting = scripts.load("benchmarks", "smax_qmix")
-LENGTHS = {1: (4, 24), 8: (3, 11)}  # iterations of the two calls, by runs in the program
+SHORT, LONG = 4, 24  # iterations of the two calls
 CONFIG: dict[str, Any] = {
     "NUM_ENVS": setting.NUM_ENVS,
     "NUM_STEPS": setting.FRAMES,
@@ -56,9 +56,7 @@ def measure(checkout: Path, runs: int) -> dict[str, Any]:
     """Compile both lengths, run each twice, and report the difference of the second times."""
     path = checkout / "baselines" / "QLearning" / "qmix_rnn.py"
     script = load(path)
-    short, long = LENGTHS[runs]
-    calls = {iterations: trained(script, iterations, runs) for iterations in (short, long)}
-    facts = calls[long][1]
+    calls = {iterations: trained(script, iterations, runs) for iterations in (SHORT, LONG)}
     spent, updates = {}, {}
     for _ in range(2):
         for iterations, (call, _) in calls.items():
@@ -66,16 +64,16 @@ def measure(checkout: Path, runs: int) -> dict[str, Any]:
             result = jax.block_until_ready(call())
             spent[iterations] = time.process_time() - begun
             updates[iterations] = int(result["runner_state"][0].grad_steps[0])
-    iterations = long - short
-    assert updates[long] - updates[short] == iterations * setting.UPDATES  # it did learn
+    between = LONG - SHORT
+    assert updates[LONG] - updates[SHORT] == between * setting.UPDATES  # it did learn
     return setting.report(
         runs=runs,
-        steps=runs * iterations * setting.NUM_ENVS * setting.FRAMES,
-        cpu_seconds=spent[long] - spent[short],
-        iterations=iterations,
+        steps=runs * between * setting.NUM_ENVS * setting.FRAMES,
+        cpu_seconds=spent[LONG] - spent[SHORT],
+        iterations=between,
         jaxmarl=importlib.metadata.version("jaxmarl"),
         script_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        **facts,
+        **calls[LONG][1],
     )
 
 
