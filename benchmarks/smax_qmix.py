@@ -28,7 +28,7 @@ NUM_ENVS, FRAMES, UPDATES = 16, 101, 8  # of an iteration
 ITERATIONS = {1: 20, 8: 4}  # of a segment, by runs in the program
 TIMED = 2  # segments, after one that fills replay
 ROUNDS = 3
-# Eight seeds of JaxMARL's script never leave their initialization on two cores: batched QR calls wait for each other.
+# Eight seeds of JaxMARL's script fell asleep on two cores and did not return in nine minutes (README).
 RUNS_OF = {"jaxmarl": (1,)}
 # Random play throughout: how long battles last, and so how much a padded episode wastes, is not to change on the way.
 LEARNER = {"num_envs": NUM_ENVS, "buffer_size": 256, "batch_size": 32, "epsilon_end": 1.0}
