@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.algorithm import Algorithm, Progress, Rollout
@@ -82,7 +83,7 @@ class Program:
             ended in it, and those of the evaluation: [R], or [R, N] for what differs between agents.
         """
 
-        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], tuple[Sums, Metrics]]:
+        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], Array]:
             runs, clock = carried
             memory, fresh, sums = jax.vmap(self.collect, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
             memory = self.experience.store(memory, fresh, clock)
@@ -90,11 +91,15 @@ class Program:
             runs = runs._replace(memory=memory, env_steps=runs.env_steps + steps)
             learner, learned = jax.vmap(self._learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
             clock = Clock(clock.iteration + 1, clock.updates + self.experience.updates(clock))
-            return (runs._replace(learner=learner), clock), (sums, learned)
+            # One row of numbers a run: a loop writes every array of its own in a kernel of its own.
+            unpack.append(ravel_pytree(jax.tree.map(lambda leaf: leaf[0], (sums, learned)))[1])
+            rows = jax.vmap(lambda one: ravel_pytree(one)[0])((sums, learned))
+            return (runs._replace(learner=learner), clock), rows
 
+        unpack: list[Callable[[Array], tuple[Sums, Metrics]]] = []
         before, updates_before = runs.learner, clock.updates
-        (runs, clock), totals = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
-        sums, learned = jax.tree.map(lambda values: values.sum(axis=0), totals)
+        (runs, clock), rows = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
+        sums, learned = jax.vmap(unpack[-1])(rows.sum(axis=0))
         updates = clock.updates - updates_before
         learned = {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
         runs = freeze_diverged(runs, before, learned, updates)

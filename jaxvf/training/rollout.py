@@ -20,7 +20,7 @@ class Stage(NamedTuple):
     """Where the environments of a run stand between two frames."""
 
     states: EnvState
-    carry: Any  # what the agents remember, leaves [B or 1, N, H]
+    carry: Any  # what the agents remember, leaves [B or 1, N, H]; None is nothing at all
     started: Bool[Array, "_"]  # an episode begins at the next frame
     over: Bool[Array, "_"]  # the next frame shows a final view, in which no step is taken
 
@@ -140,8 +140,8 @@ class Collector:
             return stage, (frame._replace(view=view), sums)
 
         first = jax.tree.map(lambda leaf: leaf[None], restarted(stage.started, stage.carry))
-        if self.steps + self.final_view == 1:  # no loop, so that XLA sees with what a one-step game begins
-            stage, played = one(stage, jnp.int32(0))
+        if self.steps + self.final_view == 1:  # no loop; and where episodes begin, nothing to remember
+            stage, played = one(stage if self.player.restart else stage._replace(carry=None), jnp.int32(0))
             frames, sums = jax.tree.map(lambda leaf: leaf[None], played)
         else:
             stage, (frames, sums) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
