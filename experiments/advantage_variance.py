@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from jaxvf.training.segments import first_stage
 
 from jaxvf.envs import GaussianTeam
 from jaxvf.hyperparameters import replace
@@ -21,7 +22,6 @@ from jaxvf.results import plots, report
 from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, blank, dress, styles
 from jaxvf.training import Clock, OnPolicyProgram, make_program
 from jaxvf.training.keys import Purpose, run_key
-from jaxvf.training.segments import first_stage
 from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
 from jaxvf.trust_region.batches import Segment
 from jaxvf.trust_region.diagnostics import HIGHEST_LOG_WEIGHT

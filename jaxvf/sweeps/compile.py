@@ -6,6 +6,7 @@ import gc
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -39,14 +40,17 @@ def compile_group(group: Group) -> Executable:
     """Compile the programs of a group for its chunk size."""
     begun = time.monotonic()
     arguments, clock = group.stack(group.chunks[0]), start_clock(group)
-    with _no_garbage_collection():
-        init = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
+    with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
+        lowered = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
+        init = beside.submit(lowered.compile)  # while the segment is traced and compiled
         placed = devices.placement(group.chunk).runs
-        state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed), init.out_info)
-        segment = spread(group.program.segment, group.chunk, shared_last=True).lower(state, *arguments[:2], clock)
-        init, compiled = init.compile(), segment.compile()
+        state = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed), lowered.out_info
+        )
+        segment = spread(group.program.segment, group.chunk, shared_last=True)
+        compiled = segment.lower(state, *arguments[:2], clock).compile()
     seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
-    return Executable(init, compiled, seconds, math.ceil(_bytes(compiled) / share), _cost(compiled, share))
+    return Executable(init.result(), compiled, seconds, math.ceil(_bytes(compiled) / share), _cost(compiled, share))
 
 
 def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:

@@ -239,7 +239,6 @@ class ValueLearner:
         interval = max(1, round(self.target_update_interval * per_rollout))
         due = (progress.updates + 1) % interval == 0
 
-
         def copy(step: Array, old: Any) -> Any:
             # Written as a choice, of which a GPU makes a few kernels, and not as 22 copies.
             return jax.tree.map(lambda new, before: jnp.where(step == 0, new, before), params, old)

@@ -7,7 +7,6 @@ bytes instead of 36.
 """
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ BIJECTION_ROUNDS = 4
 # An image is outside the valid range with probability below 1/2: all but 2^-24 of the walks end inside, and the few
 # that do not take the last slot.
 WALK_STEPS = 24
-WALK_UNROLL = 24  # steps written out together: each step of a loop is two kernels on a GPU, whatever it does
+WALK_UNROLL = 8  # steps written out together: each step of a loop is two kernels on a GPU, whatever it does
 
 # The same in every rollout where all environments look alike and end together (`EnvSpec.fixed_view`).
 SHARED_IN_FIXED_VIEW = ("obs", "state", "avail", "terminated", "truncated", "filled", "started", "carry")
