@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvf.algorithm import Progress
 from jaxvf.algorithms import make
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.trust_region import Table, weight_bounds
@@ -14,7 +15,6 @@ from jaxvf.trust_region.batches import Samples, Segment
 from jaxvf.trust_region.diagnostics import turn_facts
 from jaxvf.trust_region.joint import joint_loss
 from jaxvf.trust_region.learner import Estimates
-from jaxvf.value.learner import Progress
 
 SMALL = {"actor": Table(), "critic": Table(), "agent_id": False, "normalization": "none"}
 

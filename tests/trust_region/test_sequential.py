@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress
 from jaxvf.algorithms import make
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.errors import InputError
@@ -16,7 +17,6 @@ from jaxvf.trust_region import Recurrent, Table, TrustRegion, weight_bounds
 from jaxvf.trust_region.actor_update import ActorState, pieces_of, whole_policy
 from jaxvf.trust_region.batches import Samples, Segment, chunked, epochs
 from jaxvf.trust_region.sequential import clip_at, update_order
-from jaxvf.value.learner import Progress
 
 # Compile time is most of these tests' time.
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
