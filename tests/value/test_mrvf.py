@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.hyperparameters import hyperparameters, traced
 from jaxvf.mixers import QmixMixer
@@ -16,8 +17,6 @@ from jaxvf.value import Mrvf, QLearning
 from jaxvf.value.central import CentralParams
 from jaxvf.value.frames import Frames, Unrolled
 from jaxvf.value.imagination import imagined_actions
-from jaxvf.value.learner import Progress
-from jaxvf.value.replay import Episodes
 
 KEY = jax.random.key(0)
 # Compiling is most of the time of these tests.
@@ -111,7 +110,7 @@ def test_the_loss_by_hand(random_episodes, state_for):
     assert float(metrics["changed_2"]) == pytest.approx(changed.mean())
 
 
-def ended(batch: Episodes) -> Episodes:
+def ended(batch: Rollout) -> Rollout:
     """Every step terminates, so that targets are rewards."""
     return batch._replace(terminated=np.ones_like(batch.terminated), truncated=np.zeros_like(batch.truncated))
 
@@ -181,13 +180,13 @@ def chosen_by(tables: list[np.ndarray], q, avail=None, **fields) -> list[list[in
     learner = small(agent=TabularAgent(), rounds=1 + len(tables), **fields)
     spec = EnvSpec("table", 1, n_agents=2, n_actions=3, obs_dim=1, state_dim=1, limit_max=1, one_hot_obs=True)
     shapes = jax.eval_shape(lambda key: learner.init(key, spec), KEY).params
-    heads = [np.asarray(table, np.float32)[:, None] for table in tables]
+    heads = [jnp.asarray(table, jnp.float32)[:, None] for table in tables]
     params = shapes._replace(
         rounds=tuple(
             each._replace(head={"params": {"table": head}}) for each, head in zip(shapes.rounds, heads, strict=True)
         )
     )
-    avail = np.ones((2, 3), bool) if avail is None else np.asarray(avail)
+    avail = jnp.ones((2, 3), bool) if avail is None else jnp.asarray(avail, bool)
     choice = learner.choose(params, seen_of(np.asarray(q)), avail[None, None])
     return [np.asarray(joint)[0, 0].tolist() for joint in choice.actions]
 
@@ -227,9 +226,10 @@ def test_execution_is_decentralized(random_episodes, state_for):
 
     @functools.partial(jax.jit, compiler_options=QUICK)
     def play(obs):
-        view = View(obs, batch.state[0], batch.avail[0], np.ones((50, 2), bool))
-        seen, _ = learner.look(params.agent, learner.initial_carry((50, 2)), view)
-        return learner.choose(params, seen, view.avail).actions, learner.greedy(params, None, view)[0]
+        view = View(obs, batch.state[0], jnp.asarray(batch.avail[0]), jnp.ones((50, 2), bool))
+        carry = learner.initial_carry((50, 2))
+        seen, _ = learner.forward(params.agent, carry[0], view)
+        return learner.choose(params, seen, view.avail).actions, learner.greedy(params, carry, view)[0]
 
     (rounds, executed), (others, _) = play(batch.obs[0]), play(other[0])
     np.testing.assert_array_equal(executed, rounds[-1])
@@ -242,12 +242,14 @@ def test_execution_is_decentralized(random_episodes, state_for):
 def test_the_cost_of_a_decision_is_linear_in_the_rounds(random_episodes, state_for):
     """Matrix products of `greedy` for K = 1 ... 4: three of the trunk and q^1, then as many again for each round."""
     batch = random_episodes(envs=2, steps=1)
-    view = View(batch.obs[0], batch.state[0], batch.avail[0], np.ones((2, 2), bool))
+    view = jax.tree.map(jnp.asarray, View(batch.obs[0], batch.state[0], batch.avail[0], np.ones((2, 2), bool)))
     counts = []
     for rounds in range(1, 5):
         learner = small(rounds=rounds)
-        params = state_for(learner, batch).params
-        jaxpr = jax.make_jaxpr(lambda params, learner=learner: learner.greedy(params, None, view)[0])(params)
+        params, carry = state_for(learner, batch).params, learner.initial_carry((2, 2))
+        jaxpr = jax.make_jaxpr(lambda params, carry, learner=learner: learner.greedy(params, carry, view))(
+            params, carry
+        )
         counts.append(str(jaxpr).count("dot_general["))
     assert counts[0] == 3
     assert len(set(np.diff(counts))) == 1 and counts[1] > counts[0]
@@ -312,7 +314,7 @@ def test_rounds_never_lose_with_an_exact_joint_value():
     """Eight random 3x3 games, a constant one and one whose optimum (0, 0) round 1 finds: Q(p^2) >= Q(p^1) in each
     after 3000 updates on all nine joint actions; no move where nothing is better.
     """
-    joint = np.indices((3, 3)).reshape(2, -1).T.astype(np.int32)
+    joint = jnp.indices((3, 3)).reshape(2, -1).T
     games = np.random.default_rng(0).normal(size=(10, 3, 3)).astype(np.float32)
     games[8], games[9] = 1.0, np.add.outer([2, 0, 1], [3, 1, 0])
     spec = EnvSpec("game", 1, n_agents=2, n_actions=3, obs_dim=1, state_dim=1, limit_max=1, one_hot_obs=True)
@@ -320,7 +322,7 @@ def test_rounds_never_lose_with_an_exact_joint_value():
     @jax.jit
     @jax.vmap
     def play(payoff, key):
-        batch = Episodes(
+        batch = Rollout(
             obs=jnp.ones((1, 1, 2, 1)),
             state=jnp.ones((1, 1, 1)),
             avail=jnp.ones((1, 1, 2, 3), bool),

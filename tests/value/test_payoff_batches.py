@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from jaxvf import hyperparameters
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.networks import TabularAgent
-from jaxvf.value.learner import Progress
-from jaxvf.value.replay import Episodes, by_joint_action
+from jaxvf.value.replay import by_joint_action
 
 AGENTS, ACTIONS = 2, 3
 EPISODES = ACTIONS**AGENTS  # as many as joint actions, so that both batches are updates of one compiled program
@@ -24,12 +24,12 @@ ONE_OF_EACH = (
 )  # fmt: skip
 
 
-def one_step_episodes(seed: int = 0) -> Episodes:
+def one_step_episodes(seed: int = 0) -> Rollout:
     """Terminal episodes of a 3x3 game that all look alike; some joint actions occur twice, others never."""
     generator = np.random.default_rng(seed)
     payoff = generator.normal(size=(ACTIONS, ACTIONS)).astype(np.float32)
     actions = generator.integers(0, ACTIONS, (1, EPISODES, AGENTS)).astype(np.int32)
-    return Episodes(
+    return Rollout(
         obs=generator.normal(size=(1, 1, AGENTS, 4)).astype(np.float32),
         state=generator.normal(size=(1, 1, 3)).astype(np.float32),
         avail=np.ones((1, 1, AGENTS, ACTIONS), bool),

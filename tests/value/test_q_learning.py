@@ -6,15 +6,15 @@ import numpy as np
 import optax
 import pytest
 
-from jaxvf import algorithms
+from jaxvf.algorithm import Progress, Rollout
+from jaxvf.envs import TwoStepGame
 from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.errors import InputError
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
-from jaxvf.networks import TabularAgent
+from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import QLearning
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.q_learning import Networks
-from jaxvf.value.replay import Episodes
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Values are [agent, frame, action], and the
 # third action is worth a million everywhere but never available.
@@ -27,9 +27,9 @@ STORED = np.array([[1, 1], [0, 0], [0, 1]])  # actions in replay, [frame, agent]
 SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=3, obs_dim=3, state_dim=1, limit_max=2, one_hot_obs=True)
 
 
-def batch_of(*, terminated=(0, 0), truncated=(0, 1), reward=(1, 2), filled=(1, 1)) -> Episodes:
+def batch_of(*, terminated=(0, 0), truncated=(0, 1), reward=(1, 2), filled=(1, 1)) -> Rollout:
     """One episode of two steps."""
-    return Episodes(
+    return Rollout(
         obs=np.broadcast_to(np.eye(3, dtype=np.float32)[:, None, None], (3, 1, 2, 3)),
         state=np.zeros((3, 1, 1), np.float32),
         avail=np.broadcast_to([True, True, False], (3, 1, 2, 3)),
@@ -58,7 +58,7 @@ def update(learner, state, batch):
     return learner.update(state, batch, jax.random.key(0), Progress(jnp.int32(0), jnp.int32(0)))
 
 
-def loss_of(batch: Episodes, **fields) -> float:
+def loss_of(batch: Rollout, **fields) -> float:
     learner = learner_of(**fields)
     return float(update(learner, fresh(learner), batch)[1]["loss"])
 
@@ -151,7 +151,7 @@ def test_noise_may_be_drawn_anew_in_every_update():
 
 def test_noise_that_nothing_reads_is_refused():
     with pytest.raises(InputError, match=r"mixer\.context='noise'"):
-        algorithms.make(learner_of(noise_mode="per_update"))
+        learner_of(noise_mode="per_update", agent=FeedForwardAgent()).check(TwoStepGame())
 
 
 def test_gradient_reaches_the_taken_entries_only():
@@ -189,21 +189,24 @@ def test_reported_means_leave_padding_out():
     assert float(metrics["value"]) == pytest.approx(3.0)
 
 
-def act(learner: QLearning, env_steps: int, num_envs: int = 2000) -> np.ndarray:
+def act(learner: QLearning, env_steps: int) -> np.ndarray:
     state = fresh(learner)
     avail = np.broadcast_to([True, True, False], (1, 2, 3))
     view = View(np.eye(3, dtype=np.float32)[[[1, 1]]], np.zeros((1, 1), np.float32), avail, np.ones((1, 2), bool))
-    actions, _ = learner.act(state, None, view, jax.random.key(0), jnp.int32(env_steps), num_envs)
-    greedy, _ = learner.greedy(state.params, None, view)
+    view = jax.tree.map(jnp.asarray, view)
+    carry, progress = learner.initial_carry((1, 2)), Progress(jnp.int32(0), jnp.int32(env_steps))
+    actions, _, _ = learner.act(state, carry, view, jax.random.key(0), progress)
+    greedy, _ = learner.greedy(state.params, carry, view)
     np.testing.assert_array_equal(greedy, [[0, 1]])  # by the online values at frame 1, the trap being unavailable
     return np.asarray(actions)
 
 
 def test_behaviour_follows_epsilon_and_execution_is_greedy():
     """ε falls from 1 to 0 in 100 steps; at 50 the greedy action has 0.5 + 0.5/2 = 0.75 of the choices."""
-    learner = learner_of(epsilon_start=1.0, epsilon_end=0.0, epsilon_anneal=100.0)
+    learner = learner_of(epsilon_start=1.0, epsilon_end=0.0, epsilon_anneal=100.0, num_envs=2000)
     for env_steps, expected in ((0, 0.5), (50, 0.75), (100, 1.0)):
         actions = act(learner, env_steps)
         np.testing.assert_allclose((actions == [0, 1]).mean(axis=0), expected, atol=0.05)
         assert actions.max() <= 1
-    np.testing.assert_allclose((act(learner_of(behaviour="uniform"), 10**6) == [0, 1]).mean(axis=0), 0.5, atol=0.05)
+    uniform = act(learner_of(behaviour="uniform", num_envs=2000), 10**6)
+    np.testing.assert_allclose((uniform == [0, 1]).mean(axis=0), 0.5, atol=0.05)

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
+from jaxvf.algorithm import Progress, Rollout
+from jaxvf.envs import TwoStepGame
 from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.errors import InputError
 from jaxvf.mixers import MIXERS, QmixMixer, VdnMixer
 from jaxvf.networks import AGENTS, FeedForwardAgent, RecurrentAgent, TabularAgent
+from jaxvf.training import observed_by
 from jaxvf.value import QLearning
-from jaxvf.value.learner import LearnerState, Progress
-from jaxvf.value.replay import SHARED_IN_FIXED_VIEW, Episodes
+from jaxvf.value.learner import LearnerState
+from jaxvf.value.replay import SHARED_IN_FIXED_VIEW
 
 T, B, N, A = 2, 4, 2, 3
 OBS, STATE = 5, 4
@@ -27,13 +30,13 @@ def learner_of(**fields) -> QLearning:
     return QLearning(**{"optimizer": "adam", "max_grad_norm": 1e9, **parts, **fields})
 
 
-def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, seed=0) -> Episodes:
-    """Episodes whose last step is truncated, with two actions in three available."""
+def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, seed=0) -> Rollout:
+    """Rollout whose last step is truncated, with two actions in three available."""
     generator = np.random.default_rng(seed)
     avail = generator.random((steps + 1, envs, agents, actions)) < 2 / 3
     avail[..., 0] = True
     last = np.broadcast_to((np.arange(steps) == steps - 1)[:, None], (steps, envs))
-    return Episodes(
+    return Rollout(
         obs=generator.normal(size=(steps + 1, envs, agents, obs)).astype(np.float32),
         state=generator.normal(size=(steps + 1, envs, state)).astype(np.float32),
         avail=avail,
@@ -45,7 +48,7 @@ def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, see
     )
 
 
-def random_state(learner: QLearning, batch: Episodes, seed: int = 0) -> LearnerState:
+def random_state(learner: QLearning, batch: Rollout, seed: int = 0) -> LearnerState:
     """Normal parameters, others for the target, and an optimizer that has seen nothing."""
     generator = np.random.default_rng(seed)
     agents, obs_dim = batch.obs.shape[-2:]
@@ -93,8 +96,9 @@ def test_leaves_that_do_not_vary_equal_the_same_leaves_repeated(name, bootstrap)
     learner = learner_of(mixer=MIXERS[name](), bootstrap=bootstrap)
     batch = random_batch()
     batch = batch._replace(actions=np.random.default_rng(1).integers(0, A, batch.actions.shape))
-    once = batch._replace(**{leaf: getattr(batch, leaf)[:, :1] for leaf in SHARED_IN_FIXED_VIEW})
-    repeated = once._replace(**{leaf: np.repeat(getattr(once, leaf), B, axis=1) for leaf in SHARED_IN_FIXED_VIEW})
+    shared = [leaf for leaf in SHARED_IN_FIXED_VIEW if getattr(batch, leaf) is not None]
+    once = batch._replace(**{leaf: getattr(batch, leaf)[:, :1] for leaf in shared})
+    repeated = once._replace(**{leaf: np.repeat(getattr(once, leaf), B, axis=1) for leaf in shared})
     state = random_state(learner, batch)
     assert_same_update(update(learner, state, once), update(learner, state, repeated))
 
@@ -216,4 +220,4 @@ def test_a_fresh_target_is_a_copy():
 def test_a_table_needs_one_hot_observations():
     """A table indexed by anything else would silently be a linear model; the line says what to switch off."""
     with pytest.raises(InputError, match=r"agent=tabular needs one-hot observations.*agent_id=False last_action=False"):
-        QLearning(agent=TabularAgent()).init(jax.random.key(0), EnvSpec("dense", 1, N, A, OBS, STATE, T))
+        QLearning(agent=TabularAgent()).check(observed_by(QLearning(), TwoStepGame()))

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import Resq
 from jaxvf.value.central import CentralParams
-from jaxvf.value.learner import LearnerState, Progress
-from jaxvf.value.replay import Episodes
+from jaxvf.value.learner import LearnerState
 
 SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=2, obs_dim=2, state_dim=1, limit_max=1, one_hot_obs=True)
 # Tables [agent, frame, action]. Greedy are (1, 0) at frame 0 and (0, 1) at frame 1.
@@ -55,11 +55,11 @@ def by_hand(learner: Resq) -> LearnerState:
     return LearnerState(params, target, zeros.opt_state)
 
 
-def batch_of(joint, rewards) -> Episodes:
+def batch_of(joint, rewards) -> Rollout:
     """One-step episodes, truncated, that begin with these joint actions."""
     joint = np.asarray(joint)
     envs = len(joint)
-    return Episodes(
+    return Rollout(
         obs=np.broadcast_to(np.eye(2, dtype=np.float32)[:, None, None], (2, envs, 2, 2)),
         state=np.zeros((2, envs, 1), np.float32),
         avail=np.ones((2, envs, 2, 2), bool),
@@ -132,9 +132,9 @@ def test_the_joint_value_and_its_envelope_agree_on_the_best_joint_action(random_
         batch = random_episodes(steps=1, envs=1, seed=seed, available=1.0)
         batch = jax.tree.map(lambda leaf: np.repeat(leaf, len(joint), axis=1), batch)
         batch = batch._replace(actions=np.broadcast_to(joint, (2, *joint.shape)))
-        params = state_for(learner, batch, seed=seed, scale=1.0).params
+        params = jax.tree.map(jnp.asarray, state_for(learner, batch, seed=seed, scale=1.0).params)
         values = {name: value[..., 0] for name, value in joint_values(learner, params, batch).items()}
-        q = learner.agent.apply(params.agent, batch.obs[:, :1], None, 3)[0]
+        q = learner.agent.apply(params.agent, jnp.asarray(batch.obs[:, :1]), None, 3)[0]
         local = np.argmax(q, axis=-1)[:, 0]
         for frame in range(2):
             assert (values["q_joint"][frame] <= values["q_tot"][frame]).all()

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent
 from jaxvf.value import QLearning, rnd
-from jaxvf.value.learner import Progress
 from jaxvf.value.rnd import Moments
 
 # Compiling is most of the time of these tests.

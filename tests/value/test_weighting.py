@@ -7,15 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import WeightedLearner
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.central import CentralParams
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.recognizer import Recognizer, Sampled
-from jaxvf.value.replay import Episodes
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Tables are [agent, frame, action]; the third
 # action is worth a thousand everywhere but never available.
@@ -33,9 +33,9 @@ SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=3, obs_dim=3, state_dim=1, li
 BOOTSTRAP = np.array([55, 170])
 
 
-def batch_of(*, y=(56, 0), stored=STORED, filled=(1, 1)) -> Episodes:
+def batch_of(*, y=(56, 0), stored=STORED, filled=(1, 1)) -> Rollout:
     """One episode of two steps, the second truncated, with the rewards that make `y` the targets."""
-    return Episodes(
+    return Rollout(
         obs=np.broadcast_to(np.eye(3, dtype=np.float32)[:, None, None], (3, 1, 2, 3)),
         state=np.zeros((3, 1, 1), np.float32),
         avail=np.broadcast_to([True, True, False], (3, 1, 2, 3)),
@@ -81,7 +81,7 @@ def update(learner, state, batch, env_steps=0, updates=0):
     return learner.update(state, batch, jax.random.key(0), progress)
 
 
-def metrics_of(learner: WeightedLearner, batch: Episodes, **progress) -> dict[str, float]:
+def metrics_of(learner: WeightedLearner, batch: Rollout, **progress) -> dict[str, float]:
     return {name: float(value) for name, value in update(learner, by_hand(learner), batch, **progress)[1].items()}
 
 
@@ -222,6 +222,7 @@ def test_twenty_inner_steps_first_and_ten_later(random_episodes, state_for):
     advantage = np.take_along_axis(q, batch.actions[:1, ..., None], axis=-1)[..., 0] - best
     actions = np.eye(3, dtype=np.float32)[batch.actions[:1]]
     sampled = Sampled(batch.state[:1], actions, advantage, batch.reward[..., None], batch.filled)
+    sampled = jax.tree.map(jnp.asarray, sampled)
     rule = recognition.optimizer(learner.learning_rate, learner.max_grad_norm)
     fitted = state.params.recognizer, state.opt_state.recognizer
     fit = jax.jit(lambda steps: recognition.fit(learner.recognizer, *fitted, sampled, steps, rule))
