@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float, Int
 from jaxvf.algorithm import Algorithm, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
+from jaxvf.errors import InputError
 from jaxvf.training.clock import Clock
 from jaxvf.training.evaluation import evaluate
 from jaxvf.training.experience import Experience
@@ -191,10 +192,36 @@ def make_program(
     """
     env = observed_by(algorithm, env)
     algorithm.check(env)
+    check_state(env)
     experience = EXPERIENCES[algorithm.learns_from](algorithm, env)
+    if experience.length > env_steps and algorithm.learns_from == "replay" and algorithm.replays_sequences(env.spec):
+        raise InputError(f"sequence_length={experience.length} is longer than env_steps={env_steps}, the whole budget")
     steps = experience.steps
     iterations = max(1, min(round(test_interval / steps), math.ceil(env_steps / steps)))
     return Program(env, experience, iterations, test_episodes, root)
+
+
+def check_state(env: Environment) -> None:
+    """Whether a step keeps the shape of the state, without which no loop can go on.
+
+    Raises:
+        InputError: naming the first array that differs.
+    """
+    spec, params = env.spec, env.default_params()
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    actions = jax.ShapeDtypeStruct((spec.n_agents, spec.n_actions), jnp.float32)
+    if not spec.continuous:
+        actions = jax.ShapeDtypeStruct((spec.n_agents,), jnp.int32)
+    before = jax.eval_shape(env.init, key, params)
+    after = jax.eval_shape(env.transition, key, before, actions, params)[0]
+    if jax.tree.structure(before) != jax.tree.structure(after):
+        raise InputError(f"{spec.name}: a step changes the structure of the state, which `init` gives")
+    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise InputError(
+                f"{spec.name}: a step changes the shape of its state{jax.tree_util.keystr(path)} "
+                f"from {old.dtype}{list(old.shape)} to {new.dtype}{list(new.shape)}"
+            )
 
 
 def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
