@@ -137,8 +137,8 @@ def test_what_comes_after_the_last_step():
     np.testing.assert_allclose(advantage[0, 2], 1 - 0.3, rtol=1e-6)
     np.testing.assert_allclose(advantage[1, 2], 1 + 0.5 * 0.9 - 0.3, rtol=1e-6)
     np.testing.assert_allclose(as_if_terminated[:, 2], 1 - 0.3, rtol=1e-6)
-    # The end of the rollout cuts the next episode off. Where the limit did, the fourth frame is the final view, in which
-    # nobody steps, and the next episode begins with the fifth.
+    # The end of the rollout cuts the next episode off. Where the limit did, the fourth frame is the final view, in
+    # which nobody steps, and the next episode begins with the fifth.
     np.testing.assert_allclose(advantage[0, 3], 1 + 0.5 * 0.2 - 5, rtol=1e-6)
     np.testing.assert_array_equal(
         started[:, :, 0], [[True, False, False, True, False], [True, False, False, False, True]]

@@ -64,7 +64,7 @@ def brute_force(params: Any, batches: list[Any], env: int, trace: float) -> list
     memory: list[Any] = []  # observations of the present episode, from its first frame on
     for batch in batches:
         steps = batch.steps
-        started = np.zeros(steps + 1, bool) if batch.started is None else np.asarray(batch.started[:, env])
+        started = np.zeros(steps + 1, bool) if batch.started is None else np.array(batch.started[:, env])
         started[0] |= batch.started is None
         values = np.zeros(steps + 1)
         for t in range(steps + 1):
@@ -141,7 +141,7 @@ def test_auto_takes_episodes_where_every_one_has_the_same_length():
     ("fields", "message"),
     [
         ({"replay": "chunks"}, "replay"),
-        ({"replay": "sequences", "sequence_length": 5000}, "sequence_length=5000"),
+        ({"replay": "sequences", "sequence_length": 50_000}, "sequence_length=50000 is longer than env_steps=10000"),
         ({"batch_size": 64, "buffer_size": 32}, "batch_size=64 exceeds buffer_size=32"),
     ],
 )
@@ -158,7 +158,5 @@ def test_a_step_that_changes_the_state_is_named_before_anything_is_compiled():
             state, outcome = super().transition(key, state, actions, params)
             return state._replace(t=state.t[None]), outcome
 
-    with pytest.raises(
-        InputError, match=r"counting: a step changes the shape of its state.*\.t from int32\[\] to int32\[1\]"
-    ):
+    with pytest.raises(InputError, match=r"a step changes the shape of its state.*\.t from int32\[\] to int32\[1\]"):
         jaxvf.Sweep(Growing(), QLearning(), env_steps=10_000).plan()
