@@ -88,7 +88,7 @@ class Result:
         x, y = last[self.select(**better)], last[self.select(**worse)]
         return probability_of_improvement(x, y, rng=np.random.default_rng(0))
 
-    def policy(self, run: int) -> Policy:
+    def policy(self, run: int | np.integer) -> Policy:
         """The greedy policy that a run ended with."""
         return self._policy(run)
 
