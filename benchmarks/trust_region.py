@@ -68,6 +68,7 @@ def independent(agents: int) -> tuple[Callable[[Rollout], Any], Rollout]:
     rate = jnp.float32(algorithm.learning_rate)
 
     def update(rollout: Rollout) -> ActorState:
+        assert rollout.alive is not None
         gain = (rollout.reward - rollout.extras.baseline)[..., None]  # the team knows its own
         advantage = jnp.broadcast_to(gain, rollout.extras.log_prob.shape)
         samples = Samples.of(rollout, normalize(advantage, rollout.alive))

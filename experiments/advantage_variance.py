@@ -146,6 +146,7 @@ def fresh_rollout(program: Program, algorithm: TrustRegion, env_params: Any, run
 
 
 def _variances(algorithm: TrustRegion, actor: Any, rollout: Rollout) -> Float[Array, "N"]:
+    assert rollout.started is not None
     # Games of one step: every frame is a step.
     new, _ = algorithm.actors.policies(actor, rollout.obs, rollout.extras.carry[0], rollout.started, rollout.avail)
     log_ratio = new.log_prob(rollout.actions) - rollout.extras.log_prob

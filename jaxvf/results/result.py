@@ -90,7 +90,7 @@ class Result:
 
     def policy(self, run: int | np.integer) -> Policy:
         """The greedy policy that a run ended with."""
-        return self._policy(run)
+        return self._policy(int(run))
 
     def conditions(self) -> list[dict[str, Any]]:
         """Every combination of what differs between runs but the seed, in order of first appearance."""
