@@ -56,9 +56,20 @@ class Algorithm(Protocol):
     Everything is written for one run. Learners know nothing of the program that trains them.
     """
 
-    num_envs: int  # B, environments that collect side by side
-    agent_id: bool  # wants its index in every agent's observation
-    last_action: bool  # wants the agent's previous action there
+    @property
+    def num_envs(self) -> int:
+        """B, environments that collect side by side."""
+        ...
+
+    @property
+    def agent_id(self) -> bool:
+        """Whether every agent's observation ends with its index."""
+        ...
+
+    @property
+    def last_action(self) -> bool:
+        """Whether every agent's observation holds its previous action."""
+        ...
 
     @property
     def learns_from(self) -> str:

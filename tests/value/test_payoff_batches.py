@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,9 +77,7 @@ def test_loss_and_gradient_are_those_of_the_episodes(name, state_for, gradients_
     batch = one_step_episodes()
     state = state_for(learner, batch)
     each, rows = (update(learner, state, given) for given in (batch, by_joint_action(batch, ACTIONS)))
-    for metric in each[1]:
-        np.testing.assert_allclose(rows[1][metric], each[1][metric], rtol=1e-4, atol=1e-5, err_msg=metric)
-    one, two = (jax.tree.leaves(gradients_of(after.opt_state)) for after, _ in (each, rows))
-    assert any((leaf != 0).any() for leaf in one)
-    for left, right in zip(one, two, strict=True):
-        np.testing.assert_allclose(right, left, rtol=1e-3, atol=1e-5)
+    chex.assert_trees_all_close(rows[1], each[1], rtol=1e-4, atol=1e-5)
+    one, two = (gradients_of(after.opt_state) for after, _ in (each, rows))
+    assert any((leaf != 0).any() for leaf in jax.tree.leaves(one))
+    chex.assert_trees_all_close(two, one, rtol=1e-3, atol=1e-5)

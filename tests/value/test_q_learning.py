@@ -121,6 +121,25 @@ def test_independent_learners_regress_each_on_its_own_target():
     assert loss_of(batch_of(), mixer=NoMixer()) == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 51, 2 - 152), rel=1e-6)
 
 
+def test_independent_learners_may_learn_from_their_own_rewards():
+    """Agent 1 is paid 1 and 2, agent 2 10 and 20: its targets are 10 + 0.5·100 and 20 + 0.5·300."""
+    own = batch_of()._replace(agent_rewards=np.float32([[[1, 10]], [[2, 20]]]), reward=np.full((2, 1), np.nan))
+    loss = loss_of(own, mixer=NoMixer(), reward="agents")
+    assert loss == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 60, 2 - 170), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mixer", "message"),
+    [
+        (VdnMixer(), "reward='agents' needs a value of every agent; use algorithm iql or reward='team'"),
+        (NoMixer(), "reward='agents': two_step_game rewards the team alone; use reward='team'"),
+    ],
+)
+def test_rewards_of_agents_that_nobody_gives_or_values_are_refused(mixer, message):
+    with pytest.raises(InputError, match=message):
+        learner_of(mixer=mixer, reward="agents", agent=FeedForwardAgent()).check(TwoStepGame())
+
+
 def loss_where_the_value_is_the_state(**fields) -> float:
     """With all other weights zero QMIX is v(s): s online, 10 s in the target (0 below 0). States are 1, 3, 7."""
     context = fields.pop("context", "state")

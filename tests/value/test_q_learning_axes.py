@@ -1,7 +1,9 @@
 """What holds for every mixer and agent: size-one axes, masks, and how the target network follows."""
 
 import functools
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -76,16 +78,14 @@ def update(learner, state, batch, updates=0):
     return learner.update(state, batch, jax.random.key(0), Progress(jnp.int32(updates), jnp.int32(0)))
 
 
-def gradient(state: LearnerState) -> list[np.ndarray]:
-    """What the first update of a fresh Adam followed, ten times its first moment; by leaf of the parameters."""
-    return [np.asarray(leaf) * 10 for leaf in jax.tree.leaves(optax.tree_utils.tree_get(state.opt_state, "mu"))]
+def gradient(state: LearnerState) -> Any:
+    """What the first update of a fresh Adam followed, ten times its first moment, as a tree like the parameters."""
+    return jax.tree.map(lambda leaf: 10 * np.asarray(leaf), optax.tree_utils.tree_get(state.opt_state, "mu"))
 
 
 def assert_same_update(left: tuple, right: tuple) -> None:
-    for name in left[1]:
-        np.testing.assert_allclose(left[1][name], right[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
-    for one, other in zip(gradient(left[0]), gradient(right[0]), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+    chex.assert_trees_all_close(left[1], right[1], rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(gradient(left[0]), gradient(right[0]), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,14 @@ MASKS = hnp.arrays(bool, BATCH.avail.shape).map(lambda mask: mask | (mask.sum(-1
 @given(MASKS)
 def test_gradients_are_finite_for_every_mask(avail):
     after, metrics = update(LEARNER, random_state(LEARNER, BATCH), BATCH._replace(avail=avail))
-    assert all(np.isfinite(leaf).all() for leaf in (*gradient(after), *metrics.values()))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((gradient(after), metrics)))
     assert float(metrics["target"]) < 1e3  # no masked minimum was mixed into a target
 
 
 def test_gradients_are_finite_where_nothing_was_stored():
     after, metrics = update(LEARNER, random_state(LEARNER, BATCH), BATCH._replace(filled=np.zeros((T, B), bool)))
     assert float(metrics["loss"]) == 0.0
-    assert all((leaf == 0).all() for leaf in gradient(after))
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(gradient(after)))
 
 
 def test_the_target_network_remembers_the_first_frame():
@@ -204,17 +204,15 @@ def test_soft_target_moves_by_tau():
     learner = learner_of(**SMALL, target_update="soft", target_tau=0.25)
     state = random_state(learner, BATCH)
     after, _ = update(learner, state, BATCH)
-    trees = (jax.tree.leaves(t) for t in (after.target_params, state.target_params, after.params))
-    for kept, old, new in zip(*trees, strict=True):
-        np.testing.assert_allclose(kept, 0.75 * old + 0.25 * np.asarray(new), rtol=1e-5, atol=1e-6)
+    mixed = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * new, state.target_params, after.params)
+    chex.assert_trees_all_close(after.target_params, mixed, rtol=1e-5, atol=1e-6)
 
 
 def test_a_fresh_target_is_a_copy():
     spec = EnvSpec("random", 1, N, A, OBS, STATE, T, one_hot_obs=True)
     learner = learner_of(**SMALL)
     state = jax.jit(lambda key: learner.init(key, spec))(jax.random.key(0))
-    for online, target in zip(jax.tree.leaves(state.params), jax.tree.leaves(state.target_params), strict=True):
-        np.testing.assert_array_equal(online, target)
+    chex.assert_trees_all_equal(state.params, state.target_params)
 
 
 def test_a_table_needs_one_hot_observations():

@@ -3,6 +3,7 @@
 import functools
 import itertools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -86,8 +87,7 @@ def test_the_two_penalties_do_not_reach_the_joint_value(kind, random_episodes, s
     bias = [net.pop("bias") for net in nets]
     assert [any_nonzero(each) for each in bias] == [False, True, True]
     for penalized in nets[1:]:
-        for one, two in zip(jax.tree.leaves(nets[0]), jax.tree.leaves(penalized), strict=True):
-            np.testing.assert_allclose(two, one, rtol=1e-6, atol=1e-7)
+        chex.assert_trees_all_close(penalized, nets[0], rtol=1e-6, atol=1e-7)
     assert any_nonzero(nets[0])
     # L_td reaches the agents through their features only: the layer of local values has no gradient.
     assert any_nonzero(grads[0].agent["params"]["middle"])

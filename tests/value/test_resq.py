@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -120,8 +121,7 @@ def test_residual_agents_start_as_copies():
     assert (params.central.agent["params"]["table"] != params.agent["params"]["table"]).all()
     kernels = (each.mixer["params"]["joint"]["layer_0"]["kernel"] for each in (params.residual, params.central))
     assert (next(kernels) != next(kernels)).all()
-    for one, two in zip(jax.tree.leaves(params.central), jax.tree.leaves(target), strict=True):
-        np.testing.assert_array_equal(one, two)
+    chex.assert_trees_all_equal(params.central, target)
 
 
 def test_the_joint_value_and_its_envelope_agree_on_the_best_joint_action(random_episodes, state_for):
@@ -152,6 +152,6 @@ def test_each_regression_reaches_its_own_parameters(random_episodes, state_for, 
     grads = [gradients_of(update(learner, each, batch)[0].opt_state) for each in (state, state._replace(params=other))]
     for tree in (grads[0].agent, grads[0].mixer, *grads[0].residual, *grads[0].central):
         assert any(leaf.any() for leaf in jax.tree.leaves(tree))
-    for one, two in zip(*(jax.tree.leaves(each[:3]) for each in grads), strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert any((one != two).any() for one, two in zip(*(jax.tree.leaves(each.central) for each in grads), strict=True))
+    chex.assert_trees_all_equal(*(each[:3] for each in grads))
+    apart = jax.tree.map(lambda one, two: np.any(one != two), *(each.central for each in grads))
+    assert any(jax.tree.leaves(apart))

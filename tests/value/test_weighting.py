@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -194,9 +195,7 @@ def test_each_loss_reaches_its_own_parameters_only(weighting, random_episodes, s
         moved.append(after.params.recognizer)
         if weighting == "potentially_optimal":
             assert any_nonzero(jax.tree.map(np.subtract, moved[-1], state.params.recognizer))
-    for one, two, three in zip(*map(jax.tree.leaves, moved), strict=True):
-        np.testing.assert_array_equal(one, two)
-        np.testing.assert_array_equal(one, three)
+    chex.assert_trees_all_equal(*moved)
 
 
 def test_the_recognizer_says_nothing_but_weights(random_episodes, state_for):
@@ -206,8 +205,7 @@ def test_the_recognizer_says_nothing_but_weights(random_episodes, state_for):
     state = state_for(learner, batch)
     other = state.params._replace(recognizer=jax.tree.map(lambda leaf: 2 * leaf, state.params.recognizer))
     first, second = (update(learner, each, batch)[0] for each in (state, state._replace(params=other)))
-    for one, two in zip(*(jax.tree.leaves(each.params[:3]) for each in (first, second)), strict=True):
-        np.testing.assert_array_equal(one, two)
+    chex.assert_trees_all_equal(first.params[:3], second.params[:3])
 
 
 def test_twenty_inner_steps_first_and_ten_later(random_episodes, state_for):
@@ -229,8 +227,7 @@ def test_twenty_inner_steps_first_and_ten_later(random_episodes, state_for):
     for updates, steps in ((0, 20), (1, 10), (7, 10)):
         after = update(learner, state, batch, updates=updates)[0]
         params, opt_state, _ = fit(steps)
-        for one, two in zip(jax.tree.leaves(params), jax.tree.leaves(after.params.recognizer), strict=True):
-            np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5)
+        chex.assert_trees_all_close(after.params.recognizer, params, rtol=1e-4, atol=1e-5)
         count = [leaf for leaf in jax.tree.leaves(after.opt_state.recognizer) if leaf.shape == ()]
         assert [int(each) for each in count] == [steps]
         assert len(jax.tree.leaves(opt_state)) == len(jax.tree.leaves(after.opt_state.recognizer))
