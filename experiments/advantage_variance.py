@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from jaxvf.training.segments import first_stage
 
 from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs import GaussianTeam
