@@ -17,6 +17,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.algorithm import Algorithm, Progress, Rollout
+from jaxvf.envs.check import state_change
 from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
 from jaxvf.errors import InputError
@@ -205,7 +206,7 @@ def check_state(env: Environment) -> None:
     """Whether a step keeps the shape of the state, without which no loop can go on.
 
     Raises:
-        InputError: naming the first array that differs.
+        InputError: naming what changes.
     """
     spec, params = env.spec, env.default_params()
     key = jax.eval_shape(lambda: jax.random.key(0))
@@ -214,14 +215,8 @@ def check_state(env: Environment) -> None:
         actions = jax.ShapeDtypeStruct((spec.n_agents,), jnp.int32)
     before = jax.eval_shape(env.init, key, params)
     after = jax.eval_shape(env.transition, key, before, actions, params)[0]
-    if jax.tree.structure(before) != jax.tree.structure(after):
-        raise InputError(f"{spec.name}: a step changes the structure of the state, which `init` gives")
-    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
-        if (old.shape, old.dtype) != (new.shape, new.dtype):
-            raise InputError(
-                f"{spec.name}: a step changes the shape of its state{jax.tree_util.keystr(path)} "
-                f"from {old.dtype}{list(old.shape)} to {new.dtype}{list(new.shape)}"
-            )
+    if change := state_change(before, after, lambda leaf: f"{leaf.dtype} {leaf.shape}"):
+        raise InputError(f"{spec.name}: {change}")
 
 
 def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
