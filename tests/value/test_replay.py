@@ -26,7 +26,7 @@ def labelled(labels: np.ndarray) -> Rollout:
         return np.broadcast_to(numbers.reshape(*numbers.shape, *(1 for _ in trailing)), (*numbers.shape, *trailing))
 
     flag = np.broadcast_to(labels % 2 == 1, steps.shape)
-    return Rollout(
+    rollout = Rollout(
         obs=spread(frames, N, 4).astype(np.float32),
         state=spread(frames, 5).astype(np.float32),
         avail=spread(np.broadcast_to(labels % 2 == 1, frames.shape), N, A),
@@ -38,6 +38,7 @@ def labelled(labels: np.ndarray) -> Rollout:
         started=np.broadcast_to(labels % 2 == 1, frames.shape),
         carry=(spread(frames[:1], N, 6).astype(np.float32),),
     )
+    return jax.tree.map(jnp.asarray, rollout)
 
 
 def ring_of(capacity: int, batch_size: int = 1, rollouts: Rollout | None = None) -> tuple[Replay, Rollout]:
@@ -48,7 +49,7 @@ def ring_of(capacity: int, batch_size: int = 1, rollouts: Rollout | None = None)
 
 def per_run(rollouts: Rollout) -> Rollout:
     """Run 1 stores the same as run 0 with 1000 added to its numbers."""
-    return jax.tree.map(lambda leaf: np.stack([leaf, leaf if leaf.dtype == bool else leaf + 1000]), rollouts)
+    return jax.tree.map(lambda leaf: jnp.stack([leaf, leaf if leaf.dtype == bool else leaf + 1000]), rollouts)
 
 
 @pytest.mark.parametrize(("num_envs", "capacity"), [(2, 6), (1, 3), (3, 3), (1, 1)])
@@ -108,7 +109,7 @@ def test_fixed_views_are_stored_once():
 
 
 def test_storage_keeps_shapes_and_types():
-    rollouts = labelled(np.arange(2))._replace(obs=np.ones((T + 1, 2, N, 4), np.uint8))
+    rollouts = labelled(np.arange(2))._replace(obs=jnp.ones((T + 1, 2, N, 4), jnp.uint8))
     _, ring = ring_of(6, rollouts=rollouts)
     chex.assert_trees_all_equal_dtypes(ring, rollouts)
     widened = jax.tree.map(lambda leaf: (leaf.shape[0], 6, *leaf.shape[2:]), rollouts)
