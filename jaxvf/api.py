@@ -23,6 +23,7 @@ def run(
     yes: bool = False,
     progress: str = "auto",
     wandb: str | None = None,
+    cache: bool = True,
 ) -> Result:
     """Train every combination of environments, algorithms, sweep values and seeds; each is a run.
 
@@ -42,6 +43,7 @@ def run(
         yes: agree to compile more than 16 programs.
         progress: "auto", "plain" or "none".
         wandb: "offline" or "online" to log to Weights & Biases too.
+        cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
 
     Raises:
         InputError: for bad input, before anything is written.
@@ -57,4 +59,4 @@ def run(
         test_episodes=test_episodes,
         root_seed=root_seed,
     )
-    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb)
+    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb, cache=cache)

@@ -3,7 +3,6 @@
 Heavy modules are imported inside the commands, so that `jaxvf --help` answers at once.
 """
 
-import ast
 import inspect
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from jaxvf.cli_values import parse_seeds, parse_settings
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
@@ -40,6 +40,7 @@ def run(
     yes: Flag[bool] = False,
     json: Flag[bool] = False,
     wandb: Literal["offline", "online"] | None = None,
+    no_cache: Flag[bool] = False,
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
 
@@ -58,6 +59,7 @@ def run(
         yes: agree to compile more than 16 programs.
         json: print the summary as JSON on standard output.
         wandb: log to Weights & Biases too.
+        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
     """
     from jaxvf.sweeps import Sweep
 
@@ -72,23 +74,24 @@ def run(
         root_seed=root_seed,
     )
     if dry_run:
-        plan = sweep.plan(chunk=chunk)
+        plan = sweep.plan(chunk=chunk, cache=not no_cache)
         print(dumps(plan.to_json()) if json else "\n".join(plan.lines()))
         return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb)
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache)
     _finish(result, out, as_json=json)
 
 
-def resume(directory: Positional[Path], json: Flag[bool] = False) -> None:
+def resume(directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False) -> None:
     """Continue an interrupted sweep, bitwise as if it had not stopped.
 
     Args:
         directory: the --out of the sweep.
         json: print the summary as JSON on standard output.
+        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
     """
     from jaxvf.sweeps import resume as go_on
 
-    _finish(go_on(directory), directory, as_json=json)
+    _finish(go_on(directory, cache=not no_cache), directory, as_json=json)
 
 
 def plot(directory: Positional[Path], metric: str = "test_return") -> None:
@@ -150,6 +153,7 @@ def reproduce(
     quick: Flag[bool] = False,
     env_steps: float | None = None,
     out: Path | None = None,
+    no_cache: Flag[bool] = False,
 ) -> None:
     """Run an experiment: the sweep, the statistic and the figure of a paper.
 
@@ -159,9 +163,12 @@ def reproduce(
         quick: minutes instead of hours: fewer cells, seeds and steps.
         env_steps: environment steps of one run, where the experiment trains any; by default the experiment's own.
         out: directory for its Parquet and figures; by default runs/EXPERIMENT, or runs/EXPERIMENT_quick.
+        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
     """
     from jaxvf import scripts
 
+    if no_cache:
+        _keep_nothing()
     module = scripts.load("experiments", experiment)
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds={seeds} must be at least 1")
@@ -177,17 +184,25 @@ def reproduce(
         raise KeyboardInterrupt("What is done is saved; the same command goes on from there.") from error
 
 
-def bench(benchmark: Positional[str] = "throughput", quick: Flag[bool] = False, out: Path | None = None) -> None:
+def bench(
+    benchmark: Positional[str] = "throughput",
+    quick: Flag[bool] = False,
+    out: Path | None = None,
+    no_cache: Flag[bool] = False,
+) -> None:
     """Run a benchmark and print its JSON.
 
     Args:
         benchmark: its name (`jaxvf list benchmarks`).
         quick: the smallest sizes only.
         out: file for the JSON.
+        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
     """
     from jaxvf import scripts
     from jaxvf.results.store import write_atomically
 
+    if no_cache:
+        _keep_nothing()
     text = dumps(scripts.load("benchmarks", benchmark).bench(quick=quick))
     if out is not None:
         write_atomically(out, text.encode())
@@ -221,45 +236,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-def parse_settings(assignments: Sequence[str]) -> dict[str, list[Any]]:
-    """`field=value,value` as a grid; values are Python literals where they can be, else strings."""
-    grid: dict[str, list[Any]] = {}
-    for assignment in assignments:
-        name, equals, values = assignment.partition("=")
-        if not equals or not name or not values:
-            raise InputError(f"--set {assignment!r} is not FIELD=VALUE[,VALUE...]")
-        if name in grid:
-            raise InputError(f"--set {name} is given twice; write {name}=VALUE,VALUE")
-        grid[name] = [_literal(value) for value in _split(values)]
-    return grid
+def _keep_nothing() -> None:
+    """For scripts, which run sweeps themselves: switch JAX's own cache off, and jaxvf's with it."""
+    import jax
 
-
-def parse_seeds(text: str) -> int | list[int]:
-    """`32` is a count, `3,7,11` are the seeds themselves."""
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"seeds={text!r} is neither a count (32) nor a list (3,7,11)") from error
-    return numbers if "," in text else numbers[0]
-
-
-def _split(values: str) -> list[str]:
-    """The parts between the commas that stand outside brackets."""
-    parts, depth = [""], 0
-    for character in values:
-        depth += (character in "([") - (character in ")]")
-        if character == "," and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
-
-
-def _literal(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+    jax.config.update("jax_enable_compilation_cache", False)
 
 
 def _finish(result: "Result", out: Path | None, *, as_json: bool) -> None:

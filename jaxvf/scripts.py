@@ -38,6 +38,11 @@ def load(kind: str, name: str) -> ModuleType:
     """
     if name not in available(kind):
         raise unknown(kind.removesuffix("s"), name, available(kind))
+    return part(kind, name)
+
+
+def part(kind: str, name: str) -> ModuleType:
+    """The module of a file beside the scripts; of one that belongs to a script, the name begins with an underscore."""
     path = directory(kind) / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"jaxvf_{kind}_{name}", path)
     assert spec is not None and spec.loader is not None  # the file exists

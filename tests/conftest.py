@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 import jaxtyping
 import pytest
@@ -11,6 +12,10 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettemp
 # Tests run for less time than they compile; tests/learning, which trains, switches the optimizations on again.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+# Beside the caches that tests replace, so that matplotlib lists the fonts once.
+os.environ.setdefault("MPLCONFIGDIR", os.path.join(tempfile.gettempdir(), "jaxvf-test-matplotlib"))
+# As many devices on every machine, and more than one: sweeps are split, and short chunks filled up.
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 
 # Packages whose annotations are checked at every call, shapes included.
 SHAPES_EXECUTED = (
@@ -28,3 +33,14 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+_numbers = iter(range(10**9))
+
+
+@pytest.fixture(autouse=True)
+def user_cache(tmp_path_factory, monkeypatch) -> Path:
+    """A user's cache that is empty and not the user's: no test finds what another has measured."""
+    home = tmp_path_factory.getbasetemp() / "user-cache" / str(next(_numbers))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    return home / "jaxvf"

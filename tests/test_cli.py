@@ -11,7 +11,7 @@ import jax
 import pytest
 
 import jaxvf
-from jaxvf import algorithms, cli
+from jaxvf import algorithms, cli, cli_values
 from jaxvf.envs import ENVIRONMENTS
 from jaxvf.errors import InputError
 from jaxvf.results import store
@@ -216,7 +216,7 @@ def test_a_dry_run_prints_the_plan_and_compiles_nothing(capsys, monkeypatch, tmp
     cli.main([*TINY, "learning_rate=0.1,0.2", "--out", "sweep", "--dry-run"])
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == "4 runs in 1 group(s), one program each"
-    assert "vdn on matrix_game/A: 4 runs, 1 chunk(s) of 4, 2 evaluations of 10 steps" in out
+    assert "vdn on matrix_game/A: 4 runs, 1 chunk(s) of 4 (default), 2 evaluations of 10 steps" in out
     assert err == ""
     cli.main([*TINY, "--dry-run", "--json"])
     (group,) = json.loads(capsys.readouterr().out)
@@ -305,14 +305,14 @@ def test_list_names_every_experiment_and_runs_none(capsys):
     ],
 )
 def test_settings_are_literals_where_they_can_be(assignment, grid):
-    assert cli.parse_settings([assignment]) == grid
+    assert cli_values.parse_settings([assignment]) == grid
 
 
 def test_seeds_are_a_count_or_a_list():
-    assert cli.parse_seeds("32") == 32
-    assert cli.parse_seeds("3,7,11") == [3, 7, 11]
+    assert cli_values.parse_seeds("32") == 32
+    assert cli_values.parse_seeds("3,7,11") == [3, 7, 11]
     with pytest.raises(InputError):
-        cli.parse_seeds("3,x")
+        cli_values.parse_seeds("3,x")
 
 
 # --- what is imported ------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The plan of a sweep, made before anything compiles: groups, programs, chunks and predicted memory."""
+"""The plan of a sweep, made before anything compiles: groups, programs, chunks and memory, predicted or remembered."""
 
 import dataclasses
 import math
@@ -12,7 +12,9 @@ from jaxtyping import Array
 
 from jaxvf.errors import InputError
 from jaxvf.serialize import to_json
-from jaxvf.sweeps import devices
+from jaxvf.sweeps import chunk_size, devices
+from jaxvf.sweeps.chunk_size import ChunkSize
+from jaxvf.sweeps.measurements import Measurements, program_key
 from jaxvf.sweeps.space import Run
 from jaxvf.training import Clock, Program, make_program
 
@@ -25,15 +27,29 @@ class Group:
         runs: the runs, in order.
         program: the functions to compile.
         segments: segments until the budget is spent; the last one is whole, so a budget is rounded up.
-        bytes_per_run: predicted memory of one run: its state, and the batch it learns from.
-        chunk: runs in the program at once.
+        predicted_bytes: memory of one run by formula: its state, and the batch it learns from.
+        measured_bytes: memory of one run as XLA laid it out when this program was compiled before; None if it was not.
+        size: runs in the program at once, and why so many.
+        key: names the program in the user's cache.
     """
 
     runs: tuple[Run, ...]
     program: Program
     segments: int
-    bytes_per_run: int
-    chunk: int
+    predicted_bytes: int
+    measured_bytes: int | None
+    size: ChunkSize
+    key: str
+
+    @property
+    def chunk(self) -> int:
+        """Runs in the program at once."""
+        return self.size.runs
+
+    @property
+    def bytes_per_run(self) -> int:
+        """Memory of one run: measured where it was, else predicted."""
+        return self.measured_bytes or self.predicted_bytes
 
     @property
     def chunks(self) -> list[tuple[Run, ...]]:
@@ -48,9 +64,9 @@ class Group:
     def stack(self, chunk: Sequence[Run]) -> tuple[Any, Any, Array]:
         """Traced hyperparameters, environment parameters and seeds of a chunk, each with a leading runs axis.
 
-        A short chunk is filled up with copies of its first run, whose results nobody reads.
+        Filled up with copies of its first run, whose results nobody reads, until every device has an equal share.
         """
-        filled = [*chunk, *[chunk[0]] * (self.chunk - len(chunk))]
+        filled = [*chunk, *[chunk[0]] * (devices.width(self.chunk) - len(chunk))]
         algorithm = jax.tree.map(lambda *leaves: jnp.asarray(leaves, jnp.float32), *[run.algorithm for run in filled])
         # By NumPy: JAX would compile a concatenation of as many operands as there are runs.
         env_params = jax.tree.map(lambda *leaves: np.stack(leaves), *[run.env_params for run in filled])
@@ -86,10 +102,12 @@ class Plan:
                 "labels": sorted({f"{run.labels['algorithm']} on {run.labels['env']}" for run in group.runs}),
                 "runs": len(group.runs),
                 "chunk": group.chunk,
+                "chunk_reason": group.size.reason,
                 "chunks": len(group.chunks),
                 "segments": group.segments,
                 "segment_steps": group.program.segment_steps,
-                "predicted_bytes_per_run": group.bytes_per_run,
+                "predicted_bytes_per_run": group.predicted_bytes,
+                "measured_bytes_per_run": group.measured_bytes,
                 # In full, so that a directory keeps its meaning when a default changes.
                 "algorithm": to_json(group.runs[0].algorithm),
                 "env": to_json(group.runs[0].env),
@@ -108,6 +126,7 @@ def make_plan(
     test_episodes: int,
     root: int,
     chunk: int | Sequence[int] | None,
+    measurements: Measurements,
 ) -> Plan:
     """Group runs by static configuration, predict their memory and choose chunk sizes.
 
@@ -119,6 +138,7 @@ def make_plan(
         root: root of all random streams.
         chunk: runs of one program at once; None for what the device holds. A list, one for each group, is taken as
             it is: it comes from an earlier plan, perhaps made on a larger device.
+        measurements: what is remembered of programs that were compiled before.
 
     Raises:
         InputError: if not even one run fits into memory, or an algorithm's fields contradict each other.
@@ -139,14 +159,21 @@ def make_plan(
             test_episodes=test_episodes,
             root=root,
         )
-        needed = predict_bytes(program, members[0])
+        key = program_key(members[0], test_episodes=test_episodes)
+        known, predicted = measurements.of(key), predict_bytes(program, members[0])
+        if isinstance(chunk, Sequence):
+            size = ChunkSize(chunk[index], "stored")
+        else:
+            size = chunk_size.choose(len(members), known.bytes_per_run or predicted, known.seconds, chunk)
         groups.append(
             Group(
                 runs=tuple(members),
                 program=program,
                 segments=math.ceil(env_steps / program.segment_steps),
-                bytes_per_run=needed,
-                chunk=chunk[index] if isinstance(chunk, Sequence) else _chunk_size(len(members), needed, chunk),
+                predicted_bytes=predicted,
+                measured_bytes=known.bytes_per_run,
+                size=size,
+                key=key,
             )
         )
     return Plan(tuple(groups))
@@ -165,25 +192,6 @@ def start_clock(group: Group) -> Clock:
     return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
 
 
-def _chunk_size(runs: int, bytes_per_run: int, wanted: int | None) -> int:
-    largest = devices.largest_chunk(bytes_per_run)
-    if largest < 1:
-        budget = devices.memory_budget()
-        raise InputError(
-            f"one run needs about {bytes_per_run / 2**30:.2g} GiB and the device has {budget / 2**30:.2g}; "
-            "lower buffer_size or batch_size"
-        )
-    if wanted is not None:
-        if wanted < 1:
-            raise InputError(f"chunk={wanted} must be at least 1")
-        fitting = devices.fitting_runs(bytes_per_run)
-        if min(wanted, runs) > fitting:
-            raise InputError(f"chunk={wanted} does not fit into the device's memory; at most {fitting} runs do")
-        return min(wanted, runs)
-    # Equal chunks: 100 runs at 64 a chunk are two of 50, not 64 and 36 padded to 64.
-    return math.ceil(runs / math.ceil(runs / largest))
-
-
 def _bytes(tree: Any) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
@@ -192,7 +200,7 @@ def _group_line(index: int, group: Group) -> str:
     labels = list(dict.fromkeys(f"{run.labels['algorithm']} on {run.labels['env']}" for run in group.runs))
     shown = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
     return (
-        f"  group {index}: {shown}: {len(group.runs)} runs, {len(group.chunks)} chunk(s) of {group.chunk}, "
-        f"{group.segments} evaluations of {group.program.segment_steps:,} steps, "
-        f"~{group.bytes_per_run / 2**20:.1f} MiB a run"
+        f"  group {index}: {shown}: {len(group.runs)} runs, {len(group.chunks)} chunk(s) of {group.chunk} "
+        f"({group.size.reason}), {group.segments} evaluations of {group.program.segment_steps:,} steps, "
+        f"{'' if group.measured_bytes else '~'}{group.bytes_per_run / 2**20:.1f} MiB a run"
     )

@@ -18,10 +18,12 @@ from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.wandb_log import Mode, open_wandb
 from jaxvf.serialize import from_json, to_json
 from jaxvf.sweeps import devices
+from jaxvf.sweeps.chunk_files import ChunkResult
 from jaxvf.sweeps.interrupt import StopRequest, stop_on_signal
+from jaxvf.sweeps.measurements import Measurements
 from jaxvf.sweeps.plan import Plan, make_plan
 from jaxvf.sweeps.progress import PROGRESS, make_progress
-from jaxvf.sweeps.runner import ChunkResult, Runner
+from jaxvf.sweeps.runner import Runner
 from jaxvf.sweeps.space import expand
 
 MANY_PROGRAMS = 16  # more than this many compilations are asked for explicitly
@@ -56,12 +58,17 @@ class Sweep:
     test_episodes: int = 32
     root_seed: int = 0
 
-    def plan(self, *, chunk: int | Sequence[int] | None = None) -> Plan:
+    def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True) -> Plan:
         """What running this would compile and hold in memory; nothing is compiled.
+
+        Args:
+            chunk: runs in a program at once; by default what the device holds and what is remembered as fastest.
+            cache: use what earlier processes measured of the same programs.
 
         Raises:
             InputError: for anything in the description that is not valid.
         """
+        devices.use_every_core()
         env_steps = _whole("env_steps", self.env_steps)
         interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
         return make_plan(
@@ -71,6 +78,7 @@ class Sweep:
             test_episodes=_whole("test_episodes", self.test_episodes),
             root=_whole("root_seed", self.root_seed, low=0),
             chunk=chunk,
+            measurements=Measurements(cache),
         )
 
     def run(
@@ -81,6 +89,7 @@ class Sweep:
         yes: bool = False,
         progress: str = "auto",
         wandb: str | None = None,
+        cache: bool = True,
     ) -> Result:
         """Train all runs.
 
@@ -90,6 +99,7 @@ class Sweep:
             yes: agree to compile more than 16 programs.
             progress: "auto", "plain" or "none".
             wandb: "offline" or "online" to log to Weights & Biases too.
+            cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
 
         Raises:
             InputError: for bad input, before anything is written.
@@ -99,7 +109,7 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
-        plan = self.plan(chunk=chunk)
+        plan = self.plan(chunk=chunk, cache=cache)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
@@ -109,7 +119,7 @@ class Sweep:
         if out is not None:
             directory = RunDirectory(out)
             directory.create(to_json(self))
-        return _execute(plan, directory, progress=progress, wandb=wandb)
+        return _execute(plan, directory, progress=progress, wandb=wandb, cache=cache)
 
     def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
         """Train all runs into `out`, or go on where an earlier call for this very sweep stopped, with its `chunk`.
@@ -123,8 +133,14 @@ class Sweep:
         return self.run(out, chunk=chunk, progress=progress)
 
 
-def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None) -> Result:
+def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None, cache: bool = True) -> Result:
     """Continue an interrupted sweep, bitwise as if it had not stopped; a finished one is only loaded.
+
+    Args:
+        path: the directory of the sweep.
+        progress: "auto", "plain" or "none".
+        wandb: "offline" or "online" to log to Weights & Biases too.
+        cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
 
     Raises:
         InputError: if the directory holds no sweep, or a file of it is damaged.
@@ -132,7 +148,7 @@ def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None
     directory = RunDirectory(path)
     if directory.read_json().get("status") == FINISHED:
         return load(path)
-    return _execute(_stored_plan(directory), directory, progress=progress, wandb=wandb)
+    return _execute(_stored_plan(directory), directory, progress=progress, wandb=wandb, cache=cache)
 
 
 def load(path: str | Path) -> Result:
@@ -171,7 +187,7 @@ def _meaning(group: dict[str, Any]) -> dict[str, Any]:
     return {name: group.get(name) for name in names}
 
 
-def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: Any) -> Result:
+def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: Any, cache: bool) -> Result:
     if directory is not None and "plan" not in directory.read_json():
         # Runs first: whoever finds a plan finds its table too.
         _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
@@ -184,14 +200,14 @@ def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb
         config = {"plan": plan.to_json(), "device": devices.describe()}
         log = open_wandb(wandb, config=config, directory=directory.path if directory else Path.cwd())
     with stop_on_signal() as stop:
-        runner = Runner(plan, shown, stop, directory, log)
+        runner = Runner(plan, shown, stop, directory, log, keep=cache)
         try:
             chunks = runner.run()
         except BaseException:
             if log is not None:
                 log.close()
             raise
-    result = _result(plan, chunks, runner.timing)
+    result = _result(runner.plan, chunks, runner.timing)
     if directory is not None:
         _write_runs(directory, result.runs)
         directory.update_json(timing=runner.timing, status=FINISHED)

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.algorithm import Algorithm
 from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.envs.wrappers import EpisodeStatistics
 from jaxvf.training.rollout import Player, Stage, Sums
@@ -15,7 +14,7 @@ Played = tuple[Int[Array, ""], Stage, dict[str, Float[Array, "R"]]]  # frames so
 
 
 def evaluate(
-    algorithm: Algorithm, params: Any, env: Environment, env_params: EnvParams, keys: Key[Array, "R"], episodes: int
+    algorithm: Any, params: Any, env: Environment, env_params: EnvParams, keys: Key[Array, "R"], episodes: int
 ) -> dict[str, Float[Array, "R"]]:
     """Mean return, length and environment metrics of exactly `episodes` greedy episodes of every run.
 
@@ -51,7 +50,8 @@ def evaluate(
     shapes = jax.eval_shape(lambda: frames(algorithm, params, env_params, stage, step_keys, jnp.int32(0))[1])
     start = (jnp.int32(0), stage, jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes))
     if env.spec.fixed_length:  # a loop of known length, which compiles to less
-        _, _, sums = jax.lax.fori_loop(0, env.spec.limit_max, lambda _, carried: one_more(carried), start)
+        limit = env.spec.limit_max
+        _, _, sums = jax.lax.fori_loop(0, limit, lambda _, carried: one_more(carried), start, unroll=limit == 1)
     else:
         _, _, sums = jax.lax.while_loop(unfinished, one_more, start)
     count = sums.pop("episodes")

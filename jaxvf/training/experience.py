@@ -15,6 +15,11 @@ class Experience(Protocol):
     """Where batches come from. Everything is of one run, except `store`."""
 
     @property
+    def length(self) -> int:
+        """Steps of a rollout."""
+        ...
+
+    @property
     def steps(self) -> int:
         """Environment steps of an iteration; final views, in which nobody steps, are counted as steps here."""
         ...

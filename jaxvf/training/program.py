@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.algorithm import Algorithm, Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
+from jaxvf.errors import InputError
 from jaxvf.training.clock import Clock
 from jaxvf.training.evaluation import evaluate
 from jaxvf.training.experience import Experience
@@ -83,9 +85,7 @@ class Program:
             ended in it, and those of the evaluation: [R], or [R, N] for what differs between agents.
         """
 
-        def iteration(
-            carried: tuple[RunState, Clock], _: None
-        ) -> tuple[tuple[RunState, Clock], tuple[SumsOfRuns, MetricsOfRuns]]:
+        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], Array]:
             runs, clock = carried
             memory, fresh, sums = jax.vmap(self.collect, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
             memory = self.experience.store(memory, fresh, clock)
@@ -93,11 +93,15 @@ class Program:
             runs = runs._replace(memory=memory, env_steps=runs.env_steps + steps)
             learner, learned = jax.vmap(self._learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
             clock = Clock(clock.iteration + 1, clock.updates + self.experience.updates(clock))
-            return (runs._replace(learner=learner), clock), (sums, learned)
+            # One row of numbers a run: a loop writes every array of its own in a kernel of its own.
+            unpack.append(ravel_pytree(jax.tree.map(lambda leaf: leaf[0], (sums, learned)))[1])
+            rows = jax.vmap(lambda one: ravel_pytree(one)[0])((sums, learned))
+            return (runs._replace(learner=learner), clock), rows
 
+        unpack: list[Callable[[Array], tuple[Sums, Metrics]]] = []
         before, updates_before = runs.learner, clock.updates
-        (runs, clock), totals = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
-        sums, learned = jax.tree.map(lambda values: values.sum(axis=0), totals)
+        (runs, clock), rows = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
+        sums, learned = jax.vmap(unpack[-1])(rows.sum(axis=0))
         updates = clock.updates - updates_before
         learned = {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
         runs = freeze_diverged(runs, before, learned, updates)
@@ -189,10 +193,36 @@ def make_program(
     """
     env = observed_by(algorithm, env)
     algorithm.check(env)
+    check_state(env)
     experience = EXPERIENCES[algorithm.learns_from](algorithm, env)
+    if experience.length > env_steps and algorithm.learns_from == "replay" and algorithm.replays_sequences(env.spec):
+        raise InputError(f"sequence_length={experience.length} is longer than env_steps={env_steps}, the whole budget")
     steps = experience.steps
     iterations = max(1, min(round(test_interval / steps), math.ceil(env_steps / steps)))
     return Program(env, experience, iterations, test_episodes, root)
+
+
+def check_state(env: Environment) -> None:
+    """Whether a step keeps the shape of the state, without which no loop can go on.
+
+    Raises:
+        InputError: naming the first array that differs.
+    """
+    spec, params = env.spec, env.default_params()
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    actions = jax.ShapeDtypeStruct((spec.n_agents, spec.n_actions), jnp.float32)
+    if not spec.continuous:
+        actions = jax.ShapeDtypeStruct((spec.n_agents,), jnp.int32)
+    before = jax.eval_shape(env.init, key, params)
+    after = jax.eval_shape(env.transition, key, before, actions, params)[0]
+    if jax.tree.structure(before) != jax.tree.structure(after):
+        raise InputError(f"{spec.name}: a step changes the structure of the state, which `init` gives")
+    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
+        if (old.shape, old.dtype) != (new.shape, new.dtype):
+            raise InputError(
+                f"{spec.name}: a step changes the shape of its state{jax.tree_util.keystr(path)} "
+                f"from {old.dtype}{list(old.shape)} to {new.dtype}{list(new.shape)}"
+            )
 
 
 def observed_by(algorithm: Algorithm, env: Environment) -> Environment:

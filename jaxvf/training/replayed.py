@@ -56,6 +56,11 @@ class Replayed:
         return Replayed(env, make_pace(algorithm, length, sequences=sequences), sequences, algorithm.batch_size)
 
     @property
+    def length(self) -> int:
+        """Steps of a rollout."""
+        return self.pace.length
+
+    @property
     def steps(self) -> int:
         """Environment steps allotted to an iteration; an episode that ends early uses fewer."""
         return self.pace.rollouts * self.pace.length
@@ -123,7 +128,7 @@ class Replayed:
 
     def batch(self, memory: Memory, fresh: Rollout, key: Key[Array, ""], clock: Clock) -> Rollout:
         """Distinct stored rollouts; of a one-step game one row per joint action, where that is fewer."""
-        batch = self.replay.sample(memory.ring, key, self.pace.stored(clock))
+        batch = self.replay.sample(memory.ring, fresh, key, self.pace.stored(clock))
         spec = self.env.spec
         one_step = spec.payoff_game and spec.fixed_view and batch.steps == 1
         if one_step and spec.n_actions**spec.n_agents < self.batch_size:

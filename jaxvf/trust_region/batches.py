@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.algorithm import Metrics, Rollout
@@ -103,17 +104,26 @@ def epochs(
         axes of their own.
     """
     width = max(leaf.shape[1] for leaf in jax.tree.leaves(pieces))
+    unpack: list[Any] = []
 
-    def one(carry: Carry, chosen: Int[Array, "b"]) -> tuple[Carry, Metrics]:
-        return step(carry, jax.tree.map(lambda leaf: leaf[:, chosen] if leaf.shape[1] > 1 else leaf, pieces))
+    def packed(carry: Carry, part: Any) -> tuple[Carry, Float[Array, "K"]]:
+        """A step whose metrics are one vector: a loop writes every array of its own in a kernel of its own."""
+        carry, metrics = step(carry, part)
+        numbers, as_metrics = ravel_pytree(metrics)
+        unpack.append(as_metrics)
+        return carry, numbers
+
+    def one(carry: Carry, chosen: Int[Array, "b"]) -> tuple[Carry, Float[Array, "K"]]:
+        return packed(carry, jax.tree.map(lambda leaf: leaf[:, chosen] if leaf.shape[1] > 1 else leaf, pieces))
 
     if minibatches == 1:  # order means nothing then, and nothing need be gathered
-        carry, metrics = jax.lax.scan(lambda carry, _: step(carry, pieces), carry, None, length=count)
+        carry, numbers = jax.lax.scan(lambda carry, _: packed(carry, pieces), carry, None, length=count)
     else:
         orders = jax.vmap(lambda key: jax.random.permutation(key, width))(jax.random.split(key, count))
         size = width // minibatches
         chosen = orders[:, : size * minibatches].reshape(count * minibatches, size)
-        carry, metrics = jax.lax.scan(one, carry, chosen)
+        carry, numbers = jax.lax.scan(one, carry, chosen)
+    metrics = jax.vmap(unpack[-1])(numbers)
     return carry, {name: each.sum(0) if name == "skipped" else each.mean(0) for name, each in metrics.items()}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.algorithm import Metrics
@@ -75,8 +76,9 @@ def update_in_turn(
     """
     agents = order.shape[0]
 
-    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[ActorState, Facts]]:
-        before, own, agent, position, key = now
+    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[Array, Array]]:
+        flat, own, agent, position, key = now
+        before: ActorState = restore(flat)
         clip = clip_at(config, position, agents)
         own = own._replace(weight=preceding_weight(log_weight, config.weight_low, config.weight_high))
         if reestimate is not None:
@@ -86,14 +88,19 @@ def update_in_turn(
         else:
             after, facts = clip_update(config, actors, before, own, key, rate, clip)
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
-        return log_weight + log_ratio, (after, facts | more)
+        numbers, as_facts = ravel_pytree(facts | more)
+        unpack.append(as_facts)
+        return log_weight + log_ratio, (ravel_pytree(after)[0], numbers)
+
+    unpack: list[Any] = []
 
     # Agents are laid out in the order of their turns, and back, once: writing each into its place would be a scatter.
-    mine = jax.tree.map(lambda leaf: leaf[order], state)
+    # Each is one vector, because a loop reads and writes every array of its own in a kernel of its own.
+    _, restore = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], state))
+    mine = jax.vmap(lambda one: ravel_pytree(one)[0])(state)[order]
     turns = mine, samples.by_agent(order), order, jnp.arange(agents), jax.random.split(key, agents)
-    _, (after, facts) = jax.lax.scan(turn, jnp.zeros_like(samples.log_prob[..., 0]), turns)
-    place = jnp.argsort(order)
-    return jax.tree.map(lambda leaf: leaf[place], after), facts
+    _, (after, numbers) = jax.lax.scan(turn, jnp.zeros_like(samples.log_prob[..., 0]), turns)
+    return jax.vmap(restore)(after[jnp.argsort(order)]), jax.vmap(unpack[-1])(numbers)
 
 
 def measured(

@@ -124,6 +124,11 @@ class ValueLearner:
         if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
             appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
             raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
+        if self.replays_sequences(spec) and spec.fixed_view and self.sequence_length % spec.limit_max:
+            raise InputError(
+                f"sequence_length={self.sequence_length} is not a multiple of {spec.limit_max}, the length of every "
+                f"episode of {spec.name}, whose views replay keeps once for all; use replay='episodes'"
+            )
         if self.learns_from_agent_rewards and not self.values_agents_apart:
             raise InputError("reward='agents' needs a value of every agent; use algorithm iql or reward='team'")
         if self.learns_from_agent_rewards and not spec.agent_rewards:
@@ -182,9 +187,10 @@ class ValueLearner:
 
     def forward_all(self, params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
         """One frame through every agent network: what the acting one gives, and what each remembers then."""
+        memories = (None,) * self.n_networks if carry is None else carry
         applied = [
             self.forward(network, memory, view)
-            for network, memory in zip(self.agent_networks(params), carry, strict=True)
+            for network, memory in zip(self.agent_networks(params), memories, strict=True)
         ]
         return applied[0][0], tuple(memory for _, memory in applied)
 
@@ -232,9 +238,14 @@ class ValueLearner:
             per_rollout = self.updates_per_step * batch.steps
         interval = max(1, round(self.target_update_interval * per_rollout))
         due = (progress.updates + 1) % interval == 0
+
+        def copy(step: Array, old: Any) -> Any:
+            # Written as a choice, of which a GPU makes a few kernels, and not as 22 copies.
+            return jax.tree.map(lambda new, before: jnp.where(step == 0, new, before), params, old)
+
         # A loop of none or one step, whose length all runs share: nothing is copied between intervals. The branches of
         # a `cond` would copy all parameters on a GPU, whichever is taken.
-        return jax.lax.fori_loop(0, due.astype(jnp.int32), lambda _, old: params, target_params)
+        return jax.lax.fori_loop(0, due.astype(jnp.int32), copy, target_params)
 
     def td_targets(self, batch: Rollout, bootstrap: Float[Array, "_ _ M"]) -> Float[Array, "T B M"]:
         """TD(λ) targets around the values of frames 1 ... F-1, from the team's reward or each agent's own."""

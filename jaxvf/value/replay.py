@@ -1,13 +1,12 @@
 """Replay: a ring of rollouts whose cursor is shared by all runs of a program.
 
-The ring is a `Rollout` whose axis B is the ring. Leaves that do not vary along B have size 1 there, are stored once,
-and are not indexed when sampling. Nothing is stored that can be added when it is read, and masks are stored as bits: on
+The ring is a `Rollout` whose axis B is the ring. What is the same in every rollout is not in it: the newest rollout has
+it. Nothing is stored that can be added when it is read, and masks are stored as bits: on
 a big map that is most of a rollout, for agent indices are N of an observation's features, and 36 actions fit into 5
 bytes instead of 36.
 """
 
 import dataclasses
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +22,7 @@ BIJECTION_ROUNDS = 4
 WALK_STEPS = 24
 WALK_UNROLL = 8  # steps written out together: each step of a loop is two kernels on a GPU, whatever it does
 
-# What is the same in every rollout where all environments look alike and end together (`EnvSpec.fixed_view`).
+# The same in every rollout where all environments look alike and end together (`EnvSpec.fixed_view`).
 SHARED_IN_FIXED_VIEW = ("obs", "state", "avail", "terminated", "truncated", "filled", "started", "carry")
 
 
@@ -43,18 +42,15 @@ class Replay:
 
     def init(self, rollout: Rollout) -> Rollout:
         """A ring of zeros for packed rollouts with the shapes of `rollout`, leaves [T, B or 1, ...]."""
-
-        def ring(name: str, tree: Any) -> Any:
-            slots = 1 if self.spec.fixed_view and name in SHARED_IN_FIXED_VIEW else self.capacity
-            return jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0], slots, *leaf.shape[2:]), leaf.dtype), tree)
-
-        return Rollout(**{name: ring(name, tree) for name, tree in rollout._asdict().items()})
+        return jax.tree.map(
+            lambda leaf: jnp.zeros((leaf.shape[0], self.capacity, *leaf.shape[2:]), leaf.dtype), self._varying(rollout)
+        )
 
     def add(self, ring: Rollout, rollouts: Rollout, cursor: Int[Array, ""], *, runs_axis: int) -> Rollout:
         """Put new rollouts at the cursor of every run's ring.
 
         Args:
-            ring: the rings, leaves [..., T, capacity or 1, ...].
+            ring: the rings, leaves [..., T, capacity, ...].
             rollouts: what to store, packed, leaves [..., T, B or 1, ...]; the capacity is a multiple of B, so no write
                 wraps.
             cursor: first slot to overwrite, the same for all runs: one slice update. Under vmap it would be a scatter.
@@ -63,19 +59,20 @@ class Replay:
         axis = runs_axis + 1
 
         def put(old: Array, new: Array) -> Array:
-            start = cursor if old.shape[axis] > 1 else 0
-            return jax.lax.dynamic_update_slice_in_dim(old, new, start, axis)
+            return jax.lax.dynamic_update_slice_in_dim(old, new, cursor, axis)
 
-        return jax.tree.map(put, ring, rollouts)
+        return jax.tree.map(put, ring, self._varying(rollouts))
 
-    def sample(self, ring: Rollout, key: Key[Array, ""], stored: Int[Array, ""]) -> Rollout:
-        """A batch of distinct rollouts out of the first `stored`, leaves [T, batch_size or 1, ...], for one run."""
+    def sample(self, ring: Rollout, newest: Rollout, key: Key[Array, ""], stored: Int[Array, ""]) -> Rollout:
+        """A batch of distinct rollouts out of the first `stored`, leaves [T, batch_size or 1, ...], for one run.
+
+        What all rollouts share is `newest`'s.
+        """
         slots = distinct_integers(key, stored, self.batch_size)
-
-        def pick(leaf: Array) -> Array:
-            return leaf.at[:, slots].get(mode="promise_in_bounds") if leaf.shape[1] > 1 else leaf
-
-        return self.unpacked(jax.tree.map(pick, ring))
+        picked = jax.tree.map(lambda leaf: leaf.at[:, slots].get(mode="promise_in_bounds"), ring)
+        if self.spec.fixed_view:
+            picked = picked._replace(**{name: getattr(newest, name) for name in SHARED_IN_FIXED_VIEW})
+        return self.unpacked(picked)
 
     def packed(self, rollout: Rollout) -> Rollout:
         """Rollouts as the ring stores them; as they are where one view is shared."""
@@ -98,6 +95,9 @@ class Replay:
         if self.spec.n_actions > BYTE:
             avail = jnp.unpackbits(avail, axis=-1, count=self.spec.n_actions).astype(bool)
         return batch._replace(obs=obs, avail=avail)
+
+    def _varying(self, rollout: Rollout) -> Rollout:
+        return rollout._replace(**dict.fromkeys(SHARED_IN_FIXED_VIEW)) if self.spec.fixed_view else rollout
 
 
 def _identities(obs: Num[Array, "*b N O"], n_agents: int) -> Num[Array, "*b N N"]:

@@ -24,10 +24,10 @@ def compiled_once(monkeypatch, compiled):
     """Every tiny sweep saves after each segment and takes the program that an earlier one compiled."""
     compile_group = runner.Runner._compile
 
-    def remembered(self, index, group, chunk):
+    def remembered(self, index, group):
         key = (group.program, jax.tree.structure(group.runs[0].algorithm), group.chunk)
         if key not in compiled:
-            compiled[key] = compile_group(self, index, group, chunk)
+            compiled[key] = compile_group(self, index, group)
         return compiled[key]
 
     monkeypatch.setattr(runner.Runner, "_compile", remembered)
@@ -48,3 +48,9 @@ def stopped(tmp_path, monkeypatch, compiled_once) -> Path:
     out = tmp_path / "sweep"
     stop_at(monkeypatch, tiny(), out, 9, chunk=4)
     return out
+
+
+@pytest.fixture
+def tiny_group():
+    """The group of six tiny runs, four at once."""
+    return tiny().plan(chunk=4).groups[0]

@@ -2,10 +2,16 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
+import jax
 import numpy as np
+import pytest
+
+from jaxvf.sweeps import compile, devices
+from jaxvf.sweeps.plan import start_clock
 
 # A fresh process, because the number of devices is fixed when JAX starts.
 PROGRAM = """
@@ -17,37 +23,86 @@ from jaxvf.sweeps import runner
 algorithm = dataclasses.replace(
     jaxvf.algorithms.make("vdn"), agent=FeedForwardAgent(hidden=4), num_envs=2, batch_size=4, buffer_size=16
 )
-sweep = jaxvf.Sweep("matrix_game/A", algorithm, seeds=4, env_steps=80, test_interval=20, test_episodes=2)
-if len(sys.argv) > 1:  # stop after the second of four segments, then resume
+sweep = jaxvf.Sweep("matrix_game/A", algorithm, seeds=12, env_steps=80, test_interval=20, test_episodes=2)
+if sys.argv[1:] == ["resume", sys.argv[-1]]:
+    result = jaxvf.resume(sys.argv[-1], progress="none")
+elif len(sys.argv) > 1:  # stop after the second of four segments
     report = runner.Runner._report
     def stop_at_two(self, group, chunk, done, metrics):
         report(self, group, chunk, done, metrics)
         self.stop.asked = done == 2
     runner.Runner._report = stop_at_two
     try:
-        sweep.run(sys.argv[1], progress="none")
+        sweep.run(sys.argv[-1], progress="none")
     except KeyboardInterrupt:
         runner.Runner._report = report
-    result = jaxvf.resume(sys.argv[1], progress="none")
+    if sys.argv[1] == "stop":
+        sys.exit()
+    result = jaxvf.resume(sys.argv[-1], progress="none")
 else:
     result = sweep.run(progress="none")
 print(json.dumps([jax.device_count(), result.metric("loss").tolist(), result.metric("test_return").tolist()]))
 """
 
 
-def run_on(devices: int, *arguments: str) -> list:
-    """Device count, losses and test returns of the program on that many host devices."""
-    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+def run_on(count: int, *arguments: str, program: str = PROGRAM) -> list:
+    """What the program prints on that many CPU devices: device count, losses and test returns."""
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(count)}
+    found = subprocess.run([sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout.splitlines()[-1]) if found.stdout else []
+
+
+def assert_equal_to_rounding(left: list, right: list):
+    np.testing.assert_allclose(left[1], right[1], rtol=1e-4)
+    np.testing.assert_allclose(left[2], right[2])
+
+
+def test_any_number_of_devices_gives_the_results_of_one(tmp_path):
+    """Twelve runs on 1, on 2, and on 8 devices, which hold two each with four places filled up."""
+    one, two, eight = run_on(1), run_on(2), run_on(8)
+    assert (one[0], two[0], eight[0]) == (1, 2, 8)
+    assert_equal_to_rounding(two, one)
+    assert_equal_to_rounding(eight, one)
+    assert run_on(8, "stop and resume", str(tmp_path / "out")) == eight  # bitwise
+
+
+def test_a_sweep_resumes_on_another_number_of_devices(tmp_path):
+    """Its checkpoint holds the runs alone, without what a chunk is filled up with."""
+    run_on(8, "stop", str(tmp_path / "out"))
+    assert_equal_to_rounding(run_on(1, "resume", str(tmp_path / "out")), run_on(1))
+
+
+@pytest.mark.parametrize(("chunk", "used", "width"), [(1, 1, 1), (2, 2, 2), (3, 2, 4), (12, 2, 12), (13, 2, 14)])
+def test_every_device_is_used_as_soon_as_there_are_as_many_runs(chunk, used, width):
+    assert jax.device_count() == 2
+    assert devices.mesh(chunk).size == used
+    assert devices.width(chunk) == width
+
+
+def test_devices_exchange_nothing(tiny_group):
+    """Runs are independent and every device has its own clock."""
+    state = jax.eval_shape(tiny_group.program.init, *tiny_group.stack(tiny_group.chunks[0]))
+    segment = compile.spread(tiny_group.program.segment, tiny_group.chunk, shared_last=True)
+    arguments = tiny_group.stack(tiny_group.chunks[0])[:2]
+    text = segment.lower(state, *arguments, start_clock(tiny_group)).compile().as_text()
+    assert "while(" in text
+    assert not re.findall(r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter", text)
+
+
+@pytest.mark.parametrize(
+    ("environment", "before", "expected"),
+    [
+        ({}, "", len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        ({"JAX_NUM_CPU_DEVICES": "3"}, "", 3),
+        ({"XLA_FLAGS": "--xla_force_host_platform_device_count=3"}, "", 3),
+        ({}, "jax.numpy.zeros(1)", 1),  # JAX has started: too late, and no error
+    ],
+)
+def test_a_core_is_a_device_unless_the_user_has_decided(environment, before, expected):
+    inherited = {name: value for name, value in os.environ.items() if name != "JAX_NUM_CPU_DEVICES"}
+    program = f"import jax, jaxvf; {before}\njaxvf.Sweep('matrix_game/A', 'vdn').plan(); print(jax.device_count())"
     found = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program], env={**inherited, **environment}, capture_output=True, text=True, check=True
     )
-    return json.loads(found.stdout.splitlines()[-1])
-
-
-def test_two_devices_give_the_results_of_one(tmp_path):
-    """Four runs on two devices, straight through and resumed, against four runs on one."""
-    one, two, resumed = run_on(1), run_on(2), run_on(2, str(tmp_path / "out"))
-    assert (one[0], two[0], resumed[0]) == (1, 2, 2)
-    np.testing.assert_allclose(two[1], one[1], rtol=1e-4)
-    np.testing.assert_allclose(two[2], one[2])
-    assert resumed == two  # bitwise
+    assert (found.stdout, found.stderr) == (f"{expected}\n", "")

@@ -83,11 +83,11 @@ def test_a_short_chunk_is_filled_with_copies_of_its_first_run():
 )
 def test_predicted_memory_is_what_the_runs_hold(env, algorithm):
     """State, a second copy of what is learned, and the sampled batch several times over."""
-    (group,) = plan(env=env, algorithms=algorithm, seeds=3).groups
+    (group,) = plan(env=env, algorithms=algorithm, seeds=4).groups
     state = jax.jit(group.program.init)(*group.stack(group.chunks[0]))
 
     def held(tree):
-        return sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 3
+        return sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) / 4
 
     batch = held(state.replay) / algorithm.buffer_size * algorithm.batch_size * BATCH_COPIES
     actual = held(state) + held(state.learner) + batch
@@ -103,11 +103,11 @@ def test_memory_grows_with_replay():
 
 def test_the_chunk_is_what_memory_holds(monkeypatch):
     needed = plan(seeds=10).groups[0].bytes_per_run
-    monkeypatch.setattr(devices, "memory_budget", lambda: 5 * needed + 1)
-    assert plan(seeds=10).groups[0].chunk == 5
-    assert plan(seeds=11).groups[0].chunk == 4  # three of 4, 4 and 3
-    with pytest.raises(InputError, match="chunk=6 does not fit into the device's memory; at most 5 runs do"):
-        plan(seeds=10, chunk=6)
+    monkeypatch.setattr(devices, "memory_budget", lambda: 7 * needed + 1)
+    assert plan(seeds=10).groups[0].chunk == 5  # two of 5, each filled up to 6: three a device
+    assert plan(seeds=13).groups[0].chunk == 5  # three of 5, 5 and 3: two devices share 6 of the 7 that fit evenly
+    with pytest.raises(InputError, match="chunk=8 does not fit into the device's memory; at most 7 runs do"):
+        plan(seeds=10, chunk=8)
 
 
 def test_a_stored_plan_does_not_ask_this_device(monkeypatch):
@@ -187,7 +187,7 @@ def test_wrong_numbers_of_the_sweep_itself(described, line):
 def test_the_plan_as_text_and_as_json():
     made = plan(grid={"batch_size": [2, 4]}, seeds=5, chunk=2, env_steps=1e3)
     assert made.lines()[0] == "10 runs in 2 group(s), one program each"
-    assert "vdn on matrix_game/A: 5 runs, 3 chunk(s) of 2, 20 evaluations of 50 steps" in made.lines()[1]
+    assert "vdn on matrix_game/A: 5 runs, 3 chunk(s) of 2 (given), 20 evaluations of 50 steps" in made.lines()[1]
     assert made.steps == 10_000
     (first, _) = made.to_json()
     assert (first["runs"], first["chunk"], first["chunks"], first["segments"]) == (5, 2, 3, 20)

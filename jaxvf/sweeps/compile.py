@@ -1,0 +1,124 @@
+"""Compiles the programs of a chunk: its runs split over the devices, each device's share on its own."""
+
+import contextlib
+import dataclasses
+import gc
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+
+from jaxvf.errors import InputError
+from jaxvf.sweeps import devices
+from jaxvf.sweeps.chunk_size import no_run_fits
+from jaxvf.sweeps.plan import Group, start_clock
+
+
+@dataclasses.dataclass(frozen=True)
+class Executable:
+    """The compiled programs of a group.
+
+    Attributes:
+        init: algorithm, environment parameters, seeds -> runs.
+        segment: runs (donated), algorithm, environment parameters, clock -> runs, clock, metrics.
+        seconds: what compiling took.
+        bytes_per_run: memory of a run while a segment runs, as XLA laid it out.
+        cost: FLOPs and bytes of a segment per run, for `run.json`.
+    """
+
+    init: Any
+    segment: Any
+    seconds: float
+    bytes_per_run: int
+    cost: dict[str, float]
+
+
+def compile_group(group: Group) -> Executable:
+    """Compile the programs of a group for its chunk size."""
+    begun = time.monotonic()
+    arguments, clock = group.stack(group.chunks[0]), start_clock(group)
+    with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
+        lowered = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
+        init = beside.submit(lowered.compile)  # while the segment is traced and compiled
+        placed = devices.placement(group.chunk).runs
+        state = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed), lowered.out_info
+        )
+        segment = spread(group.program.segment, group.chunk, shared_last=True)
+        compiled = segment.lower(state, *arguments[:2], clock).compile()
+    seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
+    return Executable(init.result(), compiled, seconds, math.ceil(_bytes(compiled) / share), _cost(compiled, share))
+
+
+def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:
+    """`init` or `segment` of a program, jitted: every device runs it on its share of the runs.
+
+    By `shard_map` and not by XLA's partitioner, because no run needs another's numbers: so nothing is exchanged.
+    `shared_last` says that the function takes and returns the clock (`segment`).
+    """
+    runs, shared = devices.RUNS, devices.SHARED
+    given, returned = ((runs, runs, runs, shared), (runs, shared, runs)) if shared_last else (runs, runs)
+    mapped = jax.shard_map(function, mesh=devices.mesh(chunk), in_specs=given, out_specs=returned, check_vma=False)
+    # Donated: the runs' state is updated in place, never held twice.
+    return jax.jit(mapped, donate_argnums=0 if shared_last else ())
+
+
+def fitting_chunk(executable: Executable, chunk: int) -> int:
+    """`chunk`, or the half, quarter, ... of it that fits into memory by the measured bytes of a run.
+
+    Raises:
+        InputError: if one run does not fit.
+    """
+    fitting = devices.fitting_runs(executable.bytes_per_run)
+    while chunk > 1 and devices.width(chunk) > fitting:
+        chunk = math.ceil(chunk / 2)
+    if devices.width(chunk) > fitting:
+        raise no_run_fits(executable.bytes_per_run)
+    return chunk
+
+
+def out_of_memory(error: Exception, group: Group) -> InputError | None:
+    """The one line for XLA's own report that memory is exhausted; None if `error` is another one."""
+    if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
+        return None
+    half = math.ceil(group.chunk / 2)
+    fitting = min(half, devices.fitting_runs(group.bytes_per_run))
+    advice = f"chunk={max(fitting, 1)} should fit" if group.chunk > 1 else "lower buffer_size or batch_size"
+    return InputError(f"the device ran out of memory with {group.chunk} runs at once; {advice}")
+
+
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Tracing makes many small objects that live on; looking for garbage among them takes a fifth of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _bytes(compiled: Any) -> int:
+    """Memory of a device while the program runs; an output that takes an argument's place is counted once."""
+    memory = compiled.memory_analysis()
+    if memory is None:  # the platform does not say
+        return 0
+    held = memory.argument_size_in_bytes + memory.temp_size_in_bytes + memory.output_size_in_bytes
+    return held - memory.alias_size_in_bytes
+
+
+def _cost(compiled: Any, share: int) -> dict[str, float]:
+    """FLOPs and bytes of a segment per run, as XLA counts them (loop bodies once), and the program's memory."""
+    analysis, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
+    cost = {
+        "flops_counted_per_run": float(analysis.get("flops", float("nan"))) / share,
+        "bytes_counted_per_run": float(analysis.get("bytes accessed", float("nan"))) / share,
+    }
+    if memory is not None:
+        cost["state_bytes_per_run"] = memory.argument_size_in_bytes / share
+        cost["temporary_bytes_per_run"] = memory.temp_size_in_bytes / share
+    return cost
