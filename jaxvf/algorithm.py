@@ -1,6 +1,6 @@
 """The contract between learners and training: what a program asks of an algorithm, and the record that it gives it."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Bool, Float, Int, Key
@@ -50,6 +50,7 @@ class Rollout(NamedTuple):
         return self.reward.shape[0]
 
 
+@runtime_checkable
 class Algorithm(Protocol):
     """A learner: a frozen dataclass whose traced fields are pytree leaves and whose static fields are structure.
 

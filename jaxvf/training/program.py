@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvf.algorithm import Algorithm, Progress, Rollout
+from jaxvf.algorithm import Algorithm, Metrics, Progress, Rollout
 from jaxvf.envs.check import state_change
 from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
@@ -32,7 +32,8 @@ from jaxvf.training.rollout import Sums
 EXPERIENCES: Mapping[str, Callable[[Any, Environment], Experience]] = MappingProxyType(
     {"replay": Replayed.of, "rollouts": OnPolicy.of}
 )
-Metrics = dict[str, Float[Array, "R *n"]]
+SumsOfRuns = dict[str, Float[Array, "R"]]
+MetricsOfRuns = dict[str, Float[Array, "R *n"]]
 
 
 class RunState(NamedTuple):
@@ -77,7 +78,7 @@ class Program:
 
     def segment(
         self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
-    ) -> tuple[RunState, Clock, Metrics]:
+    ) -> tuple[RunState, Clock, MetricsOfRuns]:
         """Train every run for `iterations` iterations, then evaluate.
 
         Returns:
@@ -164,7 +165,7 @@ class Program:
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         return jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
 
-    def _evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> Metrics:
+    def _evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:
         keys = jax.vmap(lambda seed: run_key(self.root, seed, Purpose.EVALUATE, clock.iteration))(runs.seed)
         params, episodes = runs.learner.params, self.test_episodes
 
@@ -228,7 +229,7 @@ def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
     return AgentId(env) if algorithm.agent_id else env
 
 
-def freeze_diverged(runs: RunState, before: Any, learned: Metrics, updates: Int[Array, ""]) -> RunState:
+def freeze_diverged(runs: RunState, before: Any, learned: MetricsOfRuns, updates: Int[Array, ""]) -> RunState:
     """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
 
     Once a segment and not once an update: what is not finite stays so, and testing every update would read all
@@ -243,7 +244,7 @@ def _all_finite(tree: Any) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
-def _episode_means(sums: dict[str, Float[Array, "R"]]) -> Metrics:
+def _episode_means(sums: SumsOfRuns) -> MetricsOfRuns:
     """Means over the episodes that ended in a segment; NaN where none did."""
     episodes = sums.pop("episodes")
     means = {name: jnp.where(episodes > 0, total / jnp.maximum(episodes, 1), jnp.nan) for name, total in sums.items()}

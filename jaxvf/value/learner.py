@@ -165,12 +165,12 @@ class ValueLearner:
         q = online.outputs[..., : view.avail.shape[-1]]
         return exploration.epsilon_greedy(key, q, view.avail, epsilon, self.num_envs)
 
-    def greedy(self, params: Any, carry: Any, view: View) -> tuple[Int[Array, "B N"], Any]:
+    def greedy(self, params: Any, carry: Any, view: View) -> tuple[Int[Array, "_ N"], Any]:
         """Decentralised execution: every agent's best action by its own value and history."""
         online, first = self.forward(params.agent, carry[0], view)
         return self.greedy_of(params, online, view), (first, *carry[1:])
 
-    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "*b N"]:
+    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "_ N"]:
         """The greedy actions for what the acting network gave."""
         return greedy_actions(online.outputs, view.avail)
 

@@ -110,9 +110,10 @@ def test_imagined_joint_actions():
     """Anchor and the round's choice first, then uniform available ones; deviations leave the anchor in one agent."""
     generator = np.random.default_rng(0)
     avail = generator.random((2, 30, 3, 4)) < 0.6
-    anchor, following = generator.integers(0, 4, (2, 2, 30, 3))
+    anchor, following = jnp.asarray(generator.integers(0, 4, (2, 2, 30, 3)))
     for joint in (anchor, following):
-        avail |= joint[..., None] == np.arange(4)
+        avail |= np.asarray(joint)[..., None] == np.arange(4)
+    avail = jnp.asarray(avail)
     imagine = jax.jit(imagined_actions, static_argnums=(4, 5))
     tried, deviations = (np.asarray(each) for each in imagine(KEY, anchor, following, avail, 40, 50))
     assert tried.shape == (40, 2, 30, 3) and deviations.shape == (50, 2, 30, 3)

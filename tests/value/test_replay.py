@@ -26,7 +26,7 @@ def labelled(labels: np.ndarray) -> Rollout:
         return np.broadcast_to(numbers.reshape(*numbers.shape, *(1 for _ in trailing)), (*numbers.shape, *trailing))
 
     flag = np.broadcast_to(labels % 2 == 1, steps.shape)
-    return Rollout(
+    rollout = Rollout(
         obs=spread(frames, N, 4).astype(np.float32),
         state=spread(frames, 5).astype(np.float32),
         avail=spread(np.broadcast_to(labels % 2 == 1, frames.shape), N, A),
@@ -38,6 +38,7 @@ def labelled(labels: np.ndarray) -> Rollout:
         started=np.broadcast_to(labels % 2 == 1, frames.shape),
         carry=(spread(frames[:1], N, 6).astype(np.float32),),
     )
+    return jax.tree.map(jnp.asarray, rollout)
 
 
 def ring_of(capacity: int, batch_size: int = 1, rollouts: Rollout | None = None) -> tuple[Replay, Rollout]:
@@ -48,7 +49,7 @@ def ring_of(capacity: int, batch_size: int = 1, rollouts: Rollout | None = None)
 
 def per_run(rollouts: Rollout) -> Rollout:
     """Run 1 stores the same as run 0 with 1000 added to its numbers."""
-    return jax.tree.map(lambda leaf: np.stack([leaf, leaf if leaf.dtype == bool else leaf + 1000]), rollouts)
+    return jax.tree.map(lambda leaf: jnp.stack([leaf, leaf if leaf.dtype == bool else leaf + 1000]), rollouts)
 
 
 @pytest.mark.parametrize(("num_envs", "capacity"), [(2, 6), (1, 3), (3, 3), (1, 1)])
@@ -57,17 +58,18 @@ def test_ring_holds_the_last_rollouts_as_a_deque_does(num_envs, capacity):
     replay, ring = ring_of(capacity, num_envs)
     ring = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), ring)
     add = jax.jit(functools.partial(replay.add, runs_axis=1))
-    sample = jax.jit(jax.vmap(replay.sample, in_axes=(0, 0, None)))
+    sample = jax.jit(jax.vmap(replay.sample, in_axes=(0, 0, 0, None)))
     oracle = deque(maxlen=capacity)
     for iteration in range(2 * capacity // num_envs + 1):
         labels = iteration * num_envs + np.arange(num_envs)
         oracle.extend(labels)
         cursor = jnp.int32((iteration * num_envs) % capacity)
-        ring = add(ring, per_run(labelled(labels)), cursor)
+        newest = per_run(labelled(labels))
+        ring = add(ring, newest, cursor)
         held = np.asarray(ring.reward)[0, 0, : len(oracle)] // 10
         assert sorted(held) == sorted(oracle)
         # Drawn rollouts are distinct, stored and whole: every leaf and frame carries the same label.
-        batch = sample(ring, jax.random.split(jax.random.key(iteration), RUNS), jnp.int32(len(oracle)))
+        batch = sample(ring, newest, jax.random.split(jax.random.key(iteration), RUNS), jnp.int32(len(oracle)))
         for run in range(RUNS):
             drawn = (np.asarray(batch.reward[run, 0]) - 1000 * run).astype(int) // 10
             assert len(set(drawn)) == num_envs
@@ -80,35 +82,36 @@ def test_ring_holds_the_last_rollouts_as_a_deque_does(num_envs, capacity):
 
 def test_before_the_ring_is_full_only_what_was_stored_is_drawn():
     replay, ring = ring_of(64, 2)
-    ring = replay.add(ring, labelled(np.array([1, 2])), jnp.int32(0), runs_axis=0)
-    draw = jax.jit(jax.vmap(lambda key: replay.sample(ring, key, jnp.int32(2))))
+    newest = labelled(np.array([1, 2]))
+    ring = replay.add(ring, newest, jnp.int32(0), runs_axis=0)
+    draw = jax.jit(jax.vmap(lambda key: replay.sample(ring, newest, key, jnp.int32(2))))
     rewards = np.asarray(draw(jax.random.split(jax.random.key(0), 50)).reward[:, 0]) // 10
     np.testing.assert_array_equal(np.sort(rewards, axis=1), np.broadcast_to([1, 2], (50, 2)))
     assert {tuple(row) for row in rewards} == {(1, 2), (2, 1)}
 
 
-def test_fixed_views_are_stored_once():
-    """What is alike in all rollouts has one slot, keeps what was written last, and is not indexed."""
+def test_fixed_views_are_not_stored():
+    """What is alike in all rollouts has no place in the ring: a batch shows that of the newest rollouts."""
     replay = Replay(dataclasses.replace(SPEC, fixed_view=True), 8, 3)
     rollouts = labelled(np.arange(4))
     shared = rollouts._replace(
         **{name: jax.tree.map(lambda leaf: leaf[:, :1], getattr(rollouts, name)) for name in SHARED_IN_FIXED_VIEW}
     )
     ring = replay.init(shared)
-    apart = {name for name, tree in ring._asdict().items() if any(leaf.shape[1] == 8 for leaf in jax.tree.leaves(tree))}
+    apart = {name for name, tree in ring._asdict().items() if jax.tree.leaves(tree)}
     assert apart == {"actions", "reward"}
-    once = jax.tree.leaves([getattr(ring, name) for name in SHARED_IN_FIXED_VIEW])
-    assert {leaf.shape[1] for leaf in once} == {1}
+    assert {leaf.shape[1] for leaf in jax.tree.leaves(ring)} == {8}
     stored = replay.add(ring, shared, jnp.int32(4), runs_axis=0)
-    np.testing.assert_array_equal(stored.obs, shared.obs)
     np.testing.assert_array_equal(stored.reward, np.pad(shared.reward, ((0, 0), (4, 0))))
-    batch = jax.jit(replay.sample)(stored, jax.random.key(0), jnp.int32(8))
+    newest = shared._replace(obs=shared.obs + 1)
+    batch = jax.jit(replay.sample)(stored, newest, jax.random.key(0), jnp.int32(8))
     assert batch.reward.shape == (T, 3)
-    np.testing.assert_array_equal(batch.obs, shared.obs)
+    for name in SHARED_IN_FIXED_VIEW:
+        chex.assert_trees_all_equal(getattr(batch, name), getattr(newest, name))
 
 
 def test_storage_keeps_shapes_and_types():
-    rollouts = labelled(np.arange(2))._replace(obs=np.ones((T + 1, 2, N, 4), np.uint8))
+    rollouts = labelled(np.arange(2))._replace(obs=jnp.ones((T + 1, 2, N, 4), jnp.uint8))
     _, ring = ring_of(6, rollouts=rollouts)
     chex.assert_trees_all_equal_dtypes(ring, rollouts)
     widened = jax.tree.map(lambda leaf: (leaf.shape[0], 6, *leaf.shape[2:]), rollouts)
@@ -121,7 +124,7 @@ def test_what_nobody_asked_for_has_no_place_in_the_ring():
     episodes = labelled(np.arange(2))._replace(started=None, carry=None)
     replay, ring = ring_of(6, 2, episodes)
     stored = replay.add(ring, episodes, jnp.int32(0), runs_axis=0)
-    batch = replay.sample(stored, jax.random.key(0), jnp.int32(2))
+    batch = replay.sample(stored, episodes, jax.random.key(0), jnp.int32(2))
     assert ring.carry is None and batch.carry is None and batch.started is None
 
 

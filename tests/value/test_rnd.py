@@ -26,7 +26,7 @@ def test_moments_are_those_of_all_rows_so_far():
     for size in (5, 1, 4, 7):
         rows = (10 + 3 * generator.normal(size=(size, 2, 3))).astype(np.float32)
         mask = (generator.random((size, 2)) < 0.6) & (size != 4)
-        moments = moments.including(rows, mask)
+        moments = moments.including(jnp.asarray(rows), jnp.asarray(mask))
         kept = np.concatenate([kept, rows[mask]])
         assert float(moments.count) == len(kept)
         np.testing.assert_allclose(moments.mean, kept.mean(axis=0), rtol=1e-5)
