@@ -12,6 +12,7 @@ from jaxvf.sweeps import devices
 
 # Runs a core that are tried on a CPU: one keeps a big network in the cache, 64 pay for dispatch once.
 PER_CORE = (1, 4, 16, 64)
+LOWER = "lower num_envs, buffer_size, batch_size or test_episodes"  # where one run takes too much memory
 Reason = Literal["given", "stored", "default", "remembered", "measured", "cut to fit"]
 
 
@@ -72,7 +73,7 @@ def no_run_fits(bytes_per_run: int) -> InputError:
     """The one line that says that memory is too small for a single run."""
     return InputError(
         f"one run needs about {bytes_per_run / 2**30:.2g} GiB and the device has "
-        f"{devices.memory_budget() / 2**30:.2g}; lower buffer_size or batch_size"
+        f"{devices.memory_budget() / 2**30:.2g}; {LOWER}"
     )
 
 

@@ -13,7 +13,7 @@ import jax
 
 from jaxvf.errors import InputError
 from jaxvf.sweeps import devices
-from jaxvf.sweeps.chunk_size import no_run_fits
+from jaxvf.sweeps.chunk_size import LOWER, no_run_fits
 from jaxvf.sweeps.plan import Group, start_clock
 
 
@@ -86,7 +86,7 @@ def out_of_memory(error: Exception, group: Group) -> InputError | None:
         return None
     half = math.ceil(group.chunk / 2)
     fitting = min(half, devices.fitting_runs(group.bytes_per_run))
-    advice = f"chunk={max(fitting, 1)} should fit" if group.chunk > 1 else "lower buffer_size or batch_size"
+    advice = f"chunk={max(fitting, 1)} should fit" if group.chunk > 1 else LOWER
     return InputError(f"the device ran out of memory with {group.chunk} runs at once; {advice}")
 
 

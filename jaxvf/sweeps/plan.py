@@ -1,8 +1,9 @@
 """The plan of a sweep, made before anything compiles: groups, programs, chunks and memory, predicted or remembered."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from jaxvf.serialize import to_json
 from jaxvf.sweeps import chunk_size, devices
 from jaxvf.sweeps.chunk_size import ChunkSize
 from jaxvf.sweeps.measurements import Measurements, program_key
+from jaxvf.sweeps.memory import predict_bytes
 from jaxvf.sweeps.space import Run
 from jaxvf.training import Clock, Program, make_program
 
@@ -27,7 +29,7 @@ class Group:
         runs: the runs, in order.
         program: the functions to compile.
         segments: segments until the budget is spent; the last one is whole, so a budget is rounded up.
-        predicted_bytes: memory of one run by formula: its state, and the batch it learns from.
+        predict: gives the memory of one run by formula (`memory.predict_bytes`); worked out when it is asked for.
         measured_bytes: memory of one run as XLA laid it out when this program was compiled before; None if it was not.
         size: runs in the program at once, and why so many.
         key: names the program in the user's cache.
@@ -36,7 +38,7 @@ class Group:
     runs: tuple[Run, ...]
     program: Program
     segments: int
-    predicted_bytes: int
+    predict: Callable[[], int]
     measured_bytes: int | None
     size: ChunkSize
     key: str
@@ -49,7 +51,7 @@ class Group:
     @property
     def bytes_per_run(self) -> int:
         """Memory of one run: measured where it was, else predicted."""
-        return self.measured_bytes or self.predicted_bytes
+        return self.measured_bytes or self.predict()
 
     @property
     def chunks(self) -> list[tuple[Run, ...]]:
@@ -60,6 +62,19 @@ class Group:
     def env_steps(self) -> np.ndarray:
         """Environment steps allotted to a run at each evaluation, [segments]."""
         return self.program.segment_steps * np.arange(1, self.segments + 1)
+
+    def meaning(self) -> dict[str, Any]:
+        """What the group computes, in full, so that a directory keeps its meaning when a default changes."""
+        first = self.runs[0]
+        return {
+            "runs": len(self.runs),
+            "segments": self.segments,
+            "segment_steps": self.program.segment_steps,
+            "algorithm": to_json(first.algorithm),
+            "env": to_json(first.env),
+            "env_params": to_json(first.env_params),
+            "env_version": first.env.spec.version,
+        }
 
     def stack(self, chunk: Sequence[Run]) -> tuple[Any, Any, Array]:
         """Traced hyperparameters, environment parameters and seeds of a chunk, each with a leading runs axis.
@@ -100,19 +115,12 @@ class Plan:
         return [
             {
                 "labels": sorted({f"{run.labels['algorithm']} on {run.labels['env']}" for run in group.runs}),
-                "runs": len(group.runs),
                 "chunk": group.chunk,
                 "chunk_reason": group.size.reason,
                 "chunks": len(group.chunks),
-                "segments": group.segments,
-                "segment_steps": group.program.segment_steps,
-                "predicted_bytes_per_run": group.predicted_bytes,
+                "predicted_bytes_per_run": group.predict(),
                 "measured_bytes_per_run": group.measured_bytes,
-                # In full, so that a directory keeps its meaning when a default changes.
-                "algorithm": to_json(group.runs[0].algorithm),
-                "env": to_json(group.runs[0].env),
-                "env_params": to_json(group.runs[0].env_params),
-                "env_version": group.runs[0].env.spec.version,
+                **group.meaning(),
             }
             for group in self.groups
         ]
@@ -160,17 +168,18 @@ def make_plan(
             root=root,
         )
         key = program_key(members[0], test_episodes=test_episodes)
-        known, predicted = measurements.of(key), predict_bytes(program, members[0])
+        known = measurements.of(key)
+        predict = functools.cache(functools.partial(predict_bytes, program, members[0]))
         if isinstance(chunk, Sequence):
             size = ChunkSize(chunk[index], "stored")
         else:
-            size = chunk_size.choose(len(members), known.bytes_per_run or predicted, known.seconds, chunk)
+            size = chunk_size.choose(len(members), known.bytes_per_run or predict(), known.seconds, chunk)
         groups.append(
             Group(
                 runs=tuple(members),
                 program=program,
                 segments=math.ceil(env_steps / program.segment_steps),
-                predicted_bytes=predicted,
+                predict=predict,
                 measured_bytes=known.bytes_per_run,
                 size=size,
                 key=key,
@@ -179,21 +188,9 @@ def make_plan(
     return Plan(tuple(groups))
 
 
-def predict_bytes(program: Program, run: Run) -> int:
-    """Predicted bytes of one run: its state, what it learned once more, and what it learns from several times over."""
-    one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *np.shape(leaf)), np.asarray(leaf).dtype), run.env_params)
-    algorithm = jax.tree.map(lambda _: jax.ShapeDtypeStruct((1,), jnp.float32), run.algorithm)
-    state = jax.eval_shape(program.init, algorithm, one, jax.ShapeDtypeStruct((1,), jnp.int32))
-    return _bytes(state) + _bytes(state.learner) + program.transient_bytes(algorithm, one, state)
-
-
 def start_clock(group: Group) -> Clock:
     """The clock of a chunk that has not begun, on every device of the program."""
     return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
-
-
-def _bytes(tree: Any) -> int:
-    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def _group_line(index: int, group: Group) -> str:

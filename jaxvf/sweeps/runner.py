@@ -214,7 +214,7 @@ class Runner:
             "compile_seconds": executable.seconds if executable else 0.0,
             "run_seconds": seconds,
             "env_steps_per_second": steps / max(seconds, 1e-9),
-            "predicted_bytes_per_run": group.predicted_bytes,
+            "predicted_bytes_per_run": group.predict(),
         }
         if executable is not None:
             entry |= {"measured_bytes_per_run": executable.bytes_per_run, **executable.cost}

@@ -172,19 +172,14 @@ def _stored_plan(directory: RunDirectory) -> Plan:
         return sweep.plan()
     # The chunks of the first process, whatever this device would hold: files are named by them.
     plan = sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
-    if [_meaning(group) for group in plan.to_json()] != [_meaning(group) for group in stored["plan"]]:
+    meanings = [group.meaning() for group in plan.groups]
+    if meanings != [{name: group.get(name) for name in meanings[0]} for group in stored["plan"]]:
         written = stored.get("versions", {}).get("jaxvf")
         raise InputError(
             f"{directory.path / 'run.json'} was written by jaxvf {written}, whose defaults or rules differ from those "
             f"of {__version__}; use that version to go on"
         )
     return plan
-
-
-def _meaning(group: dict[str, Any]) -> dict[str, Any]:
-    """What a stored group must share with the same group planned today."""
-    names = ("runs", "segments", "segment_steps", "algorithm", "env", "env_params", "env_version")
-    return {name: group.get(name) for name in names}
 
 
 def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: Any, cache: bool) -> Result:

@@ -92,7 +92,7 @@ class Program:
             memory = self.experience.store(memory, fresh, clock)
             steps = sums.pop("steps").astype(jnp.int32)
             runs = runs._replace(memory=memory, env_steps=runs.env_steps + steps)
-            learner, learned = jax.vmap(self._learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
+            learner, learned = jax.vmap(self.learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
             clock = Clock(clock.iteration + 1, clock.updates + self.experience.updates(clock))
             # One row of numbers a run: a loop writes every array of its own in a kernel of its own.
             unpack.append(ravel_pytree(jax.tree.map(lambda leaf: leaf[0], (sums, learned)))[1])
@@ -106,21 +106,11 @@ class Program:
         updates = clock.updates - updates_before
         learned = {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
         runs = freeze_diverged(runs, before, learned, updates)
-        tested = self._evaluate(runs, algorithm, env_params, clock)
+        tested = self.evaluate(runs, algorithm, env_params, clock)
         steps = {"steps_taken": runs.env_steps.astype(jnp.float32)}
         metrics = {**_episode_means(sums), **learned, **tested, **steps}
         # What a frozen run goes on to do is no result.
         return runs, clock, {name: _nan_where(runs.diverged, values) for name, values in metrics.items()}
-
-    def transient_bytes(self, algorithm: Any, env_params: EnvParams, state: RunState) -> int:
-        """Predicted bytes of what an update holds beside the state of runs whose shapes are given."""
-
-        def batch(state: RunState, algorithm: Any, env_params: EnvParams) -> Rollout:
-            memory, fresh, _ = self.collect(state, algorithm, env_params, Clock.start())
-            return self.experience.batch(memory, fresh, jax.random.key(0), Clock.start())
-
-        shapes = jax.eval_shape(jax.vmap(batch), state, algorithm, env_params)
-        return 4 * sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(shapes))
 
     def init_run(self, algorithm: Algorithm, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
         """One run that has not learned yet."""
@@ -136,7 +126,7 @@ class Program:
         progress = Progress(clock.updates, run.env_steps)
         return self.experience.collect(algorithm, run.learner, run.memory, env_params, key, progress)
 
-    def _learn(self, run: RunState, fresh: Rollout, algorithm: Algorithm, clock: Clock) -> tuple[Any, Metrics]:
+    def learn(self, run: RunState, fresh: Rollout, algorithm: Algorithm, clock: Clock) -> tuple[Any, Metrics]:
         """This iteration's gradient updates of one run: as many as the clock allows, which may be none.
 
         Returns:
@@ -165,7 +155,8 @@ class Program:
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         return jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
 
-    def _evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:
+    def evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:
+        """Greedy episodes of all runs, and what else the algorithm tests; names begin with `test_`."""
         keys = jax.vmap(lambda seed: run_key(self.root, seed, Purpose.EVALUATE, clock.iteration))(runs.seed)
         params, episodes = runs.learner.params, self.test_episodes
 

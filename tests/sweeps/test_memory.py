@@ -1,0 +1,53 @@
+"""The memory of a run by formula, beside what XLA takes when it compiles."""
+
+import dataclasses
+
+import jax
+import pytest
+
+from jaxvf.algorithms import make
+from jaxvf.errors import InputError
+from jaxvf.networks import RecurrentAgent
+from jaxvf.sweeps import Sweep
+from jaxvf.sweeps.compile import compile_group
+
+SMALL = dataclasses.replace(make("qmix"), agent=RecurrentAgent(hidden=16), num_envs=2, buffer_size=500, batch_size=8)
+
+
+def group(**described):
+    return Sweep(**{"env": "matrix_game/A", "algorithms": SMALL, "env_steps": 1000, **described}).plan().groups[0]
+
+
+@pytest.fixture
+def optimized():
+    """Programs as users compile them: what is fused takes no memory."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.mark.usefixtures("optimized")
+def test_what_is_planned_is_what_is_taken():
+    program = group(seeds=16)
+    assert 0.8 < program.predict() / compile_group(program).bytes_per_run < 1.15
+
+
+def test_a_larger_evaluation_takes_more_memory():
+    """Every agent's hidden state alone is 2 x 16 floats an episode."""
+    few, many = (group(test_episodes=episodes).predict() for episodes in (1000, 2000))
+    assert many - few > 1000 * 2 * 16 * 4
+
+
+def test_a_larger_batch_takes_more_memory():
+    """Its gradient keeps more than one state of 16 floats for each of 2 agents and steps of 100 more episodes."""
+    few, many = (
+        group(algorithms=dataclasses.replace(SMALL, batch_size=size), env="two_step_game").predict()
+        for size in (100, 200)
+    )
+    assert many - few > 100 * 2 * 2 * 16 * 4
+
+
+def test_an_evaluation_that_no_device_holds_is_one_line():
+    with pytest.raises(InputError, match=r"one run needs about .* GiB .*test_episodes") as caught:
+        group(test_episodes=1e9)
+    assert "\n" not in str(caught.value)
