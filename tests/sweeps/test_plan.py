@@ -1,6 +1,5 @@
 """The plan: which runs share a program, how many run at once, and what they will hold in memory."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from jaxvf.envs import MatrixGame
 from jaxvf.errors import InputError
 from jaxvf.mixers import VdnMixer
-from jaxvf.networks import FeedForwardAgent, TabularAgent
+from jaxvf.networks import TabularAgent
 from jaxvf.sweeps import Sweep, devices
 from jaxvf.value import QLearning
 

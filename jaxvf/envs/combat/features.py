@@ -44,7 +44,7 @@ class Layout:
 
     battle: Map
 
-    def _shields(self, groups: tuple) -> bool:
+    def _shields(self, groups: Sequence[Sequence[Any]]) -> bool:
         kinds = self.battle.kinds if self.battle.race else tuple(group[0] for group in groups)
         return any(units.PROTOSS[units.ID[kind]] for kind in kinds)
 
