@@ -9,7 +9,8 @@ Built once a step, for allies alone. Layout, with [..] where a map has shields, 
 """
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
