@@ -15,13 +15,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxvf import scripts
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.algorithms import ALGORITHMS, make
 from jaxvf.envs import PAYOFFS, Environment, MatrixGame, PredatorPrey
-from jaxvf.training import for_algorithm
+from jaxvf.training import observed_by
 from jaxvf.value import recognizer as recognition
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.recognizer import Sampled
-from jaxvf.value.replay import Episodes
 
 throughput = scripts.load("benchmarks", "throughput")
 REFERENCE = "qmix"
@@ -37,7 +37,7 @@ WRITTEN_OUT = (2, 3)  # episode lengths at which every loop over time is unrolle
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """A row per place and learner; ratios are to QMIX's row of the same place. `quick` is the matrix game alone."""
-    names = tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if not make(name).on_policy]]))
+    names = tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if make(name).learns_from == "replay"]]))
     rows = [row for place in list(PLACES)[: 1 if quick else None] for row in measure(place, names)]
     return {"machine": throughput.machine(), "rounds": ROUNDS, "rows": rows}
 
@@ -80,7 +80,7 @@ def measure(place: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 def timed_loop(learner: Any, env: Environment, episodes: int, runs: int, updates: int) -> tuple[Any, LearnerState]:
     """A compiled loop of updates of `runs` runs, and the state to begin with."""
-    spec = for_algorithm(env, learner).spec
+    spec = observed_by(learner, env).spec
     batch = random_batch(spec, episodes)
     configured = throughput.spread(learner, runs)
     state = jax.jit(jax.vmap(lambda one, key: one.init(key, spec)))(
@@ -99,7 +99,7 @@ def timed_loop(learner: Any, env: Environment, episodes: int, runs: int, updates
 
 def cost(learner: Any, env: Environment, episodes: int) -> dict[str, float]:
     """FLOPs and bytes of one update of one run, every step of every loop counted."""
-    spec = for_algorithm(env, learner).spec
+    spec = observed_by(learner, env).spec
     if spec.limit_max <= max(WRITTEN_OUT):
         return counted(learner, spec, episodes)
     short, longer = (counted(learner, dataclasses.replace(spec, limit_max=steps), episodes) for steps in WRITTEN_OUT)
@@ -135,13 +135,14 @@ def analysis(function: Any, *arguments: Any) -> dict[str, float]:
     return {"flops": float(found["flops"]), "bytes": float(found["bytes accessed"])}
 
 
-def random_batch(spec: Any, episodes: int) -> Episodes:
+def random_batch(spec: Any, episodes: int) -> Rollout:
     """Episodes whose last step is truncated; of one view where the environment has but one."""
-    steps, frames, views = spec.limit_max, spec.frames, 1 if spec.fixed_view else episodes
+    steps, views = spec.limit_max, 1 if spec.fixed_view else episodes
+    frames = steps if spec.self_ending else steps + 1
     keys = jax.random.split(jax.random.key(2), 4)
     last = jnp.broadcast_to((jnp.arange(steps) == steps - 1)[:, None], (steps, views))
     ends = last if spec.self_ending else jnp.zeros_like(last)
-    return Episodes(
+    return Rollout(
         obs=jax.random.normal(keys[0], (frames, views, spec.n_agents, spec.obs_dim)),
         state=jax.random.normal(keys[1], (frames, views, spec.state_dim)),
         avail=jnp.ones((frames, views, spec.n_agents, spec.n_actions), bool),

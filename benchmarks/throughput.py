@@ -18,7 +18,7 @@ import numpy as np
 import jaxvf
 from jaxvf.envs import PAYOFFS, MatrixGame
 from jaxvf.sweeps import devices
-from jaxvf.training import Clock, Program, for_algorithm, make_pace
+from jaxvf.training import Clock, make_program
 
 RUNS = (1, 4, 16, 64, 256)
 ENVS = (8, 32)
@@ -49,8 +49,8 @@ def measure(runs: int, num_envs: int) -> dict[str, Any]:
         jaxvf.algorithms.make("qmix"), num_envs=num_envs, updates_per_episode=1 / num_envs, **REFERENCE
     )
     algorithm = dataclasses.replace(algorithm, buffer_size=num_envs * 625)
-    env = for_algorithm(MatrixGame(PAYOFFS["A"]), algorithm)
-    program = Program(env, make_pace(algorithm, env.spec), ITERATIONS, test_episodes=32, root=0)
+    env, steps = MatrixGame(PAYOFFS["A"]), ITERATIONS * num_envs
+    program = make_program(env, algorithm, env_steps=steps, test_interval=steps, test_episodes=32, root=0)
     configured, params = spread(algorithm, runs), spread(env.default_params(), runs)
     begun = time.perf_counter()
     init = jax.jit(program.init).lower(configured, params, jnp.arange(runs)).compile()

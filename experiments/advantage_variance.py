@@ -14,16 +14,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from jaxvf.training.segments import first_stage
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs import GaussianTeam
 from jaxvf.hyperparameters import replace
 from jaxvf.results import plots, report
 from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, blank, dress, styles
-from jaxvf.training import Clock, OnPolicyProgram, make_program
+from jaxvf.training import Clock, Program, make_program
 from jaxvf.training.keys import Purpose, run_key
 from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
-from jaxvf.trust_region.batches import Segment
 from jaxvf.trust_region.diagnostics import HIGHEST_LOG_WEIGHT
 
 # The exact part: agents that move this far; positions that are reported; an earlier prototype's variances.
@@ -116,38 +115,41 @@ def trained(
     algorithm = replace(algorithm, "learning_rate" if step == "clip" else "kl_radius", size)
     env = GaussianTeam(agents)
     program = make_program(env, algorithm, env_steps=batch, test_interval=batch, test_episodes=1, root=0)
-    assert isinstance(program, OnPolicyProgram)
     run = jax.jit(jax.vmap(lambda seed: _watched(program, algorithm, env.default_params(), seed, iterations)))
     parts = [run(jnp.arange(first, first + CHUNK)) for first in range(0, seeds, CHUNK)]
     return {kind: np.concatenate([part[kind] for part in parts])[:seeds] for kind in BATCHES}
 
 
 def _watched(
-    program: OnPolicyProgram, algorithm: TrustRegion, env_params: Any, seed: Array, iterations: int
+    program: Program, algorithm: TrustRegion, env_params: Any, seed: Array, iterations: int
 ) -> dict[str, Float[Array, "I N"]]:
     """One run, and the variances of its weights in every iteration."""
 
     def iteration(run: Any, count: Array) -> tuple[Any, dict[str, Array]]:
         clock = Clock(count, count)
-        seen = {"training": program.collect(run, algorithm, env_params, clock)[0]}
-        seen["fresh"] = fresh_segment(program, algorithm, env_params, run, clock)
-        after, _ = program.iterate(run, algorithm, env_params, clock)
-        return after, {kind: _variances(algorithm, after.learner.params.actor, seen[kind]) for kind in BATCHES}
+        memory, rollout, _ = program.collect(run, algorithm, env_params, clock)
+        batches = {"training": rollout, "fresh": fresh_rollout(program, algorithm, env_params, run, clock)}
+        key, progress = run_key(program.root, run.seed, Purpose.UPDATE, count), Progress(count, run.env_steps)
+        learner, _ = algorithm.update(run.learner, rollout, key, progress)
+        after = run._replace(learner=learner, memory=memory, env_steps=run.env_steps + program.experience.steps)
+        return after, {kind: _variances(algorithm, learner.params.actor, batches[kind]) for kind in BATCHES}
 
     return jax.lax.scan(iteration, program.init_run(algorithm, env_params, seed), jnp.arange(iterations))[1]
 
 
-def fresh_segment(program: OnPolicyProgram, algorithm: TrustRegion, env_params: Any, run: Any, clock: Clock) -> Segment:
+def fresh_rollout(program: Program, algorithm: TrustRegion, env_params: Any, run: Any, clock: Clock) -> Rollout:
     """What the run's policies do in new contexts: as many samples as it learns from in this iteration, none of them."""
     elsewhere = dataclasses.replace(program, root=program.root + 1)  # the same run with other random streams
     key = run_key(elsewhere.root, run.seed, Purpose.INIT, clock.iteration)
-    stage = first_stage(algorithm, program.env, env_params, key, program.pace.num_envs)
-    return elsewhere.collect(run._replace(stage=stage), algorithm, env_params, clock)[0]
+    memory = program.experience.init(algorithm, run.learner, env_params, key)
+    return elsewhere.collect(run._replace(memory=memory), algorithm, env_params, clock)[1]
 
 
-def _variances(algorithm: TrustRegion, actor: Any, segment: Segment) -> Float[Array, "N"]:
-    new, _ = algorithm.actors.policies(actor, segment.obs, segment.carry[0], segment.started, segment.avail)
-    log_ratio = new.log_prob(segment.actions) - segment.log_prob
+def _variances(algorithm: TrustRegion, actor: Any, rollout: Rollout) -> Float[Array, "N"]:
+    assert rollout.started is not None
+    # Games of one step: every frame is a step.
+    new, _ = algorithm.actors.policies(actor, rollout.obs, rollout.extras.carry[0], rollout.started, rollout.avail)
+    log_ratio = new.log_prob(rollout.actions) - rollout.extras.log_prob
     log_weight = jnp.minimum(jnp.cumsum(log_ratio, axis=-1) - log_ratio, HIGHEST_LOG_WEIGHT)
     return jnp.exp(log_weight).reshape(-1, log_weight.shape[-1]).var(axis=0, ddof=1)
 

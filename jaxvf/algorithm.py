@@ -1,6 +1,6 @@
 """The contract between learners and training: what a program asks of an algorithm, and the record that it gives it."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Bool, Float, Int, Key
@@ -50,15 +50,27 @@ class Rollout(NamedTuple):
         return self.reward.shape[0]
 
 
+@runtime_checkable
 class Algorithm(Protocol):
     """A learner: a frozen dataclass whose traced fields are pytree leaves and whose static fields are structure.
 
     Everything is written for one run. Learners know nothing of the program that trains them.
     """
 
-    num_envs: int  # B, environments that collect side by side
-    agent_id: bool  # wants its index in every agent's observation
-    last_action: bool  # wants the agent's previous action there
+    @property
+    def num_envs(self) -> int:
+        """B, environments that collect side by side."""
+        ...
+
+    @property
+    def agent_id(self) -> bool:
+        """Whether every agent's observation ends with its index."""
+        ...
+
+    @property
+    def last_action(self) -> bool:
+        """Whether every agent's observation holds its previous action."""
+        ...
 
     @property
     def learns_from(self) -> str:

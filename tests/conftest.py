@@ -18,7 +18,10 @@ os.environ.setdefault("MPLCONFIGDIR", os.path.join(tempfile.gettempdir(), "jaxvf
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 
 # Packages whose annotations are checked at every call, shapes included.
-SHAPES_EXECUTED = ("jaxvf.envs", "jaxvf.mixers", "jaxvf.networks", "jaxvf.theory", "jaxvf.results")
+SHAPES_EXECUTED = (
+    "jaxvf.algorithm", "jaxvf.envs", "jaxvf.mixers", "jaxvf.networks", "jaxvf.value", "jaxvf.trust_region",
+    "jaxvf.training", "jaxvf.theory", "jaxvf.results",
+)  # fmt: skip
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an int is a float too
 # Before anything imports jaxvf: what is imported already stays unchecked.
 jaxtyping.install_import_hook(list(SHAPES_EXECUTED), CHECKER)

@@ -35,10 +35,10 @@ def test_expressiveness_of_vdn_is_least_squares(tmp_path):
 
 def test_box_pushing_endings_explain_the_return(tmp_path):
     """Return = the boxes' reward - 0.1 a step - 5 a bump; without a box at the goal there are 100 steps."""
-    (row,) = reproduce("box_pushing", tmp_path, seeds=1, quick=True, env_steps=800, learners=("vdn",))
+    (row,) = reproduce("box_pushing", tmp_path, seeds=1, quick=True, env_steps=1_024, learners=("vdn",))
     ends = row["endings"]
     assert list(ends) == ["big_box", "two_small", "one_small", "timeout"] and sum(ends.values()) == 1
-    assert row["env_steps"] == 800 and row["diverged"] == 0
+    assert row["env_steps"] == 1_024 and row["diverged"] == 0
     reward = 100 * ends["big_box"] + 20 * ends["two_small"] + 10 * ends["one_small"]
     tenths = (reward - row["final_return"][0]) / 0.1  # steps + 50 bumps
     assert tenths == pytest.approx(round(tenths), abs=1e-3) and round(tenths) > 0

@@ -71,8 +71,8 @@ def test_a_fresh_batch_has_contexts_of_its_own():
     @jax.jit
     def batches(count):
         run, clock = program.init_run(algorithm, params, jnp.int32(0)), Clock(count, count)
-        fresh = module.fresh_segment(program, algorithm, params, run, clock)
-        return program.collect(run, algorithm, params, clock)[0].obs, fresh.obs
+        fresh = module.fresh_rollout(program, algorithm, params, run, clock)
+        return program.collect(run, algorithm, params, clock)[1].obs, fresh.obs
 
     (training, first), (_, second) = batches(jnp.int32(0)), batches(jnp.int32(1))
     assert training.shape == first.shape == (1, 6, 2, 4)

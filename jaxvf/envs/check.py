@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -107,13 +107,26 @@ def _check_types(env: Environment, spec: EnvSpec, key: Key[Array, ""], params: E
 
 
 def _check_state_is_stable(state: EnvState, moved: EnvState) -> None:
+    if change := state_change(state, moved, _described):
+        raise _BrokenError(change)
+
+
+def state_change(state: EnvState, moved: EnvState, described: Callable[[Any], str] = str) -> str | None:
+    """What a step changes of the state's structure, shapes or dtypes, which no loop allows; None if nothing.
+
+    Args:
+        state: of `init`, as shapes.
+        moved: of `transition`, as shapes.
+        described: what of an array must stay.
+    """
     before, after = jax.tree.structure(state), jax.tree.structure(moved)
     if before != after:
-        raise _BrokenError(f"the state's structure must stay {before} of init; transition made it {after}")
+        return f"the state's structure must stay {before} of init; transition made it {after}"
     for (path, was), now in zip(jax.tree.leaves_with_path(state), jax.tree.leaves(moved), strict=True):
-        if _described(was) != _described(now):
+        if described(was) != described(now):
             name = jax.tree_util.keystr(path)
-            raise _BrokenError(f"state{name} must stay {_described(was)} of init; transition made it {_described(now)}")
+            return f"state{name} must stay {described(was)} of init; transition made it {described(now)}"
+    return None
 
 
 def _check_view(spec: EnvSpec, view: View) -> None:
@@ -262,6 +275,9 @@ def _rules(spec: EnvSpec, play: _Play) -> Iterator[tuple[Any, str]]:
     yield overdue, f"every episode must end within spec.limit_max={spec.limit_max} steps; one goes on"
     if spec.self_ending:
         yield play.truncated, "spec.self_ending says that no episode is truncated; one is"
+    if spec.fixed_length:
+        early = done & (play.length < spec.limit_max)
+        yield early, f"spec.fixed_length says that every episode lasts {spec.limit_max} steps; one ends"
     if spec.fixed_view:
         yield (
             ~play.alike,

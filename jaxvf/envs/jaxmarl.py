@@ -195,6 +195,7 @@ def _bridge(adapter: FromJaxMARL) -> _Bridge:
         limit_max=rules.limit if adapter.exact_limit else rules.longest,
         metric_names=tuple(rules.metrics),
         self_ending=rules.self_ending,
+        fixed_length=rules.fixed_length,
         storage="uint8" if all(leaf.dtype.name in SMALL_INTEGERS for leaf in leaves) else "float32",
         continuous=bool(boxes),
         agent_rewards=True,

@@ -47,6 +47,11 @@ class Rules:
     metrics: Mapping[str, Callable[[Step], Array]] = dataclasses.field(default_factory=dict)
     self_ending: bool = False
 
+    @property
+    def fixed_length(self) -> bool:
+        """Whether the clock alone ends an episode."""
+        return self.terminates is _never
+
 
 def rules_of(env: Any) -> Rules:
     """The rules of a JaxMARL environment, or of the nearest class that it derives from.

@@ -12,7 +12,7 @@ from jaxvf.networks.orthogonal import orthogonal
 
 UNROLL_WHOLE = 4  # a loop of so few steps costs more than its body: write it out
 
-Gates = tuple[Float[Array, "*b H"], Float[Array, "*b H"], Float[Array, "*b H"]]  # shares of r, z and n
+Gates = tuple[Float[Array, "*#b H"], Float[Array, "*#b H"], Float[Array, "*#b H"]]  # shares of r, z and n
 
 
 class GRU(nn.Module):
@@ -63,8 +63,8 @@ class GRU(nn.Module):
 
 
 def gated_update(
-    from_input: Gates, from_hidden: Gates, hidden: Float[Array, "*b H"]
-) -> tuple[Float[Array, "*b H"], tuple[Array, ...]]:
+    from_input: Gates, from_hidden: Gates, hidden: Float[Array, "*#b #H"]
+) -> tuple[Float[Array, "*#b H"], tuple[Array, ...]]:
     """The state after a frame, from the input's and the state's shares of its gates; and r, z, n, U_n h + c_n."""
     reset = jax.nn.sigmoid(from_input[0] + from_hidden[0])
     update = jax.nn.sigmoid(from_input[1] + from_hidden[1])
@@ -79,7 +79,7 @@ def _written_out(
     states = []
     for t, from_input in enumerate(project(x, kernel) + bias):
         if hidden is None:  # zero: its product is the bias
-            from_hidden, hidden = offset, jnp.zeros(())
+            from_hidden, hidden = offset, jnp.zeros(1)
         else:
             hidden = _restarted(hidden, None if begins is None else begins[t])
             from_hidden = project(hidden, recurrent) + offset
@@ -159,6 +159,6 @@ def _restarted(hidden: Float[Array, "*b H"], begins: Bool[Array, "*#b 1"] | None
     return hidden if begins is None else jnp.where(begins, 0.0, hidden)
 
 
-def _gates(joined: Float[Array, "*b 3*H"]) -> Gates:
+def _gates(joined: Float[Array, "*b G"]) -> Gates:
     reset, update, candidate = jnp.split(joined, 3, axis=-1)
     return reset, update, candidate

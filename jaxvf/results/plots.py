@@ -4,7 +4,7 @@ import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsInt
 
 import numpy as np
 from jaxtyping import Float, Num
@@ -190,10 +190,10 @@ def number_table(
 
 
 def value_tables(
-    columns: Mapping[str, Float[np.ndarray, "*games A1 A2"]],
+    columns: Mapping[str, Num[np.ndarray, "*games A1 A2"]],
     *,
     rows: Sequence[str] = ("",),
-    greedy: Mapping[str, Sequence[tuple[int, int]]] | None = None,
+    greedy: Mapping[str, Sequence[Sequence[SupportsInt]]] | None = None,
     title: str = "",
 ) -> "Figure":
     """Heat maps of the payoff and of learned joint values, with the numbers in the cells.

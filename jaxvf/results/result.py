@@ -88,9 +88,9 @@ class Result:
         x, y = last[self.select(**better)], last[self.select(**worse)]
         return probability_of_improvement(x, y, rng=np.random.default_rng(0))
 
-    def policy(self, run: int) -> Policy:
+    def policy(self, run: int | np.integer) -> Policy:
         """The greedy policy that a run ended with."""
-        return self._policy(run)
+        return self._policy(int(run))
 
     def conditions(self) -> list[dict[str, Any]]:
         """Every combination of what differs between runs but the seed, in order of first appearance."""

@@ -24,8 +24,8 @@ VIEWS = frozenset(
 # Neither elementwise nor a view, though the shape may stay what it is.
 WRITTEN = frozenset(
     {
-        "dot_general", "conv_general_dilated", "reduce", "reduce_window", "sort", "top_k", "cumsum", "cumprod", "cummax", "cummin",
-        "cumlogsumexp", "cholesky", "triangular_solve", "random_bits", "threefry2x32",
+        "dot_general", "conv_general_dilated", "reduce", "reduce_window", "sort", "top_k", "cumsum", "cumprod",
+        "cummax", "cummin", "cumlogsumexp", "cholesky", "triangular_solve", "random_bits", "threefry2x32",
     }
 )  # fmt: skip
 UPDATES = frozenset({"dynamic_update_slice", "scatter", "scatter-add", "scatter_add"})  # in the place of what they read

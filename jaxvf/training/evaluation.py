@@ -6,14 +6,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.algorithm import Algorithm
 from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.envs.wrappers import EpisodeStatistics
 from jaxvf.training.rollout import Player, Stage, Sums
 
+Played = tuple[Int[Array, ""], Stage, dict[str, Float[Array, "R"]]]  # frames so far, of all runs
+
 
 def evaluate(
-    algorithm: Algorithm, params: Any, env: Environment, env_params: EnvParams, keys: Key[Array, "R"], episodes: int
+    algorithm: Any, params: Any, env: Environment, env_params: EnvParams, keys: Key[Array, "R"], episodes: int
 ) -> dict[str, Float[Array, "R"]]:
     """Mean return, length and environment metrics of exactly `episodes` greedy episodes of every run.
 
@@ -38,12 +39,12 @@ def evaluate(
     stage, step_keys = jax.vmap(begin)(algorithm, env_params, keys)
     frames = jax.vmap(frame, in_axes=(0, 0, 0, 0, 0, None))
 
-    def one_more(carried: tuple[Int[Array, ""], Stage, Sums]) -> tuple[Int[Array, ""], Stage, Sums]:
+    def one_more(carried: Played) -> Played:
         t, stage, sums = carried
         stage, more = frames(algorithm, params, env_params, stage, step_keys, t)
         return t + 1, stage, jax.tree.map(jnp.add, sums, more)
 
-    def unfinished(carried: tuple[Int[Array, ""], Stage, Sums]) -> Bool[Array, ""]:
+    def unfinished(carried: Played) -> Bool[Array, ""]:
         return (carried[0] < env.spec.limit_max) & ~jnp.all(carried[1].over)
 
     shapes = jax.eval_shape(lambda: frames(algorithm, params, env_params, stage, step_keys, jnp.int32(0))[1])

@@ -1,6 +1,6 @@
 """The contract between a program and where its batches come from: replay, or the newest rollouts."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Array, Int, Key
 
@@ -10,8 +10,14 @@ from jaxvf.training.clock import Clock
 from jaxvf.training.rollout import Sums
 
 
+@runtime_checkable
 class Experience(Protocol):
     """Where batches come from. Everything is of one run, except `store`."""
+
+    @property
+    def length(self) -> int:
+        """Steps of a rollout."""
+        ...
 
     @property
     def steps(self) -> int:

@@ -16,9 +16,11 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvf.algorithm import Algorithm, Progress, Rollout
+from jaxvf.algorithm import Algorithm, Metrics, Progress, Rollout
+from jaxvf.envs.check import state_change
 from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
+from jaxvf.errors import InputError
 from jaxvf.training.clock import Clock
 from jaxvf.training.evaluation import evaluate
 from jaxvf.training.experience import Experience
@@ -30,7 +32,8 @@ from jaxvf.training.rollout import Sums
 EXPERIENCES: Mapping[str, Callable[[Any, Environment], Experience]] = MappingProxyType(
     {"replay": Replayed.of, "rollouts": OnPolicy.of}
 )
-Metrics = dict[str, Float[Array, "R *n"]]
+SumsOfRuns = dict[str, Float[Array, "R"]]
+MetricsOfRuns = dict[str, Float[Array, "R *n"]]
 
 
 class RunState(NamedTuple):
@@ -75,7 +78,7 @@ class Program:
 
     def segment(
         self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
-    ) -> tuple[RunState, Clock, Metrics]:
+    ) -> tuple[RunState, Clock, MetricsOfRuns]:
         """Train every run for `iterations` iterations, then evaluate.
 
         Returns:
@@ -152,7 +155,7 @@ class Program:
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         return jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
 
-    def evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> Metrics:
+    def evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:
         """Greedy episodes of all runs, and what else the algorithm tests; names begin with `test_`."""
         keys = jax.vmap(lambda seed: run_key(self.root, seed, Purpose.EVALUATE, clock.iteration))(runs.seed)
         params, episodes = runs.learner.params, self.test_episodes
@@ -182,10 +185,30 @@ def make_program(
     """
     env = observed_by(algorithm, env)
     algorithm.check(env)
+    check_state(env)
     experience = EXPERIENCES[algorithm.learns_from](algorithm, env)
+    if experience.length > env_steps and algorithm.learns_from == "replay" and algorithm.replays_sequences(env.spec):
+        raise InputError(f"sequence_length={experience.length} is longer than env_steps={env_steps}, the whole budget")
     steps = experience.steps
     iterations = max(1, min(round(test_interval / steps), math.ceil(env_steps / steps)))
     return Program(env, experience, iterations, test_episodes, root)
+
+
+def check_state(env: Environment) -> None:
+    """Whether a step keeps the shape of the state, without which no loop can go on.
+
+    Raises:
+        InputError: naming what changes.
+    """
+    spec, params = env.spec, env.default_params()
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    actions = jax.ShapeDtypeStruct((spec.n_agents, spec.n_actions), jnp.float32)
+    if not spec.continuous:
+        actions = jax.ShapeDtypeStruct((spec.n_agents,), jnp.int32)
+    before = jax.eval_shape(env.init, key, params)
+    after = jax.eval_shape(env.transition, key, before, actions, params)[0]
+    if change := state_change(before, after, lambda leaf: f"{leaf.dtype} {leaf.shape}"):
+        raise InputError(f"{spec.name}: {change}")
 
 
 def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
@@ -197,7 +220,7 @@ def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
     return AgentId(env) if algorithm.agent_id else env
 
 
-def freeze_diverged(runs: RunState, before: Any, learned: Metrics, updates: Int[Array, ""]) -> RunState:
+def freeze_diverged(runs: RunState, before: Any, learned: MetricsOfRuns, updates: Int[Array, ""]) -> RunState:
     """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
 
     Once a segment and not once an update: what is not finite stays so, and testing every update would read all
@@ -212,7 +235,7 @@ def _all_finite(tree: Any) -> Bool[Array, ""]:
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
 
 
-def _episode_means(sums: dict[str, Float[Array, "R"]]) -> Metrics:
+def _episode_means(sums: SumsOfRuns) -> MetricsOfRuns:
     """Means over the episodes that ended in a segment; NaN where none did."""
     episodes = sums.pop("episodes")
     means = {name: jnp.where(episodes > 0, total / jnp.maximum(episodes, 1), jnp.nan) for name, total in sums.items()}

@@ -56,6 +56,11 @@ class Replayed:
         return Replayed(env, make_pace(algorithm, length, sequences=sequences), sequences, algorithm.batch_size)
 
     @property
+    def length(self) -> int:
+        """Steps of a rollout."""
+        return self.pace.length
+
+    @property
     def steps(self) -> int:
         """Environment steps allotted to an iteration; an episode that ends early uses fewer."""
         return self.pace.rollouts * self.pace.length

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.algorithm import Rollout, restarted
@@ -132,22 +133,25 @@ class Collector:
 
     def play(self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""]) -> tuple[Rollout, Stage, Sums]:
         """The rollout from `stage` on, the stage that it leaves, and sums over its frames (`Player.frame`)."""
+        unpack: list[Callable[[Array], Sums]] = []
 
-        def one(stage: Stage, t: Int[Array, ""]) -> tuple[Stage, tuple[Frame, Sums]]:
+        def one(stage: Stage, t: Int[Array, ""]) -> tuple[Stage, tuple[Frame, Float[Array, "K"]]]:
             may_step = t < self.steps if self.final_view else True
             stage, frame, sums = self.player.frame(params, policy, stage, jax.random.fold_in(key, t), may_step)
             view = frame.view._replace(obs=frame.view.obs.astype(self.dtype), state=frame.view.state.astype(self.dtype))
-            return stage, (frame._replace(view=view), sums)
+            numbers, as_sums = ravel_pytree(sums)  # one array, for a loop writes each in a kernel of its own
+            unpack.append(as_sums)
+            return stage, (frame._replace(view=view), numbers)
 
         first = jax.tree.map(lambda leaf: leaf[None], restarted(stage.started, stage.carry))
         if self.steps + self.final_view == 1:  # no loop; and where episodes begin, nothing to remember
             stage, played = one(stage if self.player.restart else stage._replace(carry=None), jnp.int32(0))
-            frames, sums = jax.tree.map(lambda leaf: leaf[None], played)
+            frames, numbers = jax.tree.map(lambda leaf: leaf[None], played)
         else:
-            stage, (frames, sums) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
+            stage, (frames, numbers) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
         steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
         rollout = Rollout(
             *frames.view[:3], frames.actions, steps.reward, steps.terminated, steps.truncated, steps.filled,
             frames.started, first, frames.view.alive, steps.agent_rewards, frames.extras,
         )  # fmt: skip
-        return rollout, stage, {name: values.sum() for name, values in sums.items()}
+        return rollout, stage, unpack[-1](numbers.sum(axis=0))

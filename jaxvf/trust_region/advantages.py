@@ -1,8 +1,9 @@
 """Generalized advantage estimation, with termination and truncation apart, and how advantages are normalized."""
 
+import chex
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 TRUNCATIONS = ("bootstrap", "zero", "terminate")
 NORMALIZATIONS = ("per_agent", "joint", "none")
@@ -10,13 +11,13 @@ EPSILON = 1e-5  # added to the standard deviation (low_variance_trust_region.md,
 
 
 def td_errors(
-    reward: Float[Array, "T *b"],
-    value: Float[Array, "T *b"],
-    next_value: Float[Array, "T *b"],
-    terminated: Bool[Array, "T *b"],
+    reward: Float[Array, "T *#b"],
+    value: Float[Array, "T *#b"],
+    next_value: Float[Array, "T *#b"],
+    terminated: Bool[Array, "T *#b"],
     *,
     discount: float | Float[Array, ""],
-) -> Float[Array, "T *b"]:
+) -> Float[Array, "T *#b"]:
     """δ_t = r_t + γ V(s_{t+1}) - V(s_t); nothing is bootstrapped where the environment's rules ended the episode.
 
     Args:
@@ -53,6 +54,7 @@ def generalized_advantages(
     Returns:
         Advantages, shape of `td`.
     """
+    chex.assert_equal_shape([td, terminated, truncated])
     decay = discount * jnp.broadcast_to(jnp.asarray(trace, td.dtype), td.shape)
     # Row t holds the factor of A_{t+1} in A_t; behind the last row there is nothing.
     decay = jnp.where(terminated | truncated, 0.0, jnp.roll(decay, -1, axis=0))
@@ -87,7 +89,7 @@ def normalize(
 
 
 def masked_mean(
-    values: Float[Array, "..."], mask: Bool[Array, "..."], axis: tuple[int, ...] | None = None
+    values: Shaped[Array, "..."], mask: Bool[Array, "..."], axis: tuple[int, ...] | None = None
 ) -> Float[Array, "..."]:
     """The mean of `values` where `mask` holds; 0 where it holds nowhere. Axes are kept, unless all are reduced."""
     mask = jnp.broadcast_to(mask, values.shape)

@@ -43,9 +43,9 @@ def huber(error: Float[Array, "*b"], width: float = HUBER_WIDTH) -> Float[Array,
 
 
 def value_loss(
-    value: Float[Array, "*b"],
-    old: Float[Array, "*b"],
-    returns: Float[Array, "*b"],
+    value: Float[Array, "*#b"],
+    old: Float[Array, "*#b"],
+    returns: Float[Array, "*#b"],
     clip: float | Float[Array, ""],
     counted: Bool[Array, "*#b"] | bool = True,
 ) -> Float[Array, ""]:

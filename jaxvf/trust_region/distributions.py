@@ -20,7 +20,7 @@ class Categorical(NamedTuple):
     avail: Bool[Array, "*b A"]
 
     @staticmethod
-    def of(logits: Float[Array, "*b A"], avail: Bool[Array, "*b A"]) -> "Categorical":
+    def of(logits: Float[Array, "*#b A"], avail: Bool[Array, "*#b A"]) -> "Categorical":
         """The distribution over available actions."""
         shape = jnp.broadcast_shapes(logits.shape, avail.shape)
         masked = jnp.where(avail, logits, UNAVAILABLE)
@@ -34,7 +34,7 @@ class Categorical(NamedTuple):
         """The likeliest action."""
         return self._distribution().mode()
 
-    def log_prob(self, actions: Int[Array, "*b"]) -> Float[Array, "*b"]:
+    def log_prob(self, actions: Int[Array, "..."]) -> Float[Array, "..."]:
         """Log-probability of `actions`, whose batch axes may broadcast against those of the distribution."""
         return self._distribution().log_prob(actions)
 
@@ -69,7 +69,7 @@ class DiagonalGaussian(NamedTuple):
     avail: Bool[Array, "*b A"]
 
     @staticmethod
-    def of(mean: Float[Array, "*b A"], xi: Float[Array, "*n A"], avail: Bool[Array, "*b A"]) -> "DiagonalGaussian":
+    def of(mean: Float[Array, "*#b A"], xi: Float[Array, "*n A"], avail: Bool[Array, "*#b A"]) -> "DiagonalGaussian":
         """The distribution with std = 0.5 sigmoid(ξ), the same in every state."""
         std = jnp.broadcast_to(STD_CEILING * jax.nn.sigmoid(xi), mean.shape)
         return DiagonalGaussian(mean, std, jnp.broadcast_to(avail, jnp.broadcast_shapes(mean.shape, avail.shape)))

@@ -188,10 +188,9 @@ class TrustRegion(Settings):
         key: Key[Array, ""],
         rate: Float[Array, ""],
     ) -> tuple[ActorState, Metrics]:
-        samples = Samples.of(rollout, jnp.zeros(()))
-        shape = samples.log_prob.shape
-        advantage = jnp.broadcast_to(estimates.advantage, shape)
-        samples = samples._replace(advantage=advantages.normalize(advantage, samples.alive, self.normalization))
+        shape = (*rollout.reward.shape, rollout.avail.shape[-2])
+        samples = Samples.of(rollout, jnp.broadcast_to(estimates.advantage, shape))
+        samples = samples._replace(advantage=advantages.normalize(samples.advantage, samples.alive, self.normalization))
 
         def reestimated(agent: Array, log_weight: Float[Array, "T B"]) -> Float[Array, "T B"]:
             """A2PO: later TD errors count by min(1, ratio of the agents that moved) in each step."""

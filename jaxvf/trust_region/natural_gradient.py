@@ -46,7 +46,7 @@ def curvature_product(
 def conjugate_gradient(product: Callable[[Vector], Vector], target: Vector, *, steps: int = CG_STEPS) -> Vector:
     """Solve product(x) = target from 0 in at most `steps` steps; frozen once the squared residual is below 1e-10."""
 
-    def step(carried: tuple[Vector, ...], _: None) -> tuple[tuple[Vector, ...], None]:
+    def step(carried: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
         x, residual, direction, squared = carried
         going = squared >= CG_TOLERANCE
         curved = product(direction)

@@ -66,10 +66,10 @@ def preceding_weight(
 
 
 def clipped_surrogate(
-    log_ratio: Float[Array, "*b"],
-    advantage: Float[Array, "*b"],
-    weight: Float[Array, "*b"],
-    alive: Bool[Array, "*b"],
+    log_ratio: Float[Array, "*#b"],
+    advantage: Float[Array, "*#b"],
+    weight: Float[Array, "*#b"],
+    alive: Bool[Array, "*#b"],
     *,
     clip: float | Float[Array, ""],
     place: str = "outside",
@@ -94,14 +94,17 @@ def clipped_surrogate(
 
 
 def surrogate(
-    log_ratio: Float[Array, "*b"], advantage: Float[Array, "*b"], weight: Float[Array, "*b"], alive: Bool[Array, "*b"]
+    log_ratio: Float[Array, "*#b"],
+    advantage: Float[Array, "*#b"],
+    weight: Float[Array, "*#b"],
+    alive: Bool[Array, "*#b"],
 ) -> Float[Array, ""]:
     """Mean over living samples of c u A: what the natural-gradient step improves (section 2.5)."""
     return masked_mean(weight * jnp.exp(log_ratio) * advantage, alive)
 
 
 def entropy_bonus(
-    entropy: Float[Array, "*b"], alive: Bool[Array, "*b"], samples: int, *, reduction: str = "mean"
+    entropy: Float[Array, "*#b"], alive: Bool[Array, "*#b"], samples: int, *, reduction: str = "mean"
 ) -> Float[Array, ""]:
     """The mean entropy over living samples.
 

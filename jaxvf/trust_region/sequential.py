@@ -76,7 +76,7 @@ def update_in_turn(
     """
     agents = order.shape[0]
 
-    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[ActorState, Facts]]:
+    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[Array, Array]]:
         flat, own, agent, position, key = now
         before: ActorState = restore(flat)
         clip = clip_at(config, position, agents)

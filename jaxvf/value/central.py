@@ -52,8 +52,8 @@ class CentralValue(NamedTuple):
         return self.learner.unroll(params.agent, batch, self.network)
 
     def value(
-        self, params: CentralParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
-    ) -> Float[Array, "F B 1"]:
+        self, params: CentralParams, seen: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
+    ) -> Float[Array, "*#b 1"]:
         """The value of joint actions in the given frames."""
         utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
         value: Any = self.mixer.apply(params.mixer, utilities, frames.state)

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 from jaxvf.networks.masks import mask_unavailable
 
@@ -11,13 +11,13 @@ def linear_schedule(
     step: Int[Array, ""],
     start: float | Float[Array, ""],
     end: float | Float[Array, ""],
-    duration: float | Float[Array, ""],
+    duration: float | Num[Array, ""],
 ) -> Float[Array, ""]:
     """From `start` at step 0 to `end` at step `duration` in a straight line, then flat."""
     return start + (end - start) * jnp.clip(step / jnp.maximum(duration, 1.0), 0.0, 1.0)
 
 
-def greedy(q: Float[Array, "*b N A"], avail: Bool[Array, "*b N A"]) -> Int[Array, "*b N"]:
+def greedy(q: Float[Array, "*#b N A"], avail: Bool[Array, "*#b N A"]) -> Int[Array, "*#b N"]:
     """The available action of highest value, the first of equals."""
     return jnp.argmax(mask_unavailable(q, avail), axis=-1)
 
@@ -29,8 +29,8 @@ def uniform(key: Key[Array, ""], avail: Bool[Array, "*b N A"], num_envs: int) ->
 
 def epsilon_greedy(
     key: Key[Array, ""],
-    q: Float[Array, "*b N A"],
-    avail: Bool[Array, "*b N A"],
+    q: Float[Array, "*#b N A"],
+    avail: Bool[Array, "*#b N A"],
     epsilon: Float[Array, ""],
     num_envs: int,
 ) -> Int[Array, "B N"]:
@@ -43,8 +43,8 @@ def epsilon_greedy(
 
 def explore(
     key: Key[Array, ""],
-    actions: Int[Array, "*b N"],
-    avail: Bool[Array, "*b N A"],
+    actions: Int[Array, "*#b N"],
+    avail: Bool[Array, "*#b N A"],
     epsilon: Float[Array, ""],
     num_envs: int,
     *,
@@ -56,7 +56,7 @@ def explore(
     return jnp.where(coin < epsilon, nth_available(choice, avail), actions)
 
 
-def nth_available(fraction: Float[Array, "*b N"], avail: Bool[Array, "*b N A"]) -> Int[Array, "*b N"]:
+def nth_available(fraction: Float[Array, "*#b N"], avail: Bool[Array, "*#b N A"]) -> Int[Array, "*#b N"]:
     """The available action at `fraction` of the way through the list of available ones."""
     rank = jnp.cumsum(avail, axis=-1)
     nth = jnp.floor(fraction * rank[..., -1]).astype(rank.dtype)

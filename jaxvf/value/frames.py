@@ -12,8 +12,8 @@ from jaxvf.value import exploration
 class Unrolled(NamedTuple):
     """What an agent network gives for the frames of a batch."""
 
-    outputs: Float[Array, "F B N U"]  # a value per action, then any further streams
-    features: Float[Array, "F B N H"]
+    outputs: Float[Array, "F _ N U"]  # a value per action, then any further streams
+    features: Float[Array, "F _ N H"]
 
     def frames(self, first: int | None, last: int | None) -> "Unrolled":
         """The frames `[first, last)`."""
@@ -23,8 +23,8 @@ class Unrolled(NamedTuple):
 class Frames(NamedTuple):
     """What can be seen in some frames of a batch, beside the observations that the agents unroll."""
 
-    state: Float[Array, "F B S"]
-    avail: Bool[Array, "F B N A"]
+    state: Float[Array, "F _ S"]
+    avail: Bool[Array, "F _ N A"]
     actions: Int[Array, "F B N"]  # as stored
 
     @staticmethod
@@ -33,12 +33,12 @@ class Frames(NamedTuple):
         return Frames(batch.state[first:last].astype(jnp.float32), batch.avail[first:last], batch.actions[first:last])
 
 
-def greedy_actions(outputs: Float[Array, "*b N U"], avail: Bool[Array, "*b N A"]) -> Int[Array, "*b N"]:
+def greedy_actions(outputs: Float[Array, "*#b N U"], avail: Bool[Array, "*#b N A"]) -> Int[Array, "*#b N"]:
     """Every agent's available action of highest value, whatever streams follow the values."""
     return exploration.greedy(outputs[..., : avail.shape[-1]], avail)
 
 
-def mean_over_steps(values: Float[Array, "..."], filled: Bool[Array, "T _"]) -> Float[Array, ""]:
+def mean_over_steps(values: Float[Array, "..."], filled: Bool[Array, "T _"] | Float[Array, "T _"]) -> Float[Array, ""]:
     """The mean of `values` [..., T, B or 1, M] over steps that were really taken; 0 where there are none.
 
     A row that stands for several episodes (`replay.by_joint_action`) counts as often.

@@ -9,12 +9,12 @@ from jaxvf.value.exploration import nth_available
 
 def imagined_actions(
     key: Key[Array, ""],
-    anchor: Int[Array, "F B N"],
-    following: Int[Array, "F B N"],
-    avail: Bool[Array, "F B N A"],
+    anchor: Int[Array, "F #B N"],
+    following: Int[Array, "F #B N"],
+    avail: Bool[Array, "F #B N A"],
     count: int,
     deviations: int,
-) -> list[Int[Array, "I F B N"]]:
+) -> list[Int[Array, "_ F #B N"]]:
     """Joint actions for each frame, along a leading axis; an empty list where none are wanted.
 
     Args:

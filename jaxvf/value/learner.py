@@ -49,7 +49,9 @@ class ValueLearner:
         choices=REPLAYS,
     )
     sequence_length: int = static(64, "steps of a replayed sequence", low=1)
-    buffer_size: int = static(5000, "rollouts (episodes or sequences) that replay holds, a multiple of num_envs", low=1)
+    buffer_size: int = static(
+        5000, "rollouts (episodes or sequences) that replay holds, a multiple of num_envs", low=1, high=2**31 - 1
+    )
     batch_size: int = static(32, "rollouts in a gradient update", low=1)
     learning_starts: int = static(0, "rollouts stored before the first update; at least batch_size", low=0)
     updates_per_episode: float = static(1.0, "gradient updates per collected episode, however many num_envs", low=0)
@@ -165,12 +167,12 @@ class ValueLearner:
         q = online.outputs[..., : view.avail.shape[-1]]
         return exploration.epsilon_greedy(key, q, view.avail, epsilon, self.num_envs)
 
-    def greedy(self, params: Any, carry: Any, view: View) -> tuple[Int[Array, "B N"], Any]:
+    def greedy(self, params: Any, carry: Any, view: View) -> tuple[Int[Array, "_ N"], Any]:
         """Decentralised execution: every agent's best action by its own value and history."""
         online, first = self.forward(params.agent, carry[0], view)
         return self.greedy_of(params, online, view), (first, *carry[1:])
 
-    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "*b N"]:
+    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "_ N"]:
         """The greedy actions for what the acting network gave."""
         return greedy_actions(online.outputs, view.avail)
 

@@ -51,8 +51,8 @@ class MixedLearner(ValueLearner):
         return init_mixer(self.mixer, key, spec.n_agents, spec.n_actions, features, spec.state_dim)
 
     def mix(
-        self, mixer_params: Any, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
-    ) -> tuple[Float[Array, "F B M"], Float[Array, ""]]:
+        self, mixer_params: Any, seen: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
+    ) -> tuple[Float[Array, "*#b M"], Float[Array, ""]]:
         """The mixed value of joint actions, and what the mixer asks the loss to add."""
         utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
         value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])

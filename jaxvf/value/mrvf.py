@@ -85,7 +85,7 @@ class Mrvf(MultiRoundLearner):
         """Q_J moves faster, because later rounds chase its errors."""
         return steps._replace(central=jax.tree.map(lambda step: self.central_rate * step, steps.central))
 
-    def joint_values(self, params: MrvfParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: MrvfParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """F^1, Q_J and the increments F^2 ... F^K of the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         central = self.central.unroll(params.central, batch)
@@ -134,7 +134,7 @@ class Mrvf(MultiRoundLearner):
         joint: Callable[[Array], Array],
         seen: Unrolled,
         now: Frames,
-        filled: Bool[Array, "T B"],
+        filled: Bool[Array, "T _"] | Float[Array, "T _"],
         key: Key[Array, ""],
     ) -> Float[Array, ""]:
         """Regression of F^k on the clipped gain over the anchor, on stored and imagined joint actions."""

@@ -32,8 +32,8 @@ class Round(NamedTuple):
 class Choice(NamedTuple):
     """What the rounds choose in some frames."""
 
-    actions: list[Int[Array, "F B N"]]  # p^1 ... p^K
-    gains: list[Float[Array, "F B N A"]]  # a_i(u) of rounds 2 ... K, 0 at the anchor
+    actions: list[Int[Array, "F _ N"]]  # p^1 ... p^K
+    gains: list[Float[Array, "F _ N A"]]  # a_i(u) of rounds 2 ... K, 0 at the anchor
 
 
 @hyperparameters
@@ -61,7 +61,7 @@ class MultiRoundLearner(MixedLearner):
         together = self.coins == "central"
         return exploration.explore(explore_key, greedy, view.avail, epsilon, self.num_envs, together=together)
 
-    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "*b N"]:
+    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "_ N"]:
         """p^K: every agent goes through the rounds by itself."""
         return self.choose(params, online, view.avail).actions[-1]
 
@@ -79,8 +79,8 @@ class MultiRoundLearner(MixedLearner):
         return Choice(actions, gains)
 
     def increment(
-        self, each: Round, gain: Float[Array, "F B N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "..."]
-    ) -> Float[Array, "..."]:
+        self, each: Round, gain: Float[Array, "F _ N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "*b N"]
+    ) -> Float[Array, "*#b 1"]:
         """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is.
 
         What an attention mixer asks the loss to add counts in round 1 alone.

@@ -99,7 +99,7 @@ class QLearning(MixedLearner):
         target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state, novelty), {**metrics, **means, **bonus}
 
-    def joint_values(self, params: Networks, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: Networks, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """The team value of the stored actions; one for each agent where nothing is mixed."""
         frames = Frames.of(batch)
         return {"q_tot": self.mix(params.mixer, self.unroll(params.agent, batch), frames, frames.actions)[0]}

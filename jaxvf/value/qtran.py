@@ -56,19 +56,19 @@ class Qtran(ValueLearner):
         target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
-    def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """The sum of local values T, J and V at the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         joint, bias = self.evaluate(params, seen, frames, frames.actions)
         return {"q_tot": self._sum_of_chosen(seen, frames, frames.actions), "q_joint": joint, "bias": bias}
 
     def evaluate(
-        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
-    ) -> tuple[Float[Array, "F B 1"], Float[Array, "F B 1"]]:
+        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+    ) -> tuple[Float[Array, "F #B 1"], Float[Array, "F #B 1"]]:
         """The value that a target bootstraps from and the losses hold T to, and V; QTRAN-alt has its own."""
         return self._network(params, seen, frames, actions)
 
-    def _network(self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]) -> Any:
+    def _network(self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F _ N"]) -> Any:
         """What the joint network gives for joint actions."""
         one_hot = jax.nn.one_hot(actions, frames.avail.shape[-1])
         return self.joint.apply(params.joint, frames.state, seen.features, one_hot)
@@ -88,7 +88,7 @@ class Qtran(ValueLearner):
         params: QtranParams,
         seen: Unrolled,
         now: Frames,
-        greedy: Int[Array, "T B N"],
+        greedy: Int[Array, "T _ N"],
         y: Float[Array, "T B 1"],
         batch: Rollout,
     ) -> tuple[Float[Array, ""], Metrics]:
@@ -105,6 +105,6 @@ class Qtran(ValueLearner):
         metrics["target"] = mean_over_steps(y, batch.filled)
         return td + self.opt_coefficient * equality + self.nopt_coefficient * inequality, metrics
 
-    def _sum_of_chosen(self, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]) -> Float[Array, "F B 1"]:
+    def _sum_of_chosen(self, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]) -> Float[Array, "F #B 1"]:
         utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
         return utilities.chosen.sum(axis=-1, keepdims=True)

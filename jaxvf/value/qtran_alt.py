@@ -26,15 +26,15 @@ class QtranAlt(Qtran):
     )
 
     def evaluate(
-        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
-    ) -> tuple[Float[Array, "F B 1"], Float[Array, "F B 1"]]:
+        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+    ) -> tuple[Float[Array, "F #B 1"], Float[Array, "F #B 1"]]:
         """The bootstrap's value of joint actions, and V."""
         joint, bias = self._counterfactual(params, seen, frames, actions)
         if self.bootstrap == "mean":
             return _of(joint, actions).mean(axis=-1, keepdims=True), bias
         return mask_unavailable(joint, frames.avail).max(axis=(-2, -1))[..., None], bias
 
-    def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """The sum of local values T, the mean of the estimates J_i, and V at the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         joint, bias = self._counterfactual(params, seen, frames, frames.actions)
@@ -46,7 +46,7 @@ class QtranAlt(Qtran):
         params: QtranParams,
         seen: Unrolled,
         now: Frames,
-        greedy: Int[Array, "T B N"],
+        greedy: Int[Array, "T _ N"],
         y: Float[Array, "T B 1"],
         batch: Rollout,
     ) -> tuple[Float[Array, ""], Metrics]:
@@ -68,12 +68,12 @@ class QtranAlt(Qtran):
         return td + self.opt_coefficient * equality + self.nopt_coefficient * tightness, metrics
 
     def _counterfactual(
-        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F B N"]
-    ) -> tuple[Float[Array, "F B N A"], Float[Array, "F B 1"]]:
+        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+    ) -> tuple[Float[Array, "F #B N A"], Float[Array, "F #B 1"]]:
         joint, bias = self._network(params, seen, frames, actions)
         return joint, bias if self.use_v else jnp.zeros_like(bias)
 
 
-def _of(values: Float[Array, "*b N A"], actions: Int[Array, "*b N"]) -> Float[Array, "*b N"]:
+def _of(values: Float[Array, "*#b N A"], actions: Int[Array, "*#b N"]) -> Float[Array, "*#b N"]:
     """The entries of the given actions."""
     return jnp.einsum("...a,...a->...", values, jax.nn.one_hot(actions, values.shape[-1]))

@@ -23,11 +23,11 @@ from jaxvf.value.frames import mean_over_steps
 class Sampled(NamedTuple):
     """What the recognizer is fitted to; all of it constant."""
 
-    state: Float[Array, "T B S"]
+    state: Float[Array, "T _ S"]
     actions: Float[Array, "T B N A"]  # one-hot
     advantage: Float[Array, "T B N"]  # g
     target: Float[Array, "T B 1"]  # y
-    filled: Bool[Array, "T B"]
+    filled: Bool[Array, "T _"] | Float[Array, "T _"]
 
 
 class Recognizer(nn.Module):
@@ -40,8 +40,8 @@ class Recognizer(nn.Module):
 
     @nn.compact
     def __call__(
-        self, state: Float[Array, "*batch S"], actions: Float[Array, "*batch N A"], advantage: Float[Array, "*batch N"]
-    ) -> tuple[Float[Array, "*batch 1"], Float[Array, "*batch 1"]]:
+        self, state: Float[Array, "*#b S"], actions: Float[Array, "*#b N A"], advantage: Float[Array, "*#b N"]
+    ) -> tuple[Float[Array, "*#b 1"], Float[Array, "*#b 1"]]:
         """V(s), and λ(s, u)·g, which is never positive."""
         value = MLP((self.width, self.width, 1), self.scheme, name="value")(state)
         if self.form == "attention":

@@ -10,7 +10,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key, Num
 
 from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import EnvSpec
@@ -100,7 +100,7 @@ class Replay:
         return rollout._replace(**dict.fromkeys(SHARED_IN_FIXED_VIEW)) if self.spec.fixed_view else rollout
 
 
-def _identities(obs: Float[Array, "*b N O"], n_agents: int) -> Float[Array, "*b N N"]:
+def _identities(obs: Num[Array, "*b N O"], n_agents: int) -> Num[Array, "*b N N"]:
     return jnp.broadcast_to(jnp.eye(n_agents, dtype=obs.dtype), (*obs.shape[:-1], n_agents))
 
 
@@ -143,7 +143,7 @@ def distinct_integers(key: Key[Array, ""], size: Int[Array, ""], count: int) -> 
             x = x ^ (x >> half)  # as is folding the high half onto the low one
         return x
 
-    def walk(_: int, x: Array) -> Array:
+    def walk(_: int | Array, x: Array) -> Array:
         return jnp.where(x < size, x, bijection(x))
 
     first = bijection(jnp.arange(count, dtype=jnp.uint32))

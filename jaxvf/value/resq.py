@@ -73,7 +73,7 @@ class Resq(MixedLearner):
         target_params = self.update_target(params.central, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
 
-    def joint_values(self, params: ResqParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: ResqParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """Q_T, Q_J and Q_C of the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         total = self.mix(params.mixer, seen, frames, frames.actions)[0]
@@ -102,7 +102,7 @@ class Resq(MixedLearner):
 
     def _masked_residual(
         self, params: ResqParams, seen: Unrolled, batch: Rollout, frames: Frames
-    ) -> Float[Array, "F B 1"]:
+    ) -> Float[Array, "F _ 1"]:
         """μ Q_res in the first frames of the batch, as many as `frames` has."""
         count = frames.state.shape[0]
         residual_seen = self.residual.unroll(params.residual, batch).frames(0, count)

@@ -29,7 +29,9 @@ class Moments(NamedTuple):
         """Nothing seen."""
         return Moments(jnp.zeros(()), jnp.zeros(size), jnp.zeros(size))
 
-    def including(self, rows: Float[Array, "*batch D"], mask: Bool[Array, "*batch"]) -> "Moments":
+    def including(
+        self, rows: Float[Array, "*batch D"], mask: Bool[Array, "*batch"] | Float[Array, "*batch"]
+    ) -> "Moments":
         """The moments with a batch added, by the parallel formula of Chan et al. (1979)."""
         axes = tuple(range(mask.ndim))
         added = jnp.sum(mask)
@@ -64,7 +66,7 @@ def init(key: Key[Array, ""], size: int, width: int) -> NoveltyState:
 def bonus(
     state: NoveltyState,
     seen: Float[Array, "*batch D"],
-    mask: Bool[Array, "*batch"],
+    mask: Bool[Array, "*batch"] | Float[Array, "*batch"],
     *,
     width: int,
     learning_rate: float | Float[Array, ""],

@@ -1,5 +1,6 @@
 """Regression targets of value learners."""
 
+import chex
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -31,11 +32,7 @@ def td_lambda_targets(
     Returns:
         Targets without gradient. The last step of the arrays bootstraps fully unless it terminated.
     """
-    if not reward.shape == terminated.shape == truncated.shape == bootstrap.shape:
-        raise ValueError(
-            f"shapes differ: reward {reward.shape}, terminated {terminated.shape}, "
-            f"truncated {truncated.shape}, bootstrap {bootstrap.shape}"
-        )
+    chex.assert_equal_shape([reward, terminated, truncated, bootstrap])
 
     def step(following: Array, now: tuple[Array, Array, Array, Array]) -> tuple[Array, Array]:
         r, ended, cut, b = now

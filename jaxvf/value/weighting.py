@@ -99,7 +99,7 @@ class WeightedLearner(MixedLearner):
         optimizers = WeightedOptimizers(opt_state, fitted[1])
         return LearnerState(params._replace(recognizer=fitted[0]), target_params, optimizers), {**metrics, **means}
 
-    def joint_values(self, params: WeightedParams, batch: Rollout) -> dict[str, Float[Array, "F B M"]]:
+    def joint_values(self, params: WeightedParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """Q_T, Q_C, and with POW Q_R and which joint actions are recognized, of the stored actions."""
         frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
         central = self.central.unroll(params.central, batch)

@@ -136,6 +136,7 @@ class Toy(Environment):
             metric_names=("won",),
             fixed_view=self.fault in ("views differ", "lengths differ"),
             self_ending=self.fault == "truncates",
+            fixed_length=self.fault == "early end",
             one_hot_obs=self.fault == "obs not one-hot",
             agent_rewards=self.fault in ("no agent rewards", "one agent reward", "infinite agent reward"),
             storage={"fractions": "uint8", "storage": "int7"}.get(self.fault, "float32"),
@@ -152,7 +153,7 @@ class Toy(Environment):
         if fault == "python branch" and state.t > 2:
             t = t + 1
         last = t >= self.limit_max + (fault == "endless")
-        odd_ends = {"both ends": last, "lengths differ": jax.random.bernoulli(key)}
+        odd_ends = {"both ends": last, "early end": t >= 3, "lengths differ": jax.random.bernoulli(key)}
         terminated = odd_ends.get(fault, jnp.bool_(False))
         truncated = last if fault == "both ends" else cut_at_limit(terminated, t, jnp.int32(4)) & last
         reward = jnp.where((fault == "infinite reward") & (t == 2), jnp.inf, 1.0)
@@ -213,6 +214,7 @@ FAULTS = {
     "both ends": "terminated and truncated must never be both true; they are at step 3",
     "endless": "every episode must end within spec.limit_max=4 steps; one goes on at step 3",
     "truncates": "spec.self_ending says that no episode is truncated; one is at step 3",
+    "early end": "spec.fixed_length says that every episode lasts 4 steps; one ends at step 2",
     "views differ": "spec.fixed_view says that views and ends depend on the step count alone; they differ",
     "lengths differ": "spec.fixed_view says that views and ends depend on the step count alone; they differ",
     "obs not one-hot": "spec.one_hot_obs says that every observation is one-hot; one is not at step 0",

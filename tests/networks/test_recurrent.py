@@ -1,4 +1,4 @@
-"""The GRU unroll against PyTorch's equations written out in NumPy."""
+"""The GRU unroll against PyTorch's equations written out in NumPy, and its written gradient against autodiff's."""
 
 import chex
 import jax
@@ -47,9 +47,8 @@ def test_unroll_equals_torch_equations(gru, steps):
     apply, params = gru
     x = normal(1, steps, 2, INPUTS)
     hidden = normal(2, 2, WIDTH)
-    states, last = apply(params, x, hidden)
+    states = apply(params, x, hidden)
     np.testing.assert_allclose(states, torch_gru(params["params"], x, hidden), rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(last, states[-1])
 
 
 @pytest.mark.parametrize("steps", [1, 4, 7])
@@ -58,12 +57,11 @@ def test_no_hidden_state_means_zeros(gru, steps):
     apply, params = gru
     x = normal(1, steps, 2, INPUTS)
     zeros = jnp.zeros((2, WIDTH))
-    states, last = apply(params, x, None)
-    np.testing.assert_allclose(states, apply(params, x, zeros)[0], rtol=1e-6, atol=1e-7)
-    np.testing.assert_array_equal(last, states[-1])
+    states = apply(params, x, None)
+    np.testing.assert_allclose(states, apply(params, x, zeros), rtol=1e-6, atol=1e-7)
     assert states.shape == (steps, 2, WIDTH)
 
-    grad = jax.jit(jax.grad(lambda p, h: jnp.sum(GRU(WIDTH).apply(p, x, h)[0] ** 2)))
+    grad = jax.jit(jax.grad(lambda p, h: jnp.sum(GRU(WIDTH).apply(p, x, h) ** 2)))
     chex.assert_trees_all_close(grad(params, None), grad(params, zeros), rtol=1e-5, atol=1e-6)
 
 
@@ -71,17 +69,87 @@ def test_one_unroll_equals_single_steps(gru):
     """Learning sees whole sequences, acting one frame at a time; both must see the same states."""
     apply, params = gru
     x = normal(1, 7, 2, INPUTS)
-    whole, _ = apply(params, x, None)
+    whole = apply(params, x, None)
     hidden = jnp.zeros((2, WIDTH))
     for frame, expected in zip(x, whole, strict=True):
-        _, hidden = apply(params, frame[None], hidden)
+        hidden = apply(params, frame[None], hidden)[-1]
         np.testing.assert_allclose(hidden, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_state_depends_on_the_past_only(gru):
     apply, params = gru
     x = normal(1, 7, 2, INPUTS)
-    before, _ = apply(params, x, None)
-    after, _ = apply(params, x + (np.arange(7) == 4)[:, None, None], None)
+    before = apply(params, x, None)
+    after = apply(params, x + (np.arange(7) == 4)[:, None, None], None)
     np.testing.assert_array_equal(before[:4], after[:4])
     assert (np.abs(before[4:] - after[4:]).max(axis=(1, 2)) > 1e-3).all()
+
+
+STARTED = jnp.zeros((7, 2), bool).at[0, 0].set(True).at[3, 0].set(True).at[5, 1].set(True)
+
+
+@pytest.mark.parametrize("steps", [4, 7])
+@pytest.mark.parametrize("memory", ["zeros", "given"])
+def test_a_frame_that_begins_an_episode_begins_a_sequence(gru, steps, memory):
+    """From a started frame on, the states are those of a fresh sequence; the other row of the batch goes on."""
+    apply, params = gru
+    x, hidden = normal(1, steps, 2, INPUTS), normal(2, 2, WIDTH) if memory == "given" else None
+    states, through = apply(params, x, hidden, STARTED[:steps]), apply(params, x, hidden)
+    np.testing.assert_allclose(states[3:5, 0], apply(params, x[3:5, :1], None)[:, 0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(states[:5, 1], through[:5, 1], rtol=1e-5, atol=1e-6)
+    assert np.abs(states[3, 0] - through[3, 0]).max() > 1e-3
+    if steps == 7:
+        np.testing.assert_allclose(states[5:, 1], apply(params, x[5:, 1:], None)[:, 0], rtol=1e-5, atol=1e-6)
+        assert np.abs(states[5:, 1] - through[5:, 1]).max() > 1e-3
+
+
+def plainly(params: dict, x: jax.Array, hidden: jax.Array | None, started: jax.Array | None) -> jax.Array:
+    """The same recurrence without a gradient of its own: autodiff's."""
+    layer = params["params"]
+    hidden, states = jnp.zeros((*x.shape[1:-1], WIDTH)) if hidden is None else hidden, []
+    for t, frame in enumerate(x):
+        if started is not None:
+            hidden = jnp.where(started[t][..., None], 0.0, hidden)
+        from_input = jnp.split(frame @ layer["kernel"] + layer["bias"], 3, axis=-1)
+        from_hidden = jnp.split(hidden @ layer["recurrent_kernel"] + layer["recurrent_bias"], 3, axis=-1)
+        reset, update = (jax.nn.sigmoid(a + b) for a, b in zip(from_input[:2], from_hidden[:2], strict=True))
+        hidden = (1 - update) * jnp.tanh(from_input[2] + reset * from_hidden[2]) + update * hidden
+        states.append(hidden)
+    return jnp.stack(states)
+
+
+WITH_AND_WITHOUT = [(memory, flags) for memory in ("zeros", "given") for flags in (None, STARTED)]
+NAMES = ["zeros", "zeros, started", "given", "given, started"]
+
+
+@pytest.mark.parametrize(("memory", "started"), WITH_AND_WITHOUT, ids=NAMES)
+def test_the_written_gradient_is_autodiffs(gru, memory, started):
+    """Of the kernels, the biases, the inputs and the first state, over 7 frames; and the states themselves."""
+    _, params = gru
+    x, hidden, weight = normal(1, 7, 2, INPUTS), normal(2, 2, WIDTH), normal(3, 7, 2, WIDTH)
+
+    def found(unroll):
+        def loss(params, x, hidden):
+            states = unroll(params, x, hidden if memory == "given" else None, started)
+            return jnp.sum(weight * states**2), states
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True))(params, x, hidden)
+
+    ours, expected = found(GRU(WIDTH).apply), found(plainly)
+    chex.assert_trees_all_close(ours, expected, rtol=1e-5, atol=1e-5)
+    assert all(np.abs(leaf).max() > 1e-2 for leaf in jax.tree.leaves(ours[1][:2]))
+
+
+def test_the_curvature_goes_through_the_written_gradient(gru):
+    """Forward over reverse, as natural gradients need it: the directional derivative of the gradient is autodiff's."""
+    _, params = gru
+    x, hidden, weight = normal(1, 7, 2, INPUTS), normal(2, 2, WIDTH), normal(3, 7, 2, WIDTH)
+    direction = jax.tree.map(lambda leaf: normal(4, *leaf.shape), params)
+
+    def product(unroll):
+        grad = jax.grad(lambda params: jnp.sum(weight * unroll(params, x, hidden, STARTED) ** 2))
+        return jax.jit(lambda params, v: jax.jvp(grad, (params,), (v,))[1])(params, direction)
+
+    ours, expected = product(GRU(WIDTH).apply), product(plainly)
+    chex.assert_trees_all_close(ours, expected, rtol=1e-4, atol=1e-4)
+    assert all(np.abs(leaf).max() > 0.1 for leaf in jax.tree.leaves(ours))

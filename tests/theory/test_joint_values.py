@@ -11,7 +11,7 @@ from jaxvf.envs import MatrixGame
 from jaxvf.networks import TabularAgent
 from jaxvf.results import Policy
 from jaxvf.theory import joint_values
-from jaxvf.training import for_algorithm
+from jaxvf.training import observed_by
 
 PAYOFF = np.array([[8, -12, -12], [-12, 0, 0], [-12, 0, 7.9]], np.float32)
 # Local values of two runs: [runs, agents, actions].
@@ -22,7 +22,7 @@ def policies(name):
     """Two runs whose tables hold `LOCAL` at the first observation and nonsense at the one after the end."""
     env = MatrixGame(PAYOFF)
     algorithm = dataclasses.replace(make(name), agent=TabularAgent(), agent_id=False, last_action=False)
-    params = algorithm.init(jax.random.key(0), for_algorithm(env, algorithm).spec).params
+    params = algorithm.init(jax.random.key(0), observed_by(algorithm, env).spec).params
     tables = [jnp.stack([jnp.asarray(local), jnp.full((2, 3), 99.0)], axis=1) for local in LOCAL]
     return [Policy(env, algorithm, params._replace(agent={"params": {"table": table}})) for table in tables]
 

@@ -13,8 +13,7 @@ from jaxvf.algorithms import make
 from jaxvf.envs import GaussianTeam, MatrixGame, SoftmaxChain, TwoStepGame
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.errors import InputError
-from jaxvf.training import Clock, OnPolicyProgram, make_program
-from jaxvf.training.on_policy import make_segment_pace
+from jaxvf.training import Clock, Program, make_program
 from jaxvf.trust_region import Recurrent, Table, TrustRegion
 
 # Compile time is most of these tests' time.
@@ -22,9 +21,7 @@ QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes
 SMALL = TrustRegion(
     actor=Table(), critic=Table(), num_envs=4, rollout_length=3, actor_epochs=2, critic_epochs=1, learning_rate=0.05
 )
-init, segment = (
-    jax.jit(part, static_argnums=0, compiler_options=QUICK) for part in (OnPolicyProgram.init, OnPolicyProgram.segment)
-)
+init, segment = (jax.jit(part, static_argnums=0, compiler_options=QUICK) for part in (Program.init, Program.segment))
 
 
 def program_of(algorithm: Any, env: Any) -> Any:
@@ -118,7 +115,7 @@ class Count(Environment):
         return View(jnp.broadcast_to(seen, (2, 4)), seen, jnp.ones((2, 2), bool), jnp.ones(2, bool))
 
 
-def test_what_lies_behind_the_last_step():
+def test_what_comes_after_the_last_step():
     """V of step t is w_t of a linear critic: a cut-off third step bootstraps from w_3, not from w_0."""
     algorithm = dataclasses.replace(SMALL, rollout_length=4, td_lambda=0.0, discount=0.5)
     program = program_of(algorithm, Count())
@@ -128,39 +125,47 @@ def test_what_lies_behind_the_last_step():
         run = program.init_run(algorithm, params, jnp.int32(0))
         weights = {"params": {"table": jnp.array([[5.0], [0.2], [0.3], [0.9]])}}
         learner = run.learner._replace(params=run.learner.params._replace(critic=weights))
-        collected, stage, sums = program.collect(run._replace(learner=learner), algorithm, params, Clock.start())
+        stage, collected, sums = program.collect(run._replace(learner=learner), algorithm, params, Clock.start())
         advantages = [
             dataclasses.replace(algorithm, truncation=rule).estimate(learner, collected).advantage
             for rule in ("bootstrap", "terminate")
         ]
-        return *advantages, collected.started, stage.started, sums
+        return *advantages, collected.started, collected.filled, stage.started, sums
 
     both = jax.jit(jax.vmap(play), compiler_options=QUICK)(jnp.array([1.0, 0.0]))
-    advantage, as_if_terminated, started, goes_on, sums = jax.tree.map(np.asarray, both)
+    advantage, as_if_terminated, started, filled, goes_on, sums = jax.tree.map(np.asarray, both)
     np.testing.assert_allclose(advantage[0, 2], 1 - 0.3, rtol=1e-6)
     np.testing.assert_allclose(advantage[1, 2], 1 + 0.5 * 0.9 - 0.3, rtol=1e-6)
     np.testing.assert_allclose(as_if_terminated[:, 2], 1 - 0.3, rtol=1e-6)
-    np.testing.assert_allclose(advantage[:, 3], 1 + 0.5 * 0.2 - 5, rtol=1e-6)  # cut by the segment
-    assert (started[:, :, 0] == [True, False, False, True]).all() and not goes_on.any()
+    # The end of the rollout cuts the next episode off. Where the limit did, the fourth frame is the final view, in
+    # which nobody steps, and the next episode begins with the fifth.
+    np.testing.assert_allclose(advantage[0, 3], 1 + 0.5 * 0.2 - 5, rtol=1e-6)
+    np.testing.assert_array_equal(
+        started[:, :, 0], [[True, False, False, True, False], [True, False, False, False, True]]
+    )
+    np.testing.assert_array_equal(filled[:, :, 0], [[True] * 4, [True, True, True, False]])
+    np.testing.assert_array_equal(goes_on[:, 0], [False, True])
     for name, value in {"episodes": 4, "episode_return": 12, "episode_length": 12}.items():
         assert (sums[name] == value).all()
+    np.testing.assert_array_equal(sums["steps"], [16, 12])
 
 
-def test_memory_goes_on_from_segment_to_segment():
-    """Two segments of two steps are one of four: same observations, and the same memory before every step."""
+def test_memory_goes_on_from_rollout_to_rollout():
+    """Two rollouts of two steps are one of four: same observations, and the same memory before every step."""
     algorithm = dataclasses.replace(SMALL, actor=Recurrent(hidden=4), critic=Recurrent(hidden=4), chunk_length=1)
+    params = {"terminates": jnp.float32(1)}
 
     def play(length: int, count: int) -> Any:
         program = program_of(dataclasses.replace(algorithm, rollout_length=length), Count())
-        run = program.init_run(algorithm, Count().default_params(), jnp.int32(0))
+        run = program.init_run(algorithm, params, jnp.int32(0))
         parts = []
         for _ in range(count):
-            collected, stage, _ = program.collect(run, algorithm, Count().default_params(), Clock.start())
-            memory = algorithm.critic_memory(run.learner, collected)
-            run = run._replace(stage=stage._replace(critic_carry=memory))
-            parts.append(collected)
-        whole = [jnp.concatenate([getattr(part, name) for part in parts]) for name in ("obs", "carry", "started")]
-        return whole, memory
+            memory, collected, _ = program.collect(run, algorithm, params, Clock.start())
+            estimates = algorithm.estimate(run.learner, collected)
+            run = run._replace(memory=memory, learner=run.learner._replace(critic_carry=estimates.carry))
+            steps = slice(collected.steps)
+            parts.append((collected.obs[steps], collected.extras.carry[steps], collected.started[steps]))
+        return [jnp.concatenate(leaves) for leaves in zip(*parts, strict=True)], estimates.carry
 
     (obs, carry, started), memory = jax.jit(lambda: play(2, 2), compiler_options=QUICK)()
     (whole_obs, whole_carry, whole_started), whole_memory = jax.jit(lambda: play(4, 1), compiler_options=QUICK)()
@@ -204,7 +209,7 @@ def test_every_axis_may_have_size_one():
 )
 def test_paces_that_do_not_fit_are_named(fields, message):
     with pytest.raises(InputError, match=message):
-        make_segment_pace(dataclasses.replace(SMALL, **fields), TwoStepGame().spec)
+        program_of(dataclasses.replace(SMALL, **fields), TwoStepGame())
 
 
 def test_misfits_between_learner_and_environment_are_named():

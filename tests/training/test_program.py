@@ -12,7 +12,7 @@ from jaxvf.algorithms import make
 from jaxvf.envs import MatrixGame, TwoStepGame
 from jaxvf.mixers import DuelmixMixer, VdnMixer
 from jaxvf.networks import RecurrentAgent
-from jaxvf.training import Clock, Program, for_algorithm, make_pace
+from jaxvf.training import Clock, Program, Replayed, observed_by
 from jaxvf.value import QLearning
 from jaxvf.value.recognizer import Recognizer
 
@@ -53,8 +53,8 @@ init, segment = (jax.jit(part, static_argnums=0, compiler_options=QUICK) for par
 
 def program_of(algorithm: Any, env: Any, iterations: int = 6) -> Program:
     """A small program."""
-    seen = for_algorithm(env, algorithm)
-    return Program(seen, make_pace(algorithm, seen.spec), iterations, test_episodes=3, root=0)
+    observed = observed_by(algorithm, env)
+    return Program(observed, Replayed.of(algorithm, observed), iterations, test_episodes=3, root=0)
 
 
 def spread(tree: Any, runs: int) -> Any:
@@ -104,12 +104,12 @@ def test_a_run_among_64_equals_the_same_run_alone():
     alone, _, _ = train(small("qmix"), TwoStepGame(), [5])
     assert int(clock.updates) > 0
     assert_close(row(together, 5).learner.params, row(alone, 0).learner.params)
-    assert_close(row(together, 5).replay, row(alone, 0).replay)
+    assert_close(row(together, 5).memory, row(alone, 0).memory)
 
 
 @pytest.mark.parametrize("name", DISTINCT)
-def test_the_segment_keeps_its_branches_and_has_no_callback(name):
-    """Invariant 7, for every learner: vmap turned no branch into a select, no ring write into a scatter."""
+def test_the_segment_keeps_its_loops_and_has_no_callback(name):
+    """Invariant 7, for every learner: vmap batched no loop's length, and turned no ring write into a scatter."""
     algorithm = small(name)
     program = program_of(algorithm, TwoStepGame())
     configured, params = spread(algorithm, 3), spread(TwoStepGame().default_params(), 3)
@@ -117,11 +117,12 @@ def test_the_segment_keeps_its_branches_and_has_no_callback(name):
     equations = primitives(jax.make_jaxpr(program.segment)(runs, configured, params, Clock.start()).jaxpr)
     names = [equation.primitive.name for equation in equations]
     assert not [found for found in names if "callback" in found or found.startswith("debug")]
-    # One branch: the hard copy of the target. Its predicate has no runs axis.
-    branches = [equation for equation in equations if equation.primitive.name == "cond"]
-    assert len(branches) == 1 and branches[0].invars[0].aval.shape == ()
-    # The update loop's length is a scalar too: a batched `while` would run until the slowest run ends.
-    for loop in (equation for equation in equations if equation.primitive.name == "while"):
+    # No branch over parameters, both of whose sides would copy them; a hard copy of the target is a loop.
+    assert "cond" not in names
+    # The lengths of loops are scalars: a batched `while` would run until the slowest run ends.
+    loops = [equation for equation in equations if equation.primitive.name == "while"]
+    assert len(loops) >= 2
+    for loop in loops:
         assert loop.params["cond_jaxpr"].jaxpr.outvars[0].aval.shape == ()
     assert "dynamic_update_slice" in names
     assert not any(name.startswith("scatter") for name in names)
@@ -150,7 +151,7 @@ def test_runs_are_independent(name):
     elsewhere, _, _ = train(algorithm, TwoStepGame(), [1, 7, 8], learning_rate=[1e-3, 1e-4, 1e-2])
     assert int(clock.updates) > 0
     assert_close(row(sane, 1).learner.params, row(elsewhere, 0).learner.params)
-    assert_close(row(sane, 1).replay, row(elsewhere, 0).replay)
+    assert_close(row(sane, 1).memory, row(elsewhere, 0).memory)
     np.testing.assert_array_equal(mixed.diverged, [False, True, False])
     for values in metrics.values():  # what a frozen run goes on to do is no result
         np.testing.assert_array_equal(np.isnan(values), [False, True, False])
@@ -174,9 +175,9 @@ def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf():
     algorithm = dataclasses.replace(small("qmix"), last_action=False)
     once, _, _ = train(algorithm, MatrixGame(PAYOFF), [0, 1])
     repeated, _, _ = train(algorithm, Repeated(PAYOFF), [0, 1])
-    assert once.replay.obs.shape[2] == 1 and repeated.replay.obs.shape[2] == SMALL["buffer_size"]
+    assert once.memory.ring.obs is None and repeated.memory.ring.obs.shape[2] == SMALL["buffer_size"]
     assert_close(once.learner.params, repeated.learner.params)
-    np.testing.assert_array_equal(once.replay.actions, repeated.replay.actions)
+    np.testing.assert_array_equal(once.memory.ring.actions, repeated.memory.ring.actions)
 
 
 @pytest.mark.parametrize("name", ["qmix", "mrvf"])
@@ -187,16 +188,16 @@ def test_every_axis_may_have_size_one(name):
     runs, clock, metrics = train(tiny, MatrixGame(payoff), [0], iterations=2, segments=1)
     assert int(clock.updates) == 2
     assert np.isfinite(metrics["loss"]).all() and metrics["test_return"].shape == (1,)
-    assert runs.replay.actions.shape == (1, 1, 1, payoff.ndim)
+    assert runs.memory.ring.actions.shape == (1, 1, 1, payoff.ndim)
 
 
 def test_one_environment_fills_the_whole_ring():
     """With num_envs=1 every leaf has size 1 along B, and still the ring has all its slots."""
     algorithm = dataclasses.replace(make("vdn"), **{**SMALL, "num_envs": 1, "batch_size": 2})
     runs, _, _ = train(algorithm, TwoStepGame(), [0], iterations=8, segments=1)
-    assert runs.replay.obs.shape[2] == SMALL["buffer_size"]
-    assert runs.replay.filled[0].all()
-    assert len(np.unique(np.asarray(runs.replay.actions[0]).reshape(2, 8, -1).sum(axis=(0, 2)))) > 1
+    assert runs.memory.ring.obs.shape[2] == SMALL["buffer_size"]
+    assert runs.memory.ring.filled[0].all()
+    assert len(np.unique(np.asarray(runs.memory.ring.actions[0]).reshape(2, 8, -1).sum(axis=(0, 2)))) > 1
 
 
 def test_traced_hyperparameters_differ_between_runs_of_one_program():

@@ -15,7 +15,7 @@ STARTED = jnp.zeros((T, B), bool).at[2, 1].set(True)  # an episode begins in the
 
 @pytest.fixture(scope="module")
 def recurrent(normals):
-    """Three agents' recurrent networks, inputs, and their outputs over the whole segment."""
+    """Three agents' recurrent networks, inputs, and their outputs over the whole sequence."""
     ensemble = Ensemble(Recurrent(hidden=WIDTH), n_outputs=2, gain=1.0, shared=False)
     params = normals(ensemble.init, jax.random.key(0), 4, N)
     x = jax.random.normal(jax.random.key(1), (T, B, N, 4))
@@ -32,7 +32,7 @@ def test_an_episode_begins_with_an_empty_memory(recurrent):
 
 
 def test_steps_one_by_one_are_the_unroll(recurrent):
-    """Acting and learning see one network: the outputs of a segment do not depend on where it is cut."""
+    """Acting and learning see one network: the outputs of a sequence do not depend on where it is cut."""
     unroll, params, x, carry, outputs, states = recurrent
     for t in range(T):
         seen, after = unroll(params, x[t : t + 1], carry, STARTED[t : t + 1])
@@ -57,24 +57,6 @@ def test_a_table_starts_uniform():
     assert params["params"]["table"].shape == (N, 2, 3) and not params["params"]["table"].any()
 
 
-def test_the_critic_looks_ahead_from_the_memory_of_the_step(normals):
-    """V of what a step led to equals V in the unroll, where the episode went on."""
-    critic = Critic(Recurrent(hidden=WIDTH), "state", shared=False)
-    state = jax.random.normal(jax.random.key(1), (T, B, 4))
-    seen = critic.seen(jnp.zeros((T, B, N, 1)), state)
-    params = normals(critic._ensemble().init, jax.random.key(0), 4, 1)
-    carry, started = jnp.zeros((B, 1, WIDTH)), jnp.zeros((T, B), bool)
-
-    @jax.jit
-    def both(params):
-        values, states = critic.unroll(params, seen, carry, started)
-        return values, critic.look(params, seen[1:], states[:-1])
-
-    values, ahead = both(params)
-    assert values.shape == (T, B, 1)
-    np.testing.assert_allclose(ahead, values[1:], rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("members", [2, 3])
 def test_an_agent_specific_critic_is_one_network_on_the_state_and_the_own_observation(members):
     """A table of w = (1, 2, 10, 20) over (state, observation): V_i = w · (s, o_i)."""
@@ -83,7 +65,7 @@ def test_an_agent_specific_critic_is_one_network_on_the_state_and_the_own_observ
     state = jnp.array([[[1.0, 0.0]]])
     obs = jnp.array([[[[1.0, 0.0], *[[0.0, 1.0]] * (members - 1)]]])
     carry = critic.initial_carry((1, critic.members(members)))
-    values, _ = critic.unroll(params, critic.seen(obs, state), carry, jnp.zeros((1, 1), bool))
+    values, _ = critic.unroll(params, critic.inputs_of(obs, state), carry, jnp.zeros((1, 1), bool))
     assert values.tolist() == [[[11.0, *[21.0] * (members - 1)]]]
     spec = EnvSpec("random", 1, members, n_actions=2, obs_dim=3, state_dim=5, limit_max=1)
     shapes = jax.eval_shape(lambda: critic.init(jax.random.key(0), spec))

@@ -33,3 +33,12 @@ def test_huber_and_the_clipped_value_loss():
     # The value moved from 0 to its target 1 and has no error left; held within 0.2 of 0 it has 0.8.
     loss = value_loss(jnp.array([1.0]), jnp.array([0.0]), jnp.array([1.0]), 0.2)
     np.testing.assert_allclose(loss, 0.5 * 0.8**2, rtol=1e-6)
+
+
+def test_what_is_not_counted_is_in_neither_moments_nor_loss():
+    """Returns 1 and 3 count, 100 does not: mean 2; errors 1 and 3 count, 9 does not: (1/2 + 9/2) / 2."""
+    counted = jnp.array([True, True, False])
+    norm = ValueNorm.start().update(jnp.array([1.0, 3.0, 100.0]), counted)
+    np.testing.assert_allclose(norm.moments(), [2.0, 1.0], rtol=1e-3)
+    zeros = jnp.zeros(3)
+    np.testing.assert_allclose(value_loss(zeros, zeros, jnp.array([1.0, 3.0, 9.0]), 0.2, counted), 2.5)

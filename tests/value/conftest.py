@@ -8,22 +8,22 @@ import numpy as np
 import optax
 import pytest
 
+from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.value.learner import LearnerState
-from jaxvf.value.replay import Episodes
 
 
 @pytest.fixture
-def random_episodes() -> Callable[..., Episodes]:
+def random_episodes() -> Callable[..., Rollout]:
     """`random_episodes(steps=2, envs=3, ...)`: available stored actions, the last step truncated, nothing padded."""
 
-    def make(steps=2, envs=3, agents=2, actions=3, obs=4, state=5, seed=0, available=2 / 3) -> Episodes:
+    def make(steps=2, envs=3, agents=2, actions=3, obs=4, state=5, seed=0, available=2 / 3) -> Rollout:
         generator = np.random.default_rng(seed)
         frames = (steps + 1, envs)
         stored = generator.integers(0, actions, (*frames, agents))
         avail = generator.random((*frames, agents, actions)) < available
         last = np.broadcast_to((np.arange(steps) == steps - 1)[:, None], (steps, envs))
-        return Episodes(
+        return Rollout(
             obs=generator.normal(size=(*frames, agents, obs)).astype(np.float32),
             state=generator.normal(size=(*frames, state)).astype(np.float32),
             avail=avail | (stored[..., None] == np.arange(actions)),
@@ -41,7 +41,7 @@ def random_episodes() -> Callable[..., Episodes]:
 def state_for() -> Callable[..., LearnerState]:
     """`state_for(learner, batch)`: normal parameters, others for the target; optimizers that have seen nothing."""
 
-    def make(learner: Any, batch: Episodes, seed: int = 0, scale: float = 0.3) -> LearnerState:
+    def make(learner: Any, batch: Rollout, seed: int = 0, scale: float = 0.3) -> LearnerState:
         generator = np.random.default_rng(seed)
         spec = spec_of(batch)
         shapes = jax.eval_shape(lambda key: learner.init(key, spec), jax.random.key(0))
@@ -78,7 +78,7 @@ def zeros_like(shapes: Any) -> Any:
     return jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
 
 
-def spec_of(batch: Episodes) -> EnvSpec:
+def spec_of(batch: Rollout) -> EnvSpec:
     """An environment that could have produced these episodes."""
     agents, obs = batch.obs.shape[-2:]
     actions, state, steps = batch.avail.shape[-1], batch.state.shape[-1], batch.reward.shape[0]

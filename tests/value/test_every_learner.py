@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from jaxvf import hyperparameters
+from jaxvf.algorithm import Progress
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.networks import TabularAgent
-from jaxvf.value.learner import Progress
 
 KEY, PROGRESS = jax.random.key(0), Progress(jnp.int32(1), jnp.int32(200_000))
 # Compiling is most of the time of these tests.

@@ -2,16 +2,17 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxvf import hyperparameters
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.networks import TabularAgent
-from jaxvf.value.learner import Progress
-from jaxvf.value.replay import Episodes, by_joint_action
+from jaxvf.value.replay import by_joint_action
 
 AGENTS, ACTIONS = 2, 3
 EPISODES = ACTIONS**AGENTS  # as many as joint actions, so that both batches are updates of one compiled program
@@ -24,12 +25,12 @@ ONE_OF_EACH = (
 )  # fmt: skip
 
 
-def one_step_episodes(seed: int = 0) -> Episodes:
+def one_step_episodes(seed: int = 0) -> Rollout:
     """Terminal episodes of a 3x3 game that all look alike; some joint actions occur twice, others never."""
     generator = np.random.default_rng(seed)
     payoff = generator.normal(size=(ACTIONS, ACTIONS)).astype(np.float32)
     actions = generator.integers(0, ACTIONS, (1, EPISODES, AGENTS)).astype(np.int32)
-    return Episodes(
+    return Rollout(
         obs=generator.normal(size=(1, 1, AGENTS, 4)).astype(np.float32),
         state=generator.normal(size=(1, 1, 3)).astype(np.float32),
         avail=np.ones((1, 1, AGENTS, ACTIONS), bool),
@@ -76,9 +77,7 @@ def test_loss_and_gradient_are_those_of_the_episodes(name, state_for, gradients_
     batch = one_step_episodes()
     state = state_for(learner, batch)
     each, rows = (update(learner, state, given) for given in (batch, by_joint_action(batch, ACTIONS)))
-    for metric in each[1]:
-        np.testing.assert_allclose(rows[1][metric], each[1][metric], rtol=1e-4, atol=1e-5, err_msg=metric)
-    one, two = (jax.tree.leaves(gradients_of(after.opt_state)) for after, _ in (each, rows))
-    assert any((leaf != 0).any() for leaf in one)
-    for left, right in zip(one, two, strict=True):
-        np.testing.assert_allclose(right, left, rtol=1e-3, atol=1e-5)
+    chex.assert_trees_all_close(rows[1], each[1], rtol=1e-4, atol=1e-5)
+    one, two = (gradients_of(after.opt_state) for after, _ in (each, rows))
+    assert any((leaf != 0).any() for leaf in jax.tree.leaves(one))
+    chex.assert_trees_all_close(two, one, rtol=1e-3, atol=1e-5)

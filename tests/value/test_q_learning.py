@@ -6,15 +6,15 @@ import numpy as np
 import optax
 import pytest
 
-from jaxvf import algorithms
+from jaxvf.algorithm import Progress, Rollout
+from jaxvf.envs import TwoStepGame
 from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.errors import InputError
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
-from jaxvf.networks import TabularAgent
+from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import QLearning
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.q_learning import Networks
-from jaxvf.value.replay import Episodes
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Values are [agent, frame, action], and the
 # third action is worth a million everywhere but never available.
@@ -27,9 +27,9 @@ STORED = np.array([[1, 1], [0, 0], [0, 1]])  # actions in replay, [frame, agent]
 SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=3, obs_dim=3, state_dim=1, limit_max=2, one_hot_obs=True)
 
 
-def batch_of(*, terminated=(0, 0), truncated=(0, 1), reward=(1, 2), filled=(1, 1)) -> Episodes:
+def batch_of(*, terminated=(0, 0), truncated=(0, 1), reward=(1, 2), filled=(1, 1)) -> Rollout:
     """One episode of two steps."""
-    return Episodes(
+    return Rollout(
         obs=np.broadcast_to(np.eye(3, dtype=np.float32)[:, None, None], (3, 1, 2, 3)),
         state=np.zeros((3, 1, 1), np.float32),
         avail=np.broadcast_to([True, True, False], (3, 1, 2, 3)),
@@ -58,7 +58,7 @@ def update(learner, state, batch):
     return learner.update(state, batch, jax.random.key(0), Progress(jnp.int32(0), jnp.int32(0)))
 
 
-def loss_of(batch: Episodes, **fields) -> float:
+def loss_of(batch: Rollout, **fields) -> float:
     learner = learner_of(**fields)
     return float(update(learner, fresh(learner), batch)[1]["loss"])
 
@@ -121,6 +121,25 @@ def test_independent_learners_regress_each_on_its_own_target():
     assert loss_of(batch_of(), mixer=NoMixer()) == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 51, 2 - 152), rel=1e-6)
 
 
+def test_independent_learners_may_learn_from_their_own_rewards():
+    """Agent 1 is paid 1 and 2, agent 2 10 and 20: its targets are 10 + 0.5·100 and 20 + 0.5·300."""
+    own = batch_of()._replace(agent_rewards=np.float32([[[1, 10]], [[2, 20]]]), reward=np.full((2, 1), np.nan))
+    loss = loss_of(own, mixer=NoMixer(), reward="agents")
+    assert loss == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 60, 2 - 170), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mixer", "message"),
+    [
+        (VdnMixer(), "reward='agents' needs a value of every agent; use algorithm iql or reward='team'"),
+        (NoMixer(), "reward='agents': two_step_game rewards the team alone; use reward='team'"),
+    ],
+)
+def test_rewards_of_agents_that_nobody_gives_or_values_are_refused(mixer, message):
+    with pytest.raises(InputError, match=message):
+        learner_of(mixer=mixer, reward="agents", agent=FeedForwardAgent()).check(TwoStepGame())
+
+
 def loss_where_the_value_is_the_state(**fields) -> float:
     """With all other weights zero QMIX is v(s): s online, 10 s in the target (0 below 0). States are 1, 3, 7."""
     context = fields.pop("context", "state")
@@ -151,7 +170,7 @@ def test_noise_may_be_drawn_anew_in_every_update():
 
 def test_noise_that_nothing_reads_is_refused():
     with pytest.raises(InputError, match=r"mixer\.context='noise'"):
-        algorithms.make(learner_of(noise_mode="per_update"))
+        learner_of(noise_mode="per_update", agent=FeedForwardAgent()).check(TwoStepGame())
 
 
 def test_gradient_reaches_the_taken_entries_only():
@@ -189,21 +208,24 @@ def test_reported_means_leave_padding_out():
     assert float(metrics["value"]) == pytest.approx(3.0)
 
 
-def act(learner: QLearning, env_steps: int, num_envs: int = 2000) -> np.ndarray:
+def act(learner: QLearning, env_steps: int) -> np.ndarray:
     state = fresh(learner)
     avail = np.broadcast_to([True, True, False], (1, 2, 3))
     view = View(np.eye(3, dtype=np.float32)[[[1, 1]]], np.zeros((1, 1), np.float32), avail, np.ones((1, 2), bool))
-    actions, _ = learner.act(state, None, view, jax.random.key(0), jnp.int32(env_steps), num_envs)
-    greedy, _ = learner.greedy(state.params, None, view)
+    view = jax.tree.map(jnp.asarray, view)
+    carry, progress = learner.initial_carry((1, 2)), Progress(jnp.int32(0), jnp.int32(env_steps))
+    actions, _, _ = learner.act(state, carry, view, jax.random.key(0), progress)
+    greedy, _ = learner.greedy(state.params, carry, view)
     np.testing.assert_array_equal(greedy, [[0, 1]])  # by the online values at frame 1, the trap being unavailable
     return np.asarray(actions)
 
 
 def test_behaviour_follows_epsilon_and_execution_is_greedy():
     """ε falls from 1 to 0 in 100 steps; at 50 the greedy action has 0.5 + 0.5/2 = 0.75 of the choices."""
-    learner = learner_of(epsilon_start=1.0, epsilon_end=0.0, epsilon_anneal=100.0)
+    learner = learner_of(epsilon_start=1.0, epsilon_end=0.0, epsilon_anneal=100.0, num_envs=2000)
     for env_steps, expected in ((0, 0.5), (50, 0.75), (100, 1.0)):
         actions = act(learner, env_steps)
         np.testing.assert_allclose((actions == [0, 1]).mean(axis=0), expected, atol=0.05)
         assert actions.max() <= 1
-    np.testing.assert_allclose((act(learner_of(behaviour="uniform"), 10**6) == [0, 1]).mean(axis=0), 0.5, atol=0.05)
+    uniform = act(learner_of(behaviour="uniform", num_envs=2000), 10**6)
+    np.testing.assert_allclose((uniform == [0, 1]).mean(axis=0), 0.5, atol=0.05)

@@ -1,7 +1,9 @@
 """What holds for every mixer and agent: size-one axes, masks, and how the target network follows."""
 
 import functools
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,13 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as hnp
 
+from jaxvf.algorithm import Progress, Rollout
+from jaxvf.envs import TwoStepGame
 from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.errors import InputError
 from jaxvf.mixers import MIXERS, QmixMixer, VdnMixer
 from jaxvf.networks import AGENTS, FeedForwardAgent, RecurrentAgent, TabularAgent
+from jaxvf.training import observed_by
 from jaxvf.value import QLearning
-from jaxvf.value.learner import LearnerState, Progress
-from jaxvf.value.replay import SHARED_IN_FIXED_VIEW, Episodes
+from jaxvf.value.learner import LearnerState
+from jaxvf.value.replay import SHARED_IN_FIXED_VIEW
 
 T, B, N, A = 2, 4, 2, 3
 OBS, STATE = 5, 4
@@ -27,13 +32,13 @@ def learner_of(**fields) -> QLearning:
     return QLearning(**{"optimizer": "adam", "max_grad_norm": 1e9, **parts, **fields})
 
 
-def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, seed=0) -> Episodes:
-    """Episodes whose last step is truncated, with two actions in three available."""
+def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, seed=0) -> Rollout:
+    """Rollout whose last step is truncated, with two actions in three available."""
     generator = np.random.default_rng(seed)
     avail = generator.random((steps + 1, envs, agents, actions)) < 2 / 3
     avail[..., 0] = True
     last = np.broadcast_to((np.arange(steps) == steps - 1)[:, None], (steps, envs))
-    return Episodes(
+    return Rollout(
         obs=generator.normal(size=(steps + 1, envs, agents, obs)).astype(np.float32),
         state=generator.normal(size=(steps + 1, envs, state)).astype(np.float32),
         avail=avail,
@@ -45,7 +50,7 @@ def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, see
     )
 
 
-def random_state(learner: QLearning, batch: Episodes, seed: int = 0) -> LearnerState:
+def random_state(learner: QLearning, batch: Rollout, seed: int = 0) -> LearnerState:
     """Normal parameters, others for the target, and an optimizer that has seen nothing."""
     generator = np.random.default_rng(seed)
     agents, obs_dim = batch.obs.shape[-2:]
@@ -73,16 +78,14 @@ def update(learner, state, batch, updates=0):
     return learner.update(state, batch, jax.random.key(0), Progress(jnp.int32(updates), jnp.int32(0)))
 
 
-def gradient(state: LearnerState) -> list[np.ndarray]:
-    """What the first update of a fresh Adam followed, ten times its first moment; by leaf of the parameters."""
-    return [np.asarray(leaf) * 10 for leaf in jax.tree.leaves(optax.tree_utils.tree_get(state.opt_state, "mu"))]
+def gradient(state: LearnerState) -> Any:
+    """What the first update of a fresh Adam followed, ten times its first moment, as a tree like the parameters."""
+    return jax.tree.map(lambda leaf: 10 * np.asarray(leaf), optax.tree_utils.tree_get(state.opt_state, "mu"))
 
 
 def assert_same_update(left: tuple, right: tuple) -> None:
-    for name in left[1]:
-        np.testing.assert_allclose(left[1][name], right[1][name], rtol=1e-4, atol=1e-5, err_msg=name)
-    for one, other in zip(gradient(left[0]), gradient(right[0]), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+    chex.assert_trees_all_close(left[1], right[1], rtol=1e-4, atol=1e-5)
+    chex.assert_trees_all_close(gradient(left[0]), gradient(right[0]), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +96,9 @@ def test_leaves_that_do_not_vary_equal_the_same_leaves_repeated(name, bootstrap)
     learner = learner_of(mixer=MIXERS[name](), bootstrap=bootstrap)
     batch = random_batch()
     batch = batch._replace(actions=np.random.default_rng(1).integers(0, A, batch.actions.shape))
-    once = batch._replace(**{leaf: getattr(batch, leaf)[:, :1] for leaf in SHARED_IN_FIXED_VIEW})
-    repeated = once._replace(**{leaf: np.repeat(getattr(once, leaf), B, axis=1) for leaf in SHARED_IN_FIXED_VIEW})
+    shared = [leaf for leaf in SHARED_IN_FIXED_VIEW if getattr(batch, leaf) is not None]
+    once = batch._replace(**{leaf: getattr(batch, leaf)[:, :1] for leaf in shared})
+    repeated = once._replace(**{leaf: np.repeat(getattr(once, leaf), B, axis=1) for leaf in shared})
     state = random_state(learner, batch)
     assert_same_update(update(learner, state, once), update(learner, state, repeated))
 
@@ -143,14 +147,14 @@ MASKS = hnp.arrays(bool, BATCH.avail.shape).map(lambda mask: mask | (mask.sum(-1
 @given(MASKS)
 def test_gradients_are_finite_for_every_mask(avail):
     after, metrics = update(LEARNER, random_state(LEARNER, BATCH), BATCH._replace(avail=avail))
-    assert all(np.isfinite(leaf).all() for leaf in (*gradient(after), *metrics.values()))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((gradient(after), metrics)))
     assert float(metrics["target"]) < 1e3  # no masked minimum was mixed into a target
 
 
 def test_gradients_are_finite_where_nothing_was_stored():
     after, metrics = update(LEARNER, random_state(LEARNER, BATCH), BATCH._replace(filled=np.zeros((T, B), bool)))
     assert float(metrics["loss"]) == 0.0
-    assert all((leaf == 0).all() for leaf in gradient(after))
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(gradient(after)))
 
 
 def test_the_target_network_remembers_the_first_frame():
@@ -200,20 +204,18 @@ def test_soft_target_moves_by_tau():
     learner = learner_of(**SMALL, target_update="soft", target_tau=0.25)
     state = random_state(learner, BATCH)
     after, _ = update(learner, state, BATCH)
-    trees = (jax.tree.leaves(t) for t in (after.target_params, state.target_params, after.params))
-    for kept, old, new in zip(*trees, strict=True):
-        np.testing.assert_allclose(kept, 0.75 * old + 0.25 * np.asarray(new), rtol=1e-5, atol=1e-6)
+    mixed = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * new, state.target_params, after.params)
+    chex.assert_trees_all_close(after.target_params, mixed, rtol=1e-5, atol=1e-6)
 
 
 def test_a_fresh_target_is_a_copy():
     spec = EnvSpec("random", 1, N, A, OBS, STATE, T, one_hot_obs=True)
     learner = learner_of(**SMALL)
     state = jax.jit(lambda key: learner.init(key, spec))(jax.random.key(0))
-    for online, target in zip(jax.tree.leaves(state.params), jax.tree.leaves(state.target_params), strict=True):
-        np.testing.assert_array_equal(online, target)
+    chex.assert_trees_all_equal(state.params, state.target_params)
 
 
 def test_a_table_needs_one_hot_observations():
     """A table indexed by anything else would silently be a linear model; the line says what to switch off."""
     with pytest.raises(InputError, match=r"agent=tabular needs one-hot observations.*agent_id=False last_action=False"):
-        QLearning(agent=TabularAgent()).init(jax.random.key(0), EnvSpec("dense", 1, N, A, OBS, STATE, T))
+        QLearning(agent=TabularAgent()).check(observed_by(QLearning(), TwoStepGame()))

@@ -3,18 +3,19 @@
 import functools
 import itertools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.networks.qtran import CounterfactualNetwork, JointNetwork
 from jaxvf.value import Qtran, QtranAlt
 from jaxvf.value.frames import Frames
-from jaxvf.value.learner import LearnerState, Progress
-from jaxvf.value.replay import Episodes
+from jaxvf.value.learner import LearnerState
 
 PAYOFF = np.float32([[8, -12, -12], [-12, 0, 0], [-12, 0, 0]])
 JOINT = np.indices((3, 3)).reshape(2, -1).T.astype(np.int32)
@@ -86,8 +87,7 @@ def test_the_two_penalties_do_not_reach_the_joint_value(kind, random_episodes, s
     bias = [net.pop("bias") for net in nets]
     assert [any_nonzero(each) for each in bias] == [False, True, True]
     for penalized in nets[1:]:
-        for one, two in zip(jax.tree.leaves(nets[0]), jax.tree.leaves(penalized), strict=True):
-            np.testing.assert_allclose(two, one, rtol=1e-6, atol=1e-7)
+        chex.assert_trees_all_close(penalized, nets[0], rtol=1e-6, atol=1e-7)
     assert any_nonzero(nets[0])
     # L_td reaches the agents through their features only: the layer of local values has no gradient.
     assert any_nonzero(grads[0].agent["params"]["middle"])
@@ -100,12 +100,12 @@ def any_nonzero(tree) -> bool:
 
 def pieces_of(learner, params, batch, actions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Local values [F, B, N, A], what the joint network says of `actions`, and V; every frame of a batch."""
-    q, (joint, bias) = look(learner, params, batch, actions)
+    q, (joint, bias) = forward(learner, params, batch, actions)
     return np.float64(q), np.float64(joint), np.float64(bias)
 
 
 @functools.partial(jax.jit, compiler_options=QUICK)
-def look(learner, params, batch, actions):
+def forward(learner, params, batch, actions):
     seen = learner.unroll(params.agent, batch)
     return seen.outputs, learner._network(params, seen, Frames.of(batch), actions)
 
@@ -173,21 +173,21 @@ def test_a_counterfactual_estimate_sees_the_other_agents_only():
     actions = np.eye(3, dtype=np.float32)[JOINT]
     shapes = jax.eval_shape(network.init, jax.random.key(0), state, features, actions)
     params = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(np.float32), shapes)
-    joint = np.asarray(network.apply(params, state, features, actions)[0]).reshape(3, 3, 2, 3)
+    joint = np.asarray(jax.jit(network.apply)(params, state, features, actions)[0]).reshape(3, 3, 2, 3)
     np.testing.assert_allclose(joint[..., 0, :], np.broadcast_to(joint[:1, :, 0], (3, 3, 3)), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(joint[..., 1, :], np.broadcast_to(joint[:, :1, 1], (3, 3, 3)), rtol=1e-5, atol=1e-5)
     assert np.abs(joint[0, 0, 0] - joint[0, 1, 0]).max() > 1e-3
 
 
-TABLE = Episodes(
-    obs=np.ones((1, 9, 2, 1), np.float32),
-    state=np.ones((1, 9, 1), np.float32),
-    avail=np.ones((1, 9, 2, 3), bool),
-    actions=JOINT[None],
-    reward=PAYOFF[JOINT[:, 0], JOINT[:, 1]][None],
-    terminated=np.ones((1, 9), bool),
-    truncated=np.zeros((1, 9), bool),
-    filled=np.ones((1, 9), bool),
+TABLE = Rollout(
+    obs=jnp.ones((1, 9, 2, 1)),
+    state=jnp.ones((1, 9, 1)),
+    avail=jnp.ones((1, 9, 2, 3), bool),
+    actions=jnp.asarray(JOINT[None]),
+    reward=jnp.asarray(PAYOFF[JOINT[:, 0], JOINT[:, 1]][None]),
+    terminated=jnp.ones((1, 9), bool),
+    truncated=jnp.zeros((1, 9), bool),
+    filled=jnp.ones((1, 9), bool),
 )
 GAME = EnvSpec("table", 1, n_agents=2, n_actions=3, obs_dim=1, state_dim=1, limit_max=1, one_hot_obs=True)
 

@@ -93,8 +93,8 @@ def test_the_fit_at_one_state_is_the_exact_oracle():
     gaps = np.float32([0.0, 0.7, 1.3])
     # Each agent's greedy action has advantage 0, the others one gap each.
     advantage = np.stack([-gaps[(JOINT - np.array(greedy)) % 3] for greedy in ORACLE])[:, None]
-    actions, target = np.eye(3, dtype=np.float32)[JOINT][None], np.float32(PAYOFF)[None, :, None]
-    filled, state = np.ones((1, 9), bool), np.ones((1, 9, 1), np.float32)
+    actions, target = jnp.eye(3)[JOINT][None], jnp.asarray(PAYOFF, jnp.float32)[None, :, None]
+    filled, state = jnp.ones((1, 9), bool), jnp.ones((1, 9, 1))
 
     def fitted(key, advantage):
         params = recognizer.init(key, state, actions, advantage)

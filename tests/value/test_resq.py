@@ -2,18 +2,19 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import Resq
 from jaxvf.value.central import CentralParams
-from jaxvf.value.learner import LearnerState, Progress
-from jaxvf.value.replay import Episodes
+from jaxvf.value.learner import LearnerState
 
 SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=2, obs_dim=2, state_dim=1, limit_max=1, one_hot_obs=True)
 # Tables [agent, frame, action]. Greedy are (1, 0) at frame 0 and (0, 1) at frame 1.
@@ -55,11 +56,11 @@ def by_hand(learner: Resq) -> LearnerState:
     return LearnerState(params, target, zeros.opt_state)
 
 
-def batch_of(joint, rewards) -> Episodes:
+def batch_of(joint, rewards) -> Rollout:
     """One-step episodes, truncated, that begin with these joint actions."""
     joint = np.asarray(joint)
     envs = len(joint)
-    return Episodes(
+    return Rollout(
         obs=np.broadcast_to(np.eye(2, dtype=np.float32)[:, None, None], (2, envs, 2, 2)),
         state=np.zeros((2, envs, 1), np.float32),
         avail=np.ones((2, envs, 2, 2), bool),
@@ -120,8 +121,7 @@ def test_residual_agents_start_as_copies():
     assert (params.central.agent["params"]["table"] != params.agent["params"]["table"]).all()
     kernels = (each.mixer["params"]["joint"]["layer_0"]["kernel"] for each in (params.residual, params.central))
     assert (next(kernels) != next(kernels)).all()
-    for one, two in zip(jax.tree.leaves(params.central), jax.tree.leaves(target), strict=True):
-        np.testing.assert_array_equal(one, two)
+    chex.assert_trees_all_equal(params.central, target)
 
 
 def test_the_joint_value_and_its_envelope_agree_on_the_best_joint_action(random_episodes, state_for):
@@ -132,9 +132,9 @@ def test_the_joint_value_and_its_envelope_agree_on_the_best_joint_action(random_
         batch = random_episodes(steps=1, envs=1, seed=seed, available=1.0)
         batch = jax.tree.map(lambda leaf: np.repeat(leaf, len(joint), axis=1), batch)
         batch = batch._replace(actions=np.broadcast_to(joint, (2, *joint.shape)))
-        params = state_for(learner, batch, seed=seed, scale=1.0).params
+        params = jax.tree.map(jnp.asarray, state_for(learner, batch, seed=seed, scale=1.0).params)
         values = {name: value[..., 0] for name, value in joint_values(learner, params, batch).items()}
-        q = learner.agent.apply(params.agent, batch.obs[:, :1], None, 3)[0]
+        q = learner.agent.apply(params.agent, jnp.asarray(batch.obs[:, :1]), None, 3)[0]
         local = np.argmax(q, axis=-1)[:, 0]
         for frame in range(2):
             assert (values["q_joint"][frame] <= values["q_tot"][frame]).all()
@@ -152,6 +152,6 @@ def test_each_regression_reaches_its_own_parameters(random_episodes, state_for, 
     grads = [gradients_of(update(learner, each, batch)[0].opt_state) for each in (state, state._replace(params=other))]
     for tree in (grads[0].agent, grads[0].mixer, *grads[0].residual, *grads[0].central):
         assert any(leaf.any() for leaf in jax.tree.leaves(tree))
-    for one, two in zip(*(jax.tree.leaves(each[:3]) for each in grads), strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert any((one != two).any() for one, two in zip(*(jax.tree.leaves(each.central) for each in grads), strict=True))
+    chex.assert_trees_all_equal(*(each[:3] for each in grads))
+    apart = jax.tree.map(lambda one, two: np.any(one != two), *(each.central for each in grads))
+    assert any(jax.tree.leaves(apart))

@@ -2,16 +2,17 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent
 from jaxvf.value import QLearning, rnd
-from jaxvf.value.learner import Progress
 from jaxvf.value.rnd import Moments
 
 # Compiling is most of the time of these tests.
@@ -25,7 +26,7 @@ def test_moments_are_those_of_all_rows_so_far():
     for size in (5, 1, 4, 7):
         rows = (10 + 3 * generator.normal(size=(size, 2, 3))).astype(np.float32)
         mask = (generator.random((size, 2)) < 0.6) & (size != 4)
-        moments = moments.including(rows, mask)
+        moments = moments.including(jnp.asarray(rows), jnp.asarray(mask))
         kept = np.concatenate([kept, rows[mask]])
         assert float(moments.count) == len(kept)
         np.testing.assert_allclose(moments.mean, kept.mean(axis=0), rtol=1e-5)
@@ -65,8 +66,7 @@ def test_rows_that_do_not_count_earn_and_teach_nothing():
     (first, one), (second, two) = (bonus(state, each, mask, width=16, learning_rate=1e-2) for each in (rows, junk))
     assert not first[4:].any() and first[:4].all()
     np.testing.assert_array_equal(first, second)
-    for left, right in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
-        np.testing.assert_array_equal(left, right)
+    chex.assert_trees_all_equal(one, two)
     moved = jax.tree.map(lambda new, old: np.any(new != old), one, state)
     assert not any(jax.tree.leaves(moved.fixed)) and any(jax.tree.leaves(moved.predictor))
 
@@ -98,15 +98,11 @@ def test_the_gradient_is_that_of_the_larger_reward(random_episodes, state_for, g
     with_bonus, metrics = update(learner, state, batch)
     without = update(learner_of(), state._replace(novelty=()), paid)[0]
     assert float(metrics["novelty"]) == pytest.approx(float(earned.mean()), rel=1e-5)
-    one, two = (jax.tree.leaves(gradients_of(after.opt_state)) for after in (with_bonus, without))
-    for left, right in zip(one, two, strict=True):
-        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-6)
+    one, two = (gradients_of(after.opt_state) for after in (with_bonus, without))
+    chex.assert_trees_all_close(one, two, rtol=1e-4, atol=1e-6)
     # And the predictor learns the same whatever agent and mixer are.
     other = state._replace(params=jax.tree.map(lambda leaf: 2 * leaf, state.params))
-    for left, right in zip(
-        *(jax.tree.leaves(update(learner, s, batch)[0].novelty) for s in (state, other)), strict=True
-    ):
-        np.testing.assert_array_equal(left, right)
+    chex.assert_trees_all_equal(*(update(learner, each, batch)[0].novelty for each in (state, other)))
 
 
 def test_weight_zero_is_no_bonus_bitwise(random_episodes, state_for):
@@ -117,8 +113,7 @@ def test_weight_zero_is_no_bonus_bitwise(random_episodes, state_for):
     plain = state._replace(novelty=())
     for _ in range(3):
         state, plain = update(learner, state, batch)[0], update(learner_of(), plain, batch)[0]
-    for left, right in zip(jax.tree.leaves(state[:3]), jax.tree.leaves(plain[:3]), strict=True):
-        np.testing.assert_array_equal(left, right)
+    chex.assert_trees_all_equal(state[:3], plain[:3])
 
 
 def test_a_bonus_leaves_the_initial_networks_as_they_are():
@@ -128,8 +123,7 @@ def test_a_bonus_leaves_the_initial_networks_as_they_are():
     with_bonus, without = (
         init(learner_of(novelty=kind, **parts), jax.random.key(3)).params for kind in ("state", "none")
     )
-    for left, right in zip(jax.tree.leaves(with_bonus), jax.tree.leaves(without), strict=True):
-        np.testing.assert_array_equal(left, right)
+    chex.assert_trees_all_equal(with_bonus, without)
 
 
 def test_the_weight_falls_to_zero_in_its_time(random_episodes, state_for):

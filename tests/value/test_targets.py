@@ -105,8 +105,9 @@ def test_no_gradient_flows_into_targets():
         np.testing.assert_array_equal(grad, 0.0)
 
 
-def test_shapes_must_agree():
-    with pytest.raises(ValueError, match="shapes differ"):
+def test_shapes_must_agree(unchecked):
+    """[3, 1] beside [3] would broadcast to [3, 3]."""
+    with pytest.raises(AssertionError, match="different shapes"):
         td_lambda_targets(
             jnp.zeros((3, 1)), jnp.zeros(3, bool), jnp.zeros(3, bool), jnp.zeros(3), discount=0.9, trace=0.0
         )

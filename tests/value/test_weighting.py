@@ -2,20 +2,21 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import WeightedLearner
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.central import CentralParams
-from jaxvf.value.learner import LearnerState, Progress
+from jaxvf.value.learner import LearnerState
 from jaxvf.value.recognizer import Recognizer, Sampled
-from jaxvf.value.replay import Episodes
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Tables are [agent, frame, action]; the third
 # action is worth a thousand everywhere but never available.
@@ -33,9 +34,9 @@ SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=3, obs_dim=3, state_dim=1, li
 BOOTSTRAP = np.array([55, 170])
 
 
-def batch_of(*, y=(56, 0), stored=STORED, filled=(1, 1)) -> Episodes:
+def batch_of(*, y=(56, 0), stored=STORED, filled=(1, 1)) -> Rollout:
     """One episode of two steps, the second truncated, with the rewards that make `y` the targets."""
-    return Episodes(
+    return Rollout(
         obs=np.broadcast_to(np.eye(3, dtype=np.float32)[:, None, None], (3, 1, 2, 3)),
         state=np.zeros((3, 1, 1), np.float32),
         avail=np.broadcast_to([True, True, False], (3, 1, 2, 3)),
@@ -81,7 +82,7 @@ def update(learner, state, batch, env_steps=0, updates=0):
     return learner.update(state, batch, jax.random.key(0), progress)
 
 
-def metrics_of(learner: WeightedLearner, batch: Episodes, **progress) -> dict[str, float]:
+def metrics_of(learner: WeightedLearner, batch: Rollout, **progress) -> dict[str, float]:
     return {name: float(value) for name, value in update(learner, by_hand(learner), batch, **progress)[1].items()}
 
 
@@ -194,9 +195,7 @@ def test_each_loss_reaches_its_own_parameters_only(weighting, random_episodes, s
         moved.append(after.params.recognizer)
         if weighting == "potentially_optimal":
             assert any_nonzero(jax.tree.map(np.subtract, moved[-1], state.params.recognizer))
-    for one, two, three in zip(*map(jax.tree.leaves, moved), strict=True):
-        np.testing.assert_array_equal(one, two)
-        np.testing.assert_array_equal(one, three)
+    chex.assert_trees_all_equal(*moved)
 
 
 def test_the_recognizer_says_nothing_but_weights(random_episodes, state_for):
@@ -206,8 +205,7 @@ def test_the_recognizer_says_nothing_but_weights(random_episodes, state_for):
     state = state_for(learner, batch)
     other = state.params._replace(recognizer=jax.tree.map(lambda leaf: 2 * leaf, state.params.recognizer))
     first, second = (update(learner, each, batch)[0] for each in (state, state._replace(params=other)))
-    for one, two in zip(*(jax.tree.leaves(each.params[:3]) for each in (first, second)), strict=True):
-        np.testing.assert_array_equal(one, two)
+    chex.assert_trees_all_equal(first.params[:3], second.params[:3])
 
 
 def test_twenty_inner_steps_first_and_ten_later(random_episodes, state_for):
@@ -222,14 +220,14 @@ def test_twenty_inner_steps_first_and_ten_later(random_episodes, state_for):
     advantage = np.take_along_axis(q, batch.actions[:1, ..., None], axis=-1)[..., 0] - best
     actions = np.eye(3, dtype=np.float32)[batch.actions[:1]]
     sampled = Sampled(batch.state[:1], actions, advantage, batch.reward[..., None], batch.filled)
+    sampled = jax.tree.map(jnp.asarray, sampled)
     rule = recognition.optimizer(learner.learning_rate, learner.max_grad_norm)
     fitted = state.params.recognizer, state.opt_state.recognizer
     fit = jax.jit(lambda steps: recognition.fit(learner.recognizer, *fitted, sampled, steps, rule))
     for updates, steps in ((0, 20), (1, 10), (7, 10)):
         after = update(learner, state, batch, updates=updates)[0]
         params, opt_state, _ = fit(steps)
-        for one, two in zip(jax.tree.leaves(params), jax.tree.leaves(after.params.recognizer), strict=True):
-            np.testing.assert_allclose(two, one, rtol=1e-4, atol=1e-5)
+        chex.assert_trees_all_close(after.params.recognizer, params, rtol=1e-4, atol=1e-5)
         count = [leaf for leaf in jax.tree.leaves(after.opt_state.recognizer) if leaf.shape == ()]
         assert [int(each) for each in count] == [steps]
         assert len(jax.tree.leaves(opt_state)) == len(jax.tree.leaves(after.opt_state.recognizer))
