@@ -49,7 +49,9 @@ class ValueLearner:
         choices=REPLAYS,
     )
     sequence_length: int = static(64, "steps of a replayed sequence", low=1)
-    buffer_size: int = static(5000, "rollouts (episodes or sequences) that replay holds, a multiple of num_envs", low=1)
+    buffer_size: int = static(
+        5000, "rollouts (episodes or sequences) that replay holds, a multiple of num_envs", low=1, high=2**31 - 1
+    )
     batch_size: int = static(32, "rollouts in a gradient update", low=1)
     learning_starts: int = static(0, "rollouts stored before the first update; at least batch_size", low=0)
     updates_per_episode: float = static(1.0, "gradient updates per collected episode, however many num_envs", low=0)

@@ -69,7 +69,7 @@ def test_a_loop_keeps_its_carry_in_place(donated):
 
 
 def test_what_does_not_change_in_a_loop_is_computed_before_it():
-    """X @ w [100, 100] is summed up and gone before c @ u [10, 20] is there."""
+    """The product x @ w [100, 100] is summed up and gone before c @ u [10, 20] is there."""
 
     def loop(carry, x, w, u):
         return jax.lax.scan(lambda c, _: (c @ u + (x @ w).sum(), None), carry, None, length=7)[0]

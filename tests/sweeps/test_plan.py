@@ -75,8 +75,8 @@ def test_a_short_chunk_is_filled_with_copies_of_its_first_run():
 def test_memory_grows_with_replay():
     small, large = (plan(env="predator_prey", algorithms="vdn", env_steps=10_000, grid={"buffer_size": [size]})
                     .groups[0].bytes_per_run for size in (80, 8000))  # fmt: skip
-    # 7920 episodes of 201 frames of (8 agents x (75 + 5 + 8) features, 300 of the state), a byte or more each
-    assert large - small > 7920 * 201 * (8 * 88 + 300)
+    # 7920 sequences of 65 frames of (8 agents x (75 features and 6 of the last action), 300 of the state), a byte each
+    assert large - small > 7920 * 65 * (8 * 81 + 300)
 
 
 def test_the_chunk_is_what_memory_holds(monkeypatch):
@@ -96,9 +96,10 @@ def test_a_stored_plan_does_not_ask_this_device(monkeypatch):
         plan(chunk=[1, 1])
 
 
-def test_memory_that_no_device_has_is_one_line():
+def test_memory_that_no_device_has_is_one_line(monkeypatch):
+    monkeypatch.setattr(devices, "memory_budget", lambda: 2**30)
     with pytest.raises(InputError, match=r"GiB and the device has .*; lower num_envs, buffer_size") as caught:
-        plan(grid={"buffer_size": [10**12]})
+        plan(grid={"buffer_size": [10**9]})
     assert "\n" not in str(caught.value)
 
 
@@ -123,6 +124,7 @@ def test_a_budget_is_rounded_up_to_whole_segments(env_steps, interval, segments,
     [
         ({"buffer_size": [15]}, "buffer_size=15 is not a multiple of num_envs=2; the nearest valid one is 16"),
         ({"buffer_size": [1]}, "buffer_size=1 is not a multiple of num_envs=2; the nearest valid one is 2"),
+        ({"buffer_size": [10**12]}, "buffer_size=1000000000000 is above its largest valid value"),
         ({"batch_size": [17]}, "batch_size=17 exceeds buffer_size=16"),
         ({"updates_per_episode": [0.75]}, "updates_per_episode=0.75 with num_envs=2 gives 3/2 updates an iteration"),
         ({"updates_per_episode": [0]}, "updates_per_episode=0 with num_envs=2 gives 0 updates an iteration"),
@@ -136,8 +138,8 @@ def test_fields_that_contradict_each_other(grid, line):
 
 @pytest.mark.parametrize("rate", [0.25, 0.5, 1, 3, 1 / 6])
 def test_updates_that_come_out_even_are_valid(rate):
-    pace = plan(grid={"updates_per_episode": [rate]}).groups[0].program.pace
-    assert pace.updates / (pace.every * pace.episodes) == pytest.approx(rate)
+    pace = plan(grid={"updates_per_episode": [rate]}).groups[0].program.experience.pace
+    assert pace.updates / (pace.every * pace.rollouts) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(
