@@ -66,7 +66,8 @@ class FromJaxMARL(Environment):
     def __post_init__(self):
         object.__setattr__(self, "options", _hashable_options(self.options))
         if self.options and not isinstance(self.env, str):
-            raise InputError(f"options={dict(self.options)} go with a name, not with an environment already made")
+            given = dict(_hashable_options(self.options))
+            raise InputError(f"options={given} go with a name, not with an environment already made")
         _bridge(self)  # whatever is wrong is said here
 
     @property

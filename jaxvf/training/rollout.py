@@ -151,7 +151,8 @@ class Collector:
             stage, (frames, numbers) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
         steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
         rollout = Rollout(
-            *frames.view[:3], frames.actions, steps.reward, steps.terminated, steps.truncated, steps.filled,
+            frames.view.obs, frames.view.state, frames.view.avail, frames.actions,
+            steps.reward, steps.terminated, steps.truncated, steps.filled,
             frames.started, first, frames.view.alive, steps.agent_rewards, frames.extras,
         )  # fmt: skip
         return rollout, stage, unpack[-1](numbers.sum(axis=0))

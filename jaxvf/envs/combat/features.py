@@ -9,7 +9,8 @@ Built once a step, for allies alone. Layout, with [..] where a map has shields, 
 """
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +45,7 @@ class Layout:
 
     battle: Map
 
-    def _shields(self, groups: tuple) -> bool:
+    def _shields(self, groups: Sequence[Sequence[Any]]) -> bool:
         kinds = self.battle.kinds if self.battle.race else tuple(group[0] for group in groups)
         return any(units.PROTOSS[units.ID[kind]] for kind in kinds)
 
