@@ -1,4 +1,4 @@
-"""The memory of a run, predicted before anything compiles: its state, and what training or a test holds beside it."""
+"""The memory of a run, predicted before anything compiles: its state, and what its program holds beside it."""
 
 import math
 from typing import Any

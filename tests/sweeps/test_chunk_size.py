@@ -88,7 +88,7 @@ def test_the_next_plan_knows_what_a_run_took(tmp_path):
     result = run(sweep, tmp_path / "sweep", chunk=4)
     (after,) = sweep.plan(chunk=4).groups
     (timing,) = result.timing
-    assert timing["predicted_bytes_per_run"] == before.bytes_per_run == before.predicted_bytes
+    assert timing["predicted_bytes_per_run"] == before.bytes_per_run == before.predict()
     assert timing["measured_bytes_per_run"] == after.bytes_per_run == after.measured_bytes
     assert RunDirectory(tmp_path / "sweep").read_json()["timing"] == [timing]
     assert sweep.plan(chunk=4, cache=False).groups[0].measured_bytes is None
