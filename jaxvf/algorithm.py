@@ -20,11 +20,11 @@ class Progress(NamedTuple):
 class Rollout(NamedTuple):
     """T consecutive steps of B environments, in F frames.
 
-    Frame t is what step t saw and did. Frame t + 1 is what the step led to, unless the environment terminated there:
-    then it is the first frame of the next episode, and nothing is bootstrapped from it. A time limit cuts an episode
-    off at its last step; the frame after it shows the final view, in which no step is taken (`filled` is False), and
-    the next episode begins one frame later. So F = T + 1, or F = T where every rollout ends with an episode that
-    terminates by itself.
+    Frame t holds the views and actions of step t. Frame t + 1 holds the next ones, unless the environment terminated at
+    step t: then it is the first frame of the next episode, and nothing is bootstrapped from it. A time limit cuts an
+    episode off at its last step; the frame after it shows the final view, in which no step is taken (`filled` is
+    False), and the next episode begins one frame later. So F = T + 1, or F = T where every rollout ends with an
+    episode that terminates by itself.
 
     What all environments see alike (`EnvSpec.fixed_view`) has size 1 along B. The optional leaves are None where
     nobody asks for them.

@@ -127,7 +127,7 @@ def test_the_games_report_every_rule(tmp_path):
         ("mappo", "reference", {"actor_epochs": 10, "clip": 0.2, "actor": FeedForward(hidden=128)}),
     ],
 )
-def test_tasks_have_the_setting_of_the_release(learner, task, fields):
+def test_tasks_have_the_settings_of_le_and_tas_code(learner, task, fields):
     """Run configurations of the code of Le & Ta 2025; IPPO keeps its own critic in combat."""
     configured = scripts.load("experiments", "trust_region_tasks").configured(learner, task, 7)
     assert {field: getattr(configured, field) for field in fields} == fields

@@ -170,7 +170,8 @@ class LastAction(Wrapper):
 
 @dataclasses.dataclass(frozen=True)
 class NoiseState(Wrapper):
-    """Replaces the state by independent standard normals, drawn anew at every step (duelmix.md, section 4).
+    """Replaces the state by independent standard normals, drawn anew at every step: a control for mixers
+    that read it.
 
     Part of the environment, so that replay keeps the draw and online and target networks see the same one. Nothing but
     the view's state changes.

@@ -109,7 +109,7 @@ class Program:
         tested = self.evaluate(runs, algorithm, env_params, clock)
         steps = {"steps_taken": runs.env_steps.astype(jnp.float32)}
         metrics = {**_episode_means(sums), **learned, **tested, **steps}
-        # What a frozen run goes on to do is no result.
+        # What a frozen run goes on to do is not a result.
         return runs, clock, {name: _nan_where(runs.diverged, values) for name, values in metrics.items()}
 
     def init_run(self, algorithm: Algorithm, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:

@@ -73,14 +73,14 @@ class Player:
         key: Key[Array, ""],
         may_step: Bool[Array, ""] | bool = True,
     ) -> tuple[Stage, Frame, Sums]:
-        """Look, act and step.
+        """Observe, act and step.
 
         Args:
             params: the environment's numbers.
             policy: chooses joint actions.
             stage: where the environments stand.
             key: random key of this frame.
-            may_step: False for a frame in which everybody only looks and acts.
+            may_step: False for a frame in which everybody only observes and acts.
 
         Returns:
             The stage after the frame, what to record of it, and sums over environments: `steps` taken, `episodes` that
@@ -122,7 +122,7 @@ class Collector:
     Attributes:
         player: whose environments.
         steps: T.
-        final_view: whether a rollout has a frame after its last step, in which everybody only looks and acts.
+        final_view: whether a rollout has a frame after its last step, in which everybody only observes and acts.
         dtype: of recorded observations and states.
     """
 
@@ -150,6 +150,7 @@ class Collector:
         else:
             stage, (frames, numbers) = jax.lax.scan(one, stage, jnp.arange(self.steps + self.final_view))
         steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
+        view = frames.view
         rollout = Rollout(
             frames.view.obs, frames.view.state, frames.view.avail, frames.actions,
             steps.reward, steps.terminated, steps.truncated, steps.filled,

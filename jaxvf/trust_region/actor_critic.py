@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Key
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.trust_region.distributions import Categorical, DiagonalGaussian, Distribution
 
-# low_variance_trust_region.md, section 4
+# Le & Ta 2025.
 ACTOR_GAIN = 0.01
 CRITIC_GAIN = 1.0
 INITIAL_XI = 1.0
@@ -119,8 +119,8 @@ class Critic:
     """State values, with an axis M: 1 for "state", else N.
 
     "state": one network on the state; "agent_state": one network for all agents, on the state with the agent's own
-    observation appended (the release's agent-specific state for SMAC, low_variance_trust_region.md, 2.7, in its
-    simplest form); "state_per_agent": a network per agent on the state; "observation": on the agent's own observation.
+    observation appended (the simplest form of the agent-specific state that Le & Ta 2025 use in StarCraft);
+    "state_per_agent": a network per agent on the state; "observation": on the agent's own observation.
     """
 
     module: nn.Module

@@ -44,7 +44,7 @@ def pieces_of(config: Settings, actors: Actors, samples: Samples) -> Samples:
 def clip_loss(
     config: Settings, policy: Distribution, samples: Samples, clip: float | Float[Array, ""]
 ) -> tuple[Float[Array, ""], Metrics]:
-    """-(surrogate + β entropy) of one agent (low_variance_trust_region.md, 2.4)."""
+    """-(surrogate + β entropy) of one agent (Schulman et al. 2017; with a weight Kuba et al. 2022)."""
     log_ratio = policy.log_prob(samples.actions) - samples.log_prob
     gain = clipped_surrogate(
         log_ratio, samples.advantage, samples.weight, samples.alive, clip=clip, place=config.weight_place
@@ -88,7 +88,7 @@ def clip_update(
 
 
 def natural_update(config: Settings, actors: Actors, state: ActorState, samples: Samples) -> tuple[ActorState, Metrics]:
-    """One natural-gradient step on the whole batch (low_variance_trust_region.md, 2.5); none for a dead agent."""
+    """One natural-gradient step on the whole batch (Kuba et al. 2022); none for a dead agent."""
     flat, restore = ravel_pytree(state.params)
     old = jax.lax.stop_gradient(whole_policy(actors, state.params, samples))
 
@@ -97,7 +97,7 @@ def natural_update(config: Settings, actors: Actors, state: ActorState, samples:
         return surrogate(log_ratio, samples.advantage, samples.weight, samples.alive)
 
     def mean_kl(flat: Array) -> Float[Array, ""]:
-        # Dead samples count too, as in the release: it is 0 where death leaves one action.
+        # Dead samples count too, as in the code of Le & Ta 2025: it is 0 where death leaves one action.
         return masked_mean(divergence(old, whole_policy(actors, restore(flat), samples), config.kl), samples.filled)
 
     done = trust_region_step(gain, mean_kl, flat, config.kl_radius, backtrack=config.backtrack)

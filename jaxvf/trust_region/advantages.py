@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float, Shaped
 
 TRUNCATIONS = ("bootstrap", "zero", "terminate")
 NORMALIZATIONS = ("per_agent", "joint", "none")
-EPSILON = 1e-5  # added to the standard deviation (low_variance_trust_region.md, 2.3)
+EPSILON = 1e-5  # added to the standard deviation (Le & Ta 2025)
 
 
 def td_errors(
@@ -39,7 +39,7 @@ def generalized_advantages(
     trace: float | Float[Array, "..."],
     truncation: str = "bootstrap",
 ) -> Float[Array, "T *b"]:
-    """A_t = δ_t + γ λ_{t+1} A_{t+1} within an episode, computed backwards (low_variance_trust_region.md, 2.6).
+    """A_t = δ_t + γ λ_{t+1} A_{t+1} within an episode, computed backwards (Schulman et al. 2016).
 
     Args:
         td: δ_t, bootstrapped at truncated steps (`td_errors`).
@@ -47,16 +47,16 @@ def generalized_advantages(
         truncated: whether only the time limit ended it.
         discount: γ.
         trace: λ; one number, or one for each step, where row t weighs the errors of step t in earlier advantages
-            (A2PO's off-policy trace, section 3).
-        truncation: "bootstrap" keeps δ_t of a cut-off step, as does "terminate", whose δ_t values nothing behind it;
-            "zero" gives it no advantage, as the release does.
+            (the off-policy trace of Wang et al. 2023).
+        truncation: "bootstrap" keeps δ_t of a cut-off step, as does "terminate", whose δ_t values nothing after it;
+            "zero" gives it no advantage, as the code of Le & Ta 2025 does.
 
     Returns:
         Advantages, shape of `td`.
     """
     chex.assert_equal_shape([td, terminated, truncated])
     decay = discount * jnp.broadcast_to(jnp.asarray(trace, td.dtype), td.shape)
-    # Row t holds the factor of A_{t+1} in A_t; behind the last row there is nothing.
+    # Row t holds the factor of A_{t+1} in A_t; after the last row there is nothing.
     decay = jnp.where(terminated | truncated, 0.0, jnp.roll(decay, -1, axis=0))
     if truncation == "zero":
         td = jnp.where(truncated, 0.0, td)
@@ -72,13 +72,13 @@ def generalized_advantages(
 def normalize(
     advantage: Float[Array, "T B N"], alive: Bool[Array, "T _ N"], rule: str = "per_agent"
 ) -> Float[Array, "T B N"]:
-    """(A - mean) / (std + 1e-5) over the samples of living agents (low_variance_trust_region.md, 2.3).
+    """(A - mean) / (std + 1e-5) over the samples of living agents (Le & Ta 2025).
 
     Args:
         advantage: A of every step, environment and agent.
         alive: whose samples count; may have size 1 along B.
-        rule: "per_agent": every agent's own mean and standard deviation; "joint": one over all agents' samples (the
-            release's, for agent-specific states); "none": as they are.
+        rule: "per_agent": every agent's own mean and standard deviation; "joint": one over all agents' samples (theirs
+            for agent-specific states); "none": as they are.
     """
     if rule == "none":
         return advantage

@@ -136,9 +136,8 @@ def guarded_step(
 ) -> tuple[Any, Any, Float[Array, ""]]:
     """One step of the optimizer, unless the gradient is not finite or nobody was alive: then nothing changes.
 
-    The product of many ratios may overflow; a step that is left out for it is counted, never hidden: 1 is returned
-    (low_variance_trust_region.md, 6.2). Without a living sample there is no step to take, and Adam's momentum must not
-    take one; that is not counted (6.11).
+    The product of many ratios may overflow; a step that is left out for it is counted, never hidden: 1 is returned.
+    Without a living sample there is no step to take, and Adam's momentum must not take one; that is not counted.
     """
     finite = jnp.isfinite(optax.tree.norm(gradient))
     taken = finite & alive_any
@@ -151,5 +150,5 @@ def guarded_step(
 def make_optimizer(
     learning_rate: float | Float[Array, ""], max_grad_norm: float | Float[Array, ""]
 ) -> optax.GradientTransformation:
-    """Global-norm clip, then Adam with ε = 1e-5 (low_variance_trust_region.md, section 4)."""
+    """Global-norm clip, then Adam with ε = 1e-5 (Le & Ta 2025)."""
     return optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.adam(learning_rate, eps=1e-5))

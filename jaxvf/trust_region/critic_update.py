@@ -14,7 +14,7 @@ from jaxvf.trust_region.batches import chunked, epochs, guarded_step, make_optim
 from jaxvf.trust_region.settings import Settings
 from jaxvf.trust_region.value_norm import ValueNorm
 
-HUBER_WIDTH = 10.0  # low_variance_trust_region.md, 2.7
+HUBER_WIDTH = 10.0  # Le & Ta 2025
 
 
 class CriticState(NamedTuple):
@@ -49,7 +49,7 @@ def value_loss(
     clip: float | Float[Array, ""],
     counted: Bool[Array, "*#b"] | bool = True,
 ) -> Float[Array, ""]:
-    """Mean of the larger of two errors: the value's own, and that of a value within `clip` of the old one (2.7)."""
+    """Mean of the larger of two errors: the value's own, and that of a value within `clip` of the old one."""
     near = old + jnp.clip(value - old, -clip, clip)
     return masked_mean(jnp.maximum(huber(returns - value), huber(returns - near)), jnp.asarray(counted))
 
@@ -66,7 +66,7 @@ def critic_update(
     key: Key[Array, ""],
     rate: Float[Array, ""],
 ) -> tuple[CriticState, Metrics]:
-    """Epochs of mini-batches; each moves the statistics of returns first (low_variance_trust_region.md, 2.7)."""
+    """Epochs of mini-batches; each moves the statistics of returns first (Le & Ta 2025)."""
     optimizer = make_optimizer(rate, config.max_grad_norm)
 
     def loss(params: Any, part: Regression, returns: Array) -> Float[Array, ""]:

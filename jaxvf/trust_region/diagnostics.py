@@ -1,7 +1,7 @@
 """What an actor's update did: variance of the weighted advantage, weights, divergence, clipping, line search.
 
-Every number is of one agent's turn. Runs report them by position in the order of updates and by agent
-(low_variance_trust_region.md, 2.12 and 6.13).
+Every number is of one agent's turn. Runs report them by position in the order of updates and by agent; what the code of
+Le & Ta 2025 calls an agent's advantage variance is that of a position.
 """
 
 import jax.numpy as jnp

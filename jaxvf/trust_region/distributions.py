@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 UNAVAILABLE = -1e10  # logit: its probability is exactly 0 and its gradient finite, which -inf's is not
-STD_CEILING = 0.5  # std = 0.5 sigmoid(ξ) (low_variance_trust_region.md, section 4)
+STD_CEILING = 0.5  # std = 0.5 sigmoid(ξ) (Le & Ta 2025)
 
 
 class Categorical(NamedTuple):
@@ -48,7 +48,7 @@ class Categorical(NamedTuple):
         return jnp.sum(jnp.where(self.avail, probs * (self.logits - other.logits), 0.0), axis=-1)
 
     def unweighted_k3(self, other: "Categorical") -> Float[Array, "*b"]:
-        """Σ_a (e^l - 1 - l) with l = log other - log self: the release's substitute for the KL (2.5).
+        """Σ_a (e^l - 1 - l) with l = log other - log self: the substitute for the KL in the code of Le & Ta 2025.
 
         To second order it is the number of actions times the KL near a uniform policy.
         """
@@ -93,7 +93,7 @@ class DiagonalGaussian(NamedTuple):
     def kl(self, other: "DiagonalGaussian") -> Float[Array, "*b"]:
         """KL(self || other), exact: log(s1/s0) + (s0² + Δ²)/(2 s1²) - 1/2, summed over the agent's entries.
 
-        Written with log1p, because near 0 the terms of that form cancel in float32 (section 6.17).
+        Written with log1p, because near 0 the terms of that form cancel in float32.
         """
         excess = (self.std / other.std) ** 2 - 1.0
         shift = ((self.mean - other.mean) / other.std) ** 2
@@ -112,7 +112,7 @@ Distribution = Categorical | DiagonalGaussian
 
 
 def divergence(old: Distribution, new: Distribution, kind: str = "exact") -> Float[Array, "*b"]:
-    """KL(old || new), or the release's substitute for discrete actions with `kind="unweighted_k3"`."""
+    """KL(old || new), or its substitute for discrete actions with `kind="unweighted_k3"`."""
     if kind == "unweighted_k3" and isinstance(old, Categorical) and isinstance(new, Categorical):
         return old.unweighted_k3(new)
     return old.kl(new)  # pyright: ignore[reportArgumentType]

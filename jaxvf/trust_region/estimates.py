@@ -32,7 +32,7 @@ def exact_estimates(rollout: Rollout, carry: Any) -> Estimates:
 def estimate(config: Settings, critic: Critic, state: CriticState, carry: Array, rollout: Rollout) -> Estimates:
     """Values, TD errors and advantages, with the statistics of returns as they were before this update.
 
-    One pass of the critic over the F frames gives the values of what every step saw and of what it led to, and what it
+    One pass of the critic over the F frames gives the values of every step's own view and of the next, and what it
     remembers before each.
 
     Args:

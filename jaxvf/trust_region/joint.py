@@ -25,7 +25,7 @@ def update_jointly(
 ) -> tuple[ActorState, Facts]:
     """Epochs of mini-batches in which every agent takes a step, weighted by the present ratios of all others.
 
-    CoPPO clips that weight to [0.9, 1.1]; MAPPO and IPPO to 1 (low_variance_trust_region.md, section 3).
+    CoPPO (Wu et al. 2021) clips that weight to [0.9, 1.1]; in MAPPO and IPPO it is 1.
 
     Returns:
         The actors, and facts [N] by agent; their weights are those of an update in the order of agents. Of one shared
@@ -77,6 +77,6 @@ def _measured(config: Settings, actors: Actors, before: ActorState, after: Actor
 
 
 def per_agent(function, policies: Distribution, samples: Samples):
-    """`function(policy, samples)` of every agent, whose axis N lies behind T and B; results along a leading N."""
+    """`function(policy, samples)` of every agent, whose axis N comes after T and B; results along a leading N."""
     axes = jax.tree.map(lambda _: 2, samples)._replace(started=None, filled=None)
     return jax.vmap(function, in_axes=(2, axes))(policies, samples)

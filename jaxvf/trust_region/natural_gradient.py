@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-# low_variance_trust_region.md, 2.5
+# The numbers of HARL, which Le & Ta 2025 keep.
 DAMPING = 0.1
 CG_STEPS = 10
 CG_TOLERANCE = 1e-10  # of the squared residual
@@ -64,7 +64,7 @@ def conjugate_gradient(product: Callable[[Vector], Vector], target: Vector, *, s
 def full_step(
     product: Callable[[Vector], Vector], gradient: Vector, radius: float | Float[Array, ""], *, steps: int = CG_STEPS
 ) -> Vector:
-    """The step along F⁻¹g whose quadratic model of the KL is `radius`; the damping stays inside (sections 2.5, 6.9)."""
+    """The step along F⁻¹g whose quadratic model of the KL is `radius`; the damping stays inside."""
     direction = conjugate_gradient(product, gradient, steps=steps)
     return jnp.sqrt(2 * radius / jnp.maximum(direction @ product(direction), TINY)) * direction
 
@@ -82,7 +82,7 @@ def line_search(
     """The first of 10 candidates `params + backtrack^j step` that keeps the KL below `radius` and gains enough.
 
     Enough is more than half of what the gradient promises, and more than nothing. Without such a candidate the
-    parameters stay as they are (low_variance_trust_region.md, 2.5; pitfalls D23, D24).
+    parameters stay as they are (Kuba et al. 2022).
     """
     before, promised = surrogate(params), gradient @ step
 

@@ -24,16 +24,16 @@ NORM_EPSILON = 1e-5
 
 
 def linear(width: int, gain: float, name: str) -> nn.Dense:
-    """A layer with orthogonal weights and no initial bias (low_variance_trust_region.md, section 4)."""
+    """A layer with orthogonal weights and no initial bias (Le & Ta 2025)."""
     return nn.Dense(width, kernel_init=orthogonal(gain), name=name)
 
 
 class FeedForward(nn.Module):
-    """The release's trunk: input LayerNorm, then Linear, activation, LayerNorm per hidden layer; remembers nothing."""
+    """The trunk of Le & Ta 2025: LayerNorm, then Linear, activation, LayerNorm per hidden layer; remembers nothing."""
 
     hidden: int = static(128, "width of the hidden layers", low=1)
     layers: int = static(2, "hidden layers", low=1)
-    activation: str = static("relu", "between layers", choices=tuple(ACTIVATIONS))
+    activation: str = static("relu", "the activation between layers", choices=tuple(ACTIVATIONS))
     layer_norm: bool = static(True, "normalize the input and every hidden layer")
 
     @nn.compact
@@ -54,12 +54,12 @@ class FeedForward(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """The same trunk, then one GRU with a LayerNorm behind it, and hidden layers behind that if any are wanted."""
+    """The same trunk, then one GRU with a LayerNorm after it, and hidden layers after that if any are wanted."""
 
     hidden: int = static(64, "width of the hidden layers and of the GRU", low=1)
     layers: int = static(1, "hidden layers before the GRU", low=0)
-    head_layers: int = static(0, "hidden layers behind the GRU; the release has none, JaxMARL one", low=0)
-    activation: str = static("relu", "between layers", choices=tuple(ACTIVATIONS))
+    head_layers: int = static(0, "hidden layers after the GRU; Le & Ta 2025 have none, JaxMARL one", low=0)
+    activation: str = static("relu", "the activation between layers", choices=tuple(ACTIVATIONS))
     layer_norm: bool = static(True, "normalize the input, every hidden layer and the states")
 
     @nn.compact

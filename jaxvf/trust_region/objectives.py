@@ -24,7 +24,7 @@ WEIGHT_RULES: Mapping[str, str] = MappingProxyType(
 
 
 def weight_bounds(rule: str, *, bound: float = 1.0, band: float = 0.1) -> tuple[float, float]:
-    """The two ends to which a weight rule clips the preceding agents' ratio (low_variance_trust_region.md, 6.14).
+    """The two ends to which a weight rule clips the preceding agents' ratio (see `WEIGHT_RULES`).
 
     Every rule is this one operation with other numbers, so runs of different rules share a program:
     `sweep={"weight_low,weight_high": [weight_bounds("is"), weight_bounds("clip1")]}`.
@@ -58,7 +58,7 @@ def preceding_weight(
 ) -> Float[Array, "*b"]:
     """The product of the preceding agents' ratios, clipped to [low, high]; it never overflows.
 
-    The carried product stays unclipped: this is min(prod, 1), not a product of minima (section 2.2).
+    The carried product stays unclipped: this is min(prod, 1), not a product of minima (Le & Ta 2025).
     """
     low, high = jnp.asarray(low, jnp.float32), jnp.asarray(high, jnp.float32)
     # Clipped as a logarithm first: the exponential of what lies above `high` may be infinite.
@@ -74,9 +74,10 @@ def clipped_surrogate(
     clip: float | Float[Array, ""],
     place: str = "outside",
 ) -> Float[Array, ""]:
-    """Mean over living samples of c · min(u A, clip(u, 1 ± ε) A) (low_variance_trust_region.md, 2.4).
+    """Mean over living samples of c · min(u A, clip(u, 1 ± ε) A).
 
-    With `place="inside"` the weight multiplies the own ratio before the clip: A2PO's and CoPPO's form (section 3).
+    With `place="outside"` it is the form of Kuba et al. 2022. With "inside" the weight multiplies the own ratio before
+    the clip: that of Wu et al. 2021 (CoPPO) and Wang et al. 2023 (A2PO).
 
     Args:
         log_ratio: log u, of the agent's own action.
@@ -99,7 +100,7 @@ def surrogate(
     weight: Float[Array, "*#b"],
     alive: Bool[Array, "*#b"],
 ) -> Float[Array, ""]:
-    """Mean over living samples of c u A: what the natural-gradient step improves (section 2.5)."""
+    """Mean over living samples of c u A: what the natural-gradient step improves."""
     return masked_mean(weight * jnp.exp(log_ratio) * advantage, alive)
 
 
@@ -108,8 +109,8 @@ def entropy_bonus(
 ) -> Float[Array, ""]:
     """The mean entropy over living samples.
 
-    With "sum_over_batch" it is `samples` times as large: the release's defect for Gaussian actors, whose mask
-    broadcasts against the entropies (low_variance_trust_region.md, 2.8).
+    With "sum_over_batch" it is `samples` times as large: for Gaussian actors the code of Le & Ta 2025 has this defect,
+    because its mask broadcasts against the entropies.
     """
     mean = masked_mean(entropy, alive)
     return mean * samples if reduction == "sum_over_batch" else mean

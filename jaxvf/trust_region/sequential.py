@@ -30,9 +30,9 @@ Reestimate = Callable[[Int[Array, ""], Float[Array, "T B"]], Float[Array, "T B"]
 
 
 def update_order(config: Settings, key: Key[Array, ""], scores: Float[Array, "N"]) -> Int[Array, "N"]:
-    """The agents in the order in which they move: order[m] has position m (low_variance_trust_region.md, 2.2).
+    """The agents in the order in which they move: order[m] has position m.
 
-    "semi_greedy" alternates the highest remaining score with a random remaining agent (A2PO, section 3).
+    "semi_greedy" alternates the highest remaining score with a random remaining agent (Wang et al. 2023).
     """
     agents = scores.shape[0]
     if config.order == "fixed":
@@ -50,7 +50,7 @@ def update_order(config: Settings, key: Key[Array, ""], scores: Float[Array, "N"
 
 
 def clip_at(config: Settings, position: Int[Array, ""] | int, agents: int) -> float | Float[Array, ""]:
-    """ε at a position m = 0 ... n-1: constant, or ε (1/2 + (m + 1)/(2n)) (A2PO, section 3)."""
+    """ε at a position m = 0 ... n-1: constant, or ε (1/2 + (m + 1)/(2n)) (Wang et al. 2023)."""
     if config.clip_schedule == "constant":
         return config.clip
     return config.clip * (0.5 + (position + 1) / (2 * agents))
@@ -66,7 +66,7 @@ def update_in_turn(
     key: Key[Array, ""],
     rate: Float[Array, ""],
 ) -> tuple[ActorState, Facts]:
-    """Every agent's whole update, one after another (low_variance_trust_region.md, 2.2); independent parameters.
+    """Every agent's whole update, one after another (Kuba et al. 2022); independent parameters.
 
     Carries the *logarithm* of the unclipped ratio product; it is clipped only where it is used, and stays fixed during
     an agent's whole turn.
@@ -129,7 +129,7 @@ def update_shared_in_turn(
     order: Int[Array, "N"],
     rate: Float[Array, ""],
 ) -> tuple[ActorState, Facts]:
-    """Sequential updates of one network for all agents (low_variance_trust_region.md, section 3, last paragraph).
+    """Sequential updates of one network for all agents (as the code of Le & Ta 2025 does).
 
     In every epoch the weight starts at 1; each agent in the order takes one gradient step on its own samples, then its
     ratio under the present weights joins the product.

@@ -11,15 +11,19 @@ from jaxvf.trust_region.objectives import ENTROPY_REDUCTIONS, PLACES, UNBOUNDED
 
 @hyperparameters
 class Settings:
-    """Fields of every algorithm of the family; defaults: HAPPO with the release's constants.
+    """Fields of every algorithm of the family; defaults: HAPPO with the constants of Le & Ta 2025.
 
     The rule that weighs an agent's objective by the ratios of the agents before it is the pair `weight_low`,
     `weight_high`: see `objectives.weight_bounds`.
     """
 
-    actor: nn.Module = static(FeedForward(), "network of the actors", registry=NETWORKS)
-    critic: nn.Module = static(FeedForward(), "network of the critic", registry=NETWORKS)
-    parameters: str = static("independent", "one actor network per agent, or one", choices=("independent", "shared"))
+    actor: nn.Module = static(FeedForward(), "the network of the actors", registry=NETWORKS)
+    critic: nn.Module = static(FeedForward(), "the network of the critic", registry=NETWORKS)
+    parameters: str = static(
+        "independent",
+        "whether every agent has an actor network of its own, or all share one",
+        choices=("independent", "shared"),
+    )
     critic_inputs: str = static(
         "state",
         "what values are predicted from: the state; the state and the agent's own observation, by one network; the "
@@ -27,44 +31,66 @@ class Settings:
         choices=CRITICS,
     )
     baseline: str = static(
-        "critic", "a learned value, or the exact one where a one-step game knows it", choices=("critic", "exact")
+        "critic",
+        "what returns are compared with: a learned value, or the exact one where a one-step game knows it",
+        choices=("critic", "exact"),
     )
     agent_id: bool = static(False, "append the agent's index to its observation")
     last_action: bool = static(False, "append the agent's previous action to its observation")
 
     reward: str = static(
-        "team", "what agents learn from: the team's reward, or each from its own", choices=("team", "agents")
+        "team", "what agents learn from: the team's reward, or each its own", choices=("team", "agents")
     )
 
-    updates: str = static("sequential", "agents move in turn, or all at once", choices=("sequential", "joint"))
-    step: str = static("clip", "PPO's clipped surrogate, or a natural-gradient step", choices=("clip", "natural"))
-    order: str = static("random", "of sequential updates", choices=("random", "fixed", "semi_greedy"))
-    weight_place: str = static("outside", "of the clip of the own ratio, or inside it (A2PO, CoPPO)", choices=PLACES)
+    updates: str = static(
+        "sequential", "whether agents are updated one after another, or all at once", choices=("sequential", "joint")
+    )
+    step: str = static(
+        "clip",
+        "how an actor moves: by PPO's clipped surrogate, or by a natural-gradient step",
+        choices=("clip", "natural"),
+    )
+    order: str = static(
+        "random", "how agents are ordered in sequential updates", choices=("random", "fixed", "semi_greedy")
+    )
+    weight_place: str = static(
+        "outside",
+        "where the preceding ratios multiply: outside the clip of the own ratio, or inside (A2PO, CoPPO)",
+        choices=PLACES,
+    )
     clip_schedule: str = static(
-        "constant", "ε the same at every position, or growing with it (A2PO)", choices=("constant", "by_position")
+        "constant",
+        "whether ε is the same at every position in the order, or grows with it (A2PO)",
+        choices=("constant", "by_position"),
     )
     trace: str = static(
-        "gae", "λ alone, or times the preceding agents' ratio, at most 1 (A2PO)", choices=("gae", "off_policy")
+        "gae",
+        "how advantages weigh later errors: by λ, or by λ times the preceding agents' ratio, at most 1 (A2PO)",
+        choices=("gae", "off_policy"),
     )
-    normalization: str = static("per_agent", "of advantages", choices=NORMALIZATIONS)
+    normalization: str = static("per_agent", "over whose samples advantages are normalized", choices=NORMALIZATIONS)
     truncation: str = static(
         "bootstrap",
-        "at a time limit: value the state behind it; give the step no advantage (the release); or let values end there",
+        "what a time limit does: value the state after it; give the step no advantage (Le & Ta); or end values there",
         choices=TRUNCATIONS,
     )
     entropy_reduction: str = static(
-        "mean", "mean entropy, or the release's defect for Gaussian actors", choices=ENTROPY_REDUCTIONS
+        "mean",
+        "how entropies are added up: their mean, or the sum that Le & Ta's code takes by mistake for Gaussian actors",
+        choices=ENTROPY_REDUCTIONS,
     )
     kl: str = static(
-        "exact", "of discrete actions; or the release's unweighted sum", choices=("exact", "unweighted_k3")
+        "exact",
+        "the divergence of discrete policies: the exact one, or the unweighted sum of Le & Ta's code",
+        choices=("exact", "unweighted_k3"),
     )
-    value_norm: bool = static(True, "the critic predicts normalized returns")
+    value_norm: bool = static(True, "whether the critic predicts normalized returns")
 
     num_envs: int = static(20, "environments that collect side by side", low=1)
     rollout_length: int = static(200, "steps of each in an iteration", low=1)
     chunk_length: int = static(10, "steps of a training sequence of a recurrent actor or critic", low=1)
     actor_epochs: int = static(5, "passes over the samples of an iteration", low=1)
-    critic_epochs: int = static(5, "passes of the critic", low=1)
+    critic_epochs: int = static(5, "passes of the critic over the samples of an iteration", low=1)
     minibatches: int = static(1, "equal parts of a pass, of actors and critic", low=1)
 
     weight_low: float = traced(0.0, "lowest weight of the preceding agents' ratio", low=0)
@@ -73,10 +99,10 @@ class Settings:
     value_clip: float = traced(0.2, "how far a value may move from its old one", low=0)
     kl_radius: float = traced(0.01, "δ of a natural-gradient step", low=0)
     backtrack: float = traced(0.8, "factor between candidates of the line search", low=0, high=1)
-    entropy_weight: float = traced(0.0, "β of the entropy bonus", low=0)
+    entropy_weight: float = traced(0.0, "β, weight of the entropy bonus", low=0)
     learning_rate: float = traced(5e-4, "Adam's step size for actors", low=0)
     critic_learning_rate: float = traced(5e-4, "Adam's step size for the critic", low=0)
     learning_rate_anneal: float = traced(0.0, "steps in which both step sizes fall to 0 in a line; 0 for never", low=0)
     max_grad_norm: float = traced(10.0, "global L2 norm to which an agent's gradients are clipped", low=1e-6)
-    discount: float = traced(0.99, "γ", low=0, high=1)
+    discount: float = traced(0.99, "γ, weight of the next step's value", low=0, high=1)
     td_lambda: float = traced(0.95, "λ of advantage estimation", low=0, high=1)

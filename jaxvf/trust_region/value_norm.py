@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 
 from jaxvf.trust_region.advantages import masked_mean
 
-# low_variance_trust_region.md, 2.7
+# Le & Ta 2025.
 MEMORY = 0.99999  # weight of the past in an update
 LEAST_WEIGHT = 1e-5
 LEAST_VARIANCE = 1e-2
@@ -22,7 +22,7 @@ class ValueNorm(NamedTuple):
 
     @staticmethod
     def start() -> "ValueNorm":
-        """Nothing seen yet: numbers pass unchanged but for the sign of zero (mean 0, variance 1)."""
+        """Of no returns: numbers pass unchanged but for the sign of zero (mean 0, variance 1)."""
         return ValueNorm(jnp.float32(0), jnp.float32(0), jnp.float32(0))
 
     def update(self, returns: Float[Array, "..."], counted: Bool[Array, "..."] | bool = True) -> "ValueNorm":
@@ -37,7 +37,7 @@ class ValueNorm(NamedTuple):
     def moments(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean and standard deviation; 0 and 1 before the first update.
 
-        There the floors of the specification (2.7) would give a standard deviation of 0.1. We keep 1: nothing is known
+        There the floors of Le & Ta 2025 would give a standard deviation of 0.1. We keep 1: nothing is known
         of the scale of returns yet, so a fresh critic's outputs pass as they are.
         """
         weight = jnp.maximum(self.weight, LEAST_WEIGHT)

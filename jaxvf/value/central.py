@@ -21,7 +21,7 @@ class CentralParams(NamedTuple):
 
 
 class CentralValue(NamedTuple):
-    """Q_C(τ, u, s) = FF(s, c_1(u_1) ... c_n(u_n)) + V(s) (pow specification, 3.2).
+    """Q_C(τ, u, s) = FF(s, c_1(u_1) ... c_n(u_n)) + V(s) (Huang et al. 2026, their code; so do Rashid et al. 2020).
 
     Attributes:
         learner: whose kind of agent network is used, with other parameters.
@@ -52,9 +52,9 @@ class CentralValue(NamedTuple):
         return self.learner.unroll(params.agent, batch, self.network)
 
     def value(
-        self, params: CentralParams, seen: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
+        self, params: CentralParams, unrolled: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
     ) -> Float[Array, "*#b 1"]:
         """The value of joint actions in the given frames."""
-        utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
+        utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         value: Any = self.mixer.apply(params.mixer, utilities, frames.state)
         return jnp.asarray(value)

@@ -1,4 +1,4 @@
-"""What a loss looks at, frame by frame: network outputs, what could be seen, and means over the steps really taken."""
+"""What a loss is made of, frame by frame: network outputs, views and actions, and means over the steps really taken."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Unrolled(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """What can be seen in some frames of a batch, beside the observations that the agents unroll."""
+    """States, masks and actions of some frames of a batch; the observations are what the agents unroll."""
 
     state: Float[Array, "F _ S"]
     avail: Bool[Array, "F _ N A"]

@@ -1,4 +1,4 @@
-"""Joint actions that were not taken, for regressions whose targets need no environment (mrvf.md, section 3)."""
+"""Joint actions that were not taken, for regressions whose targets need no environment (chosen here, for MRVF)."""
 
 import jax
 import jax.numpy as jnp

@@ -33,9 +33,9 @@ class LearnerState(NamedTuple):
 
 @hyperparameters
 class ValueLearner:
-    """Base of every value learner: ε-greedy agents on replayed episodes. Defaults: PyMARL's (baselines.md, 1.2).
+    """Base of every value learner: ε-greedy agents on replayed episodes. Defaults: PyMARL's.
 
-    A learner adds its networks and how they learn: `init`, `update`, and `joint_values` for whoever looks inside.
+    A learner adds its networks and how they learn: `init`, `update`, and `joint_values` for inspection.
     """
 
     agent: nn.Module = static(RecurrentAgent(), "the agent network", registry=AGENTS)
@@ -65,20 +65,24 @@ class ValueLearner:
     target_update_interval: int = static(
         200, "rollouts between hard copies of the target network, in whole updates", low=1
     )
-    target_update: str = static("hard", "copy the target at intervals or move it softly", choices=("hard", "soft"))
-    reward: str = static(
-        "team", "what agents learn from: the team's reward, or each from its own", choices=("team", "agents")
+    target_update: str = static(
+        "hard", "copy the target network at intervals, or move it a little in every update", choices=("hard", "soft")
     )
-    behaviour: str = static("epsilon_greedy", "who collects", choices=("epsilon_greedy", "uniform"))
-    optimizer: str = static("rmsprop", "update rule", choices=OPTIMIZERS)
+    reward: str = static(
+        "team", "what agents learn from: the team's reward, or each its own", choices=("team", "agents")
+    )
+    behaviour: str = static(
+        "epsilon_greedy", "how actions are chosen while collecting", choices=("epsilon_greedy", "uniform")
+    )
+    optimizer: str = static("rmsprop", "the rule of gradient updates", choices=OPTIMIZERS)
     learning_rate: float = traced(5e-4, "step size of the optimizer", low=0)
-    discount: float = traced(0.99, "γ", low=0, high=1)
-    td_lambda: float = traced(0.0, "λ of the targets: 0 one step, 1 Monte Carlo", low=0, high=1)
+    discount: float = traced(0.99, "γ, weight of the next step's value", low=0, high=1)
+    td_lambda: float = traced(0.0, "λ of the targets: 0 for one step, 1 for Monte Carlo", low=0, high=1)
     epsilon_start: float = traced(1.0, "ε at the first step", low=0, high=1)
     epsilon_end: float = traced(0.05, "ε after annealing", low=0, high=1)
     epsilon_anneal: float = traced(50_000, "environment steps of the linear annealing", low=0)
     max_grad_norm: float = traced(10.0, "global L2 norm to which gradients are clipped", low=1e-6)
-    target_tau: float = traced(0.01, "rate at which a soft target follows", low=0, high=1)
+    target_tau: float = traced(0.01, "τ, share of the parameters in an update of a soft target", low=0, high=1)
 
     @property
     def streams(self) -> int:
@@ -154,7 +158,7 @@ class ValueLearner:
     def act(
         self, state: LearnerState, carry: Any, view: View, key: Key[Array, ""], progress: Progress
     ) -> tuple[Int[Array, "B N"], Any, tuple[()]]:
-        """Behaviour: ε-greedy on local values, ε following the run's own step count; or uniform."""
+        """Behaviour: ε-greedy on local values, with ε by the run's own step count; or uniform."""
         outputs, after = self.forward_all(state.params, carry, view)
         if self.behaviour == "uniform":
             return exploration.uniform(key, view.avail, self.num_envs), after, ()

@@ -43,7 +43,7 @@ class MixedLearner(ValueLearner):
 
     @property
     def reads_state(self) -> bool:
-        """Whether anything but the mixer looks at the state."""
+        """Whether anything but the mixer depends on the state."""
         return True
 
     def init_mixer(self, key: Key[Array, ""], spec: EnvSpec, features: int) -> Any:
@@ -51,9 +51,9 @@ class MixedLearner(ValueLearner):
         return init_mixer(self.mixer, key, spec.n_agents, spec.n_actions, features, spec.state_dim)
 
     def mix(
-        self, mixer_params: Any, seen: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
+        self, mixer_params: Any, unrolled: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
     ) -> tuple[Float[Array, "*#b M"], Float[Array, ""]]:
         """The mixed value of joint actions, and what the mixer asks the loss to add."""
-        utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
+        utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])
         return value, sum((jnp.mean(term) for term in jax.tree.leaves(sown)), jnp.zeros(()))

@@ -2,8 +2,9 @@
 
     F^k(u) = M^k(a(u)) - M^k(0) + Σ_i a_i(u_i)    regresses    max(0, Q_J(u) - Q_J(p^{k-1}) - ξ),    k >= 2
 
-Every joint action not better than p^{k-1} has target 0, so local optima below it are cut off (Tao et al. 2026; mrvf
-specification, section 3). How agents act is `multi_round`'s.
+Every joint action not better than p^{k-1} has target 0, so local optima below it are cut off. That each round fits the
+gains over the one before, clipped at a threshold, is what Tao et al. 2026 state; their equations and networks were not
+at hand: the form of F^k, the bonus of staying and all numbers are chosen here. How agents act is `multi_round`'s.
 """
 
 from collections.abc import Callable
@@ -74,7 +75,7 @@ class Mrvf(MultiRoundLearner):
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
-        """One gradient step on the K + 1 regressions; then the target of Q_J follows."""
+        """One gradient step on the K + 1 regressions; then the target of Q_J is updated."""
         params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch, key
         )
@@ -87,15 +88,15 @@ class Mrvf(MultiRoundLearner):
 
     def joint_values(self, params: MrvfParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """F^1, Q_J and the increments F^2 ... F^K of the stored actions."""
-        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
+        frames, unrolled = Frames.of(batch), self.unroll(params.agent, batch)
         central = self.central.unroll(params.central, batch)
         values = {
-            "q_tot": self.mix(params.mixer, seen, frames, frames.actions)[0],
+            "q_tot": self.mix(params.mixer, unrolled, frames, frames.actions)[0],
             "q_joint": self.central.value(params.central, central, frames, frames.actions),
         }
-        gains = self.choose(params, seen, frames.avail).gains
+        gains = self.choose(params, unrolled, frames.avail).gains
         for index, (each, gain) in enumerate(zip(params.rounds, gains, strict=True)):
-            values[f"increment_{index + 2}"] = self.increment(each, gain, seen, frames, frames.actions)
+            values[f"increment_{index + 2}"] = self.increment(each, gain, unrolled, frames, frames.actions)
         return values
 
     def _loss(
@@ -103,23 +104,23 @@ class Mrvf(MultiRoundLearner):
     ) -> tuple[Float[Array, ""], Metrics]:
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
-        seen, central_seen = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
-        target_seen = self.central.unroll(target, batch).frames(1, None)
-        choice = self.choose(params, seen, batch.avail)
-        y = self.td_targets(batch, self.central.value(target, target_seen, then, choice.actions[-1][1:]))
+        unrolled, central_unrolled = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
+        target_unrolled = self.central.unroll(target, batch).frames(1, None)
+        choice = self.choose(params, unrolled, batch.avail)
+        y = self.td_targets(batch, self.central.value(target, target_unrolled, then, choice.actions[-1][1:]))
         choice = Choice([each[:steps] for each in choice.actions], [each[:steps] for each in choice.gains])
-        seen, central_seen = seen.frames(0, steps), central_seen.frames(0, steps)
+        unrolled, central_unrolled = unrolled.frames(0, steps), central_unrolled.frames(0, steps)
 
         def joint(actions: Array) -> Array:
-            return self.central.value(params.central, central_seen, now, actions)
+            return self.central.value(params.central, central_unrolled, now, actions)
 
-        taken, (first, penalty) = joint(now.actions), self.mix(params.mixer, seen, now, now.actions)
+        taken, (first, penalty) = joint(now.actions), self.mix(params.mixer, unrolled, now, now.actions)
         errors = ((taken - y) ** 2, (first - y) ** 2)
         loss = sum((mean_over_steps(error, batch.filled) for error in errors), penalty)
         metrics = {"value": mean_over_steps(taken, batch.filled), "target": mean_over_steps(y, batch.filled)}
         for index, each in enumerate(params.rounds):
             round_key = jax.random.fold_in(key, index)
-            loss += self._round_loss(index, each, choice, joint, seen, now, batch.filled, round_key)
+            loss += self._round_loss(index, each, choice, joint, unrolled, now, batch.filled, round_key)
             changed = jnp.any(choice.actions[index] != choice.actions[index + 1], axis=-1, keepdims=True)
             metrics[f"changed_{index + 2}"] = mean_over_steps(changed.astype(jnp.float32), batch.filled)
         for index, actions in enumerate(choice.actions):
@@ -132,7 +133,7 @@ class Mrvf(MultiRoundLearner):
         each: Round,
         choice: Choice,
         joint: Callable[[Array], Array],
-        seen: Unrolled,
+        unrolled: Unrolled,
         now: Frames,
         filled: Bool[Array, "T _"] | Float[Array, "T _"],
         key: Key[Array, ""],
@@ -143,5 +144,5 @@ class Mrvf(MultiRoundLearner):
         loss = self.gain_penalty * mean_over_steps(jnp.mean(gain**2, axis=(-2, -1))[..., None], filled)
         for tried in (now.actions, *more):
             aim = jax.lax.stop_gradient(jnp.maximum(0.0, joint(tried) - joint(anchor) - self.threshold))
-            loss += mean_over_steps((self.increment(each, gain, seen, now, tried) - aim) ** 2, filled)
+            loss += mean_over_steps((self.increment(each, gain, unrolled, now, tried) - aim) ** 2, filled)
         return loss

@@ -1,4 +1,4 @@
-"""Acting in rounds: each round's greedy joint action given that of the round before (mrvf specification, section 3).
+"""Acting in rounds: each round's greedy joint action given that of the round before (as `mrvf` says, chosen here).
 
     p^1 = argmax of q^1;    p^k = argmax of a_i(u) = q_i^k(u, p_i) - q_i^k(p_i, p_i), with a bonus ζ for staying at p_i
 
@@ -40,8 +40,10 @@ class Choice(NamedTuple):
 class MultiRoundLearner(MixedLearner):
     """Agents that go through K rounds; `params` have the agents' trunk with q^1, and a tuple of later `rounds`."""
 
-    rounds: int = static(2, "K", low=1)
-    coins: str = static("central", "one coin for all agents, or one each", choices=("central", "independent"))
+    rounds: int = static(2, "K, rounds of factorization", low=1)
+    coins: str = static(
+        "central", "exploring agents throw one coin together, or one each", choices=("central", "independent")
+    )
     behaviour_round: str = static(
         "multi", "whose greedy action is explored around: a random round's or the last", choices=("multi", "last")
     )
@@ -65,13 +67,13 @@ class MultiRoundLearner(MixedLearner):
         """p^K: every agent goes through the rounds by itself."""
         return self.choose(params, online, view.avail).actions[-1]
 
-    def choose(self, params: Any, seen: Unrolled, avail: Bool[Array, "*b N A"]) -> Choice:
+    def choose(self, params: Any, unrolled: Unrolled, avail: Bool[Array, "*b N A"]) -> Choice:
         """The forward pass: each round's action, given the one before."""
-        anchor = greedy_actions(seen.outputs, avail)
+        anchor = greedy_actions(unrolled.outputs, avail)
         actions, gains = [anchor], []
         for each in params.rounds:
             stay = jax.nn.one_hot(anchor, avail.shape[-1])
-            values: Any = self.head().apply(each.head, seen.features, stay)
+            values: Any = self.head().apply(each.head, unrolled.features, stay)
             gain = values - jnp.sum(values * stay, axis=-1, keepdims=True)
             gains.append(gain)
             anchor = exploration.greedy(gain + self.anchor_bonus * stay, avail)
@@ -79,14 +81,19 @@ class MultiRoundLearner(MixedLearner):
         return Choice(actions, gains)
 
     def increment(
-        self, each: Round, gain: Float[Array, "F _ N A"], seen: Unrolled, frames: Frames, actions: Int[Array, "*b N"]
+        self,
+        each: Round,
+        gain: Float[Array, "F _ N A"],
+        unrolled: Unrolled,
+        frames: Frames,
+        actions: Int[Array, "*b N"],
     ) -> Float[Array, "*#b 1"]:
         """F^k of joint actions [..., F, B, N]: 0 at the anchor, where every gain is.
 
         What an attention mixer asks the loss to add counts in round 1 alone.
         """
-        outputs = jnp.concatenate([gain, seen.outputs[..., gain.shape[-1] :]], axis=-1)
-        utilities = utilities_of(outputs, seen.features, frames.avail, actions)
+        outputs = jnp.concatenate([gain, unrolled.outputs[..., gain.shape[-1] :]], axis=-1)
+        utilities = utilities_of(outputs, unrolled.features, frames.avail, actions)
 
         def mixed(utilities: Utilities) -> Any:
             return self.mixer.apply(each.mixer, utilities, frames.state)

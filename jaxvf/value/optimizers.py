@@ -9,7 +9,7 @@ OPTIMIZERS = ("rmsprop", "adam")
 def make_optimizer(
     kind: str, learning_rate: float | Float[Array, ""], max_grad_norm: float | Float[Array, ""]
 ) -> optax.GradientTransformation:
-    """Global-norm clip, then RMSprop or Adam (baselines specification, 1.2).
+    """Global-norm clip, then RMSprop or Adam (PyMARL and PyMARL2).
 
     Args:
         kind: "rmsprop": smoothing 0.99, ε 1e-5 added outside the root, no momentum. "adam": β 0.9 and 0.999, ε 1e-8.

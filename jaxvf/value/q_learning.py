@@ -31,7 +31,8 @@ class Networks(NamedTuple):
 class QLearning(MixedLearner):
     """Regresses the mixed value of stored actions on a bootstrapped target.
 
-    With `novelty` the reward is r + β·bonus (nm_qmix.md, section 2.3), β falling to 0 in `novelty_anneal` steps.
+    With `novelty` the reward is r + β·bonus (Hu et al. 2026, eq. 31), β falling to 0 in `novelty_anneal` steps. The
+    paper states neither β nor the sizes of the bonus's networks; they are chosen here.
     """
 
     bootstrap: str = static(
@@ -41,10 +42,10 @@ class QLearning(MixedLearner):
     )
     noise_mode: str = static(
         "per_step",
-        "with mixer.context='noise': drawn once a step and kept in replay, or anew in every update",
+        "when mixer.context='noise' is drawn: once a step, to be kept in replay, or anew in every update",
         choices=("per_step", "per_update"),
     )
-    novelty: str = static("none", "whose novelty earns a bonus (RND)", choices=("none", "state", "observations"))
+    novelty: str = static("none", "what earns a bonus for its novelty (RND)", choices=("none", "state", "observations"))
     novelty_width: int = static(64, "width of the bonus's networks", low=1)
     novelty_weight: float = traced(0.01, "β, weight of the bonus at the first step", low=0)
     novelty_anneal: float = traced(5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0)
@@ -82,15 +83,15 @@ class QLearning(MixedLearner):
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
-        """One gradient step on a batch of episodes; then the target follows.
+        """One gradient step on a batch; then the target is updated.
 
         Args:
             state: what learning changes.
-            batch: episodes, leaves [F or T, B or 1, ...].
+            batch: rollouts, leaves [F or T, B or 1, ...].
             key: random key of this update.
             progress: how far the run is.
         """
-        if self.noise_mode == "per_update":  # duelmix.md, section 4
+        if self.noise_mode == "per_update":
             batch = batch._replace(state=jax.random.normal(key, batch.state.shape))
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
         params, opt_state, means, metrics = self.gradient_step(
@@ -105,17 +106,17 @@ class QLearning(MixedLearner):
         return {"q_tot": self.mix(params.mixer, self.unroll(params.agent, batch), frames, frames.actions)[0]}
 
     def _loss(self, params: Networks, target_params: Networks, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
-        seen = self.unroll(params.agent, batch)
+        unrolled = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
         now = Frames.of(batch, 0, steps)
-        value, penalty = self.mix(params.mixer, seen.frames(0, steps), now, now.actions)
-        target = self._targets(seen, target_params, batch)
+        value, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
+        target = self._targets(unrolled, target_params, batch)
         squared = mean_over_steps((value - target) ** 2, batch.filled)
         means = {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
         return squared + penalty, means
 
     def _targets(self, online: Unrolled, target_params: Networks, batch: Rollout) -> Float[Array, "T B M"]:
-        """Targets around the target network's value of the next frame (baselines.md, 1.3; nm_qmix.md, 2)."""
+        """Targets around the target network's value of the next frame; SARSA's are Hu et al. 2026, eq. 29 and 30."""
         target = self.unroll(target_params.agent, batch).frames(1, None)
         then = Frames.of(batch, 1)
         if self.bootstrap == "sarsa":

@@ -2,7 +2,7 @@
 
     T(u) = Σ_i q_i(u_i);    T - J + V = 0 at the joint ū of local greedy actions,    T - J + V >= 0 elsewhere
 
-Son et al. 2019; form and losses: baselines specification, 5.1.
+Son et al. 2019, with the networks and losses of PyMARL.
 """
 
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ class Qtran(ValueLearner):
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
-        """One gradient step on the three losses; then the target follows."""
+        """One gradient step on the three losses; then the target is updated."""
         params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch
         )
@@ -58,35 +58,35 @@ class Qtran(ValueLearner):
 
     def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """The sum of local values T, J and V at the stored actions."""
-        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
-        joint, bias = self.evaluate(params, seen, frames, frames.actions)
-        return {"q_tot": self._sum_of_chosen(seen, frames, frames.actions), "q_joint": joint, "bias": bias}
+        frames, unrolled = Frames.of(batch), self.unroll(params.agent, batch)
+        joint, bias = self.evaluate(params, unrolled, frames, frames.actions)
+        return {"q_tot": self._sum_of_chosen(unrolled, frames, frames.actions), "q_joint": joint, "bias": bias}
 
     def evaluate(
-        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+        self, params: QtranParams, unrolled: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
     ) -> tuple[Float[Array, "F #B 1"], Float[Array, "F #B 1"]]:
         """The value that a target bootstraps from and the losses hold T to, and V; QTRAN-alt has its own."""
-        return self._network(params, seen, frames, actions)
+        return self._network(params, unrolled, frames, actions)
 
-    def _network(self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F _ N"]) -> Any:
+    def _network(self, params: QtranParams, unrolled: Unrolled, frames: Frames, actions: Int[Array, "F _ N"]) -> Any:
         """What the joint network gives for joint actions."""
         one_hot = jax.nn.one_hot(actions, frames.avail.shape[-1])
-        return self.joint.apply(params.joint, frames.state, seen.features, one_hot)
+        return self.joint.apply(params.joint, frames.state, unrolled.features, one_hot)
 
     def _loss(
         self, params: QtranParams, target_params: QtranParams, batch: Rollout
     ) -> tuple[Float[Array, ""], Metrics]:
-        seen, target = self.unroll(params.agent, batch), self.unroll(target_params.agent, batch)
+        unrolled, target = self.unroll(params.agent, batch), self.unroll(target_params.agent, batch)
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
-        greedy = greedy_actions(seen.outputs, batch.avail)
+        greedy = greedy_actions(unrolled.outputs, batch.avail)
         y = self.td_targets(batch, self.evaluate(target_params, target.frames(1, None), then, greedy[1:])[0])
-        return self._losses(params, seen.frames(0, steps), now, greedy[:steps], y, batch)
+        return self._losses(params, unrolled.frames(0, steps), now, greedy[:steps], y, batch)
 
     def _losses(
         self,
         params: QtranParams,
-        seen: Unrolled,
+        unrolled: Unrolled,
         now: Frames,
         greedy: Int[Array, "T _ N"],
         y: Float[Array, "T B 1"],
@@ -94,9 +94,9 @@ class Qtran(ValueLearner):
     ) -> tuple[Float[Array, ""], Metrics]:
         """L_td + λ_opt L_opt + λ_nopt L_nopt. J is stopped in the last two, which train the q_i and V."""
         stop = jax.lax.stop_gradient
-        taken, bias = self.evaluate(params, seen, now, now.actions)
-        best, _ = self.evaluate(params, seen, now, greedy)
-        utilities = utilities_of(seen.outputs, seen.features, now.avail, now.actions)
+        taken, bias = self.evaluate(params, unrolled, now, now.actions)
+        best, _ = self.evaluate(params, unrolled, now, greedy)
+        utilities = utilities_of(unrolled.outputs, unrolled.features, now.avail, now.actions)
         sum_taken, sum_best = (q.sum(axis=-1, keepdims=True) for q in (utilities.chosen, utilities.greedy))
         td = mean_over_steps((taken - y) ** 2, batch.filled)
         equality = mean_over_steps((sum_best - stop(best) + bias) ** 2, batch.filled)
@@ -105,6 +105,8 @@ class Qtran(ValueLearner):
         metrics["target"] = mean_over_steps(y, batch.filled)
         return td + self.opt_coefficient * equality + self.nopt_coefficient * inequality, metrics
 
-    def _sum_of_chosen(self, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]) -> Float[Array, "F #B 1"]:
-        utilities = utilities_of(seen.outputs, seen.features, frames.avail, actions)
+    def _sum_of_chosen(
+        self, unrolled: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+    ) -> Float[Array, "F #B 1"]:
+        utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         return utilities.chosen.sum(axis=-1, keepdims=True)

@@ -1,4 +1,8 @@
-"""QTRAN-alt: the inequality of QTRAN made tight by counterfactual joint values (baselines specification, 5.2)."""
+"""QTRAN-alt: the inequality of QTRAN made tight by counterfactual joint values.
+
+Son et al. 2019, after the authors' code. Chosen here: the bias V and a bootstrap from the mean as options, and minima
+over available actions alone.
+"""
 
 import flax.linen as nn
 import jax
@@ -18,7 +22,7 @@ class QtranAlt(Qtran):
     """Every agent i has its own estimate J_i(· | u_-i) over its actions; the least slack over them must be 0."""
 
     joint: nn.Module = static(CounterfactualNetwork(), "the networks of J_i and V")
-    use_v: bool = static(True, "the bias V; the authors have none, their tasks being fully observable")
+    use_v: bool = static(True, "add the bias V; the authors' code has none, as their tasks are fully observable")
     bootstrap: str = static(
         "max",
         "what the target values: the largest J_i (authors), or the mean at ū",
@@ -26,34 +30,34 @@ class QtranAlt(Qtran):
     )
 
     def evaluate(
-        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+        self, params: QtranParams, unrolled: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
     ) -> tuple[Float[Array, "F #B 1"], Float[Array, "F #B 1"]]:
         """The bootstrap's value of joint actions, and V."""
-        joint, bias = self._counterfactual(params, seen, frames, actions)
+        joint, bias = self._counterfactual(params, unrolled, frames, actions)
         if self.bootstrap == "mean":
             return _of(joint, actions).mean(axis=-1, keepdims=True), bias
         return mask_unavailable(joint, frames.avail).max(axis=(-2, -1))[..., None], bias
 
     def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """The sum of local values T, the mean of the estimates J_i, and V at the stored actions."""
-        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
-        joint, bias = self._counterfactual(params, seen, frames, frames.actions)
+        frames, unrolled = Frames.of(batch), self.unroll(params.agent, batch)
+        joint, bias = self._counterfactual(params, unrolled, frames, frames.actions)
         estimate = _of(joint, frames.actions).mean(axis=-1, keepdims=True)
-        return {"q_tot": self._sum_of_chosen(seen, frames, frames.actions), "q_joint": estimate, "bias": bias}
+        return {"q_tot": self._sum_of_chosen(unrolled, frames, frames.actions), "q_joint": estimate, "bias": bias}
 
     def _losses(
         self,
         params: QtranParams,
-        seen: Unrolled,
+        unrolled: Unrolled,
         now: Frames,
         greedy: Int[Array, "T _ N"],
         y: Float[Array, "T B 1"],
         batch: Rollout,
     ) -> tuple[Float[Array, ""], Metrics]:
         """L_td + λ_opt L_opt + λ_nopt L_nopt-min, each a mean over agents; J_i is stopped in the last two."""
-        q = seen.outputs
-        joint, bias = self._counterfactual(params, seen, now, now.actions)
-        best = jax.lax.stop_gradient(self._counterfactual(params, seen, now, greedy)[0])
+        q = unrolled.outputs
+        joint, bias = self._counterfactual(params, unrolled, now, now.actions)
+        best = jax.lax.stop_gradient(self._counterfactual(params, unrolled, now, greedy)[0])
         sum_best = mask_unavailable(q, now.avail).max(axis=-1).sum(axis=-1, keepdims=True)
         chosen = _of(q, now.actions)
         # D_i(a): the slack if agent i had taken a instead, the others' actions kept.
@@ -68,9 +72,9 @@ class QtranAlt(Qtran):
         return td + self.opt_coefficient * equality + self.nopt_coefficient * tightness, metrics
 
     def _counterfactual(
-        self, params: QtranParams, seen: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
+        self, params: QtranParams, unrolled: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]
     ) -> tuple[Float[Array, "F #B N A"], Float[Array, "F #B 1"]]:
-        joint, bias = self._network(params, seen, frames, actions)
+        joint, bias = self._network(params, unrolled, frames, actions)
         return joint, bias if self.use_v else jnp.zeros_like(bias)
 
 

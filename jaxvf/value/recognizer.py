@@ -1,4 +1,4 @@
-"""POW's recognizer Q_R: which sampled joint actions may be as good as the greedy one (pow specification, 3.1 and 4.5).
+"""POW's recognizer Q_R: which sampled joint actions may be as good as the greedy one (Huang et al. 2026).
 
     Q_R(s, u) = V(s) + Σ_i λ_i(s, u) g_i,    g_i = q_i(u_i) - max q_i <= 0 a constant,    λ_i >= 0
 
@@ -31,7 +31,7 @@ class Sampled(NamedTuple):
 
 
 class Recognizer(nn.Module):
-    """The networks of Q_R. `form` chooses λ: the release's two-layer linear mixing, or QPLEX's attention."""
+    """The networks of Q_R. `form` chooses λ: the authors' code's linear mixing of two layers, or QPLEX's attention."""
 
     form: str = static("mixing", "the networks of λ", choices=("mixing", "attention"))
     width: int = static(128, "width of all networks", low=1)
@@ -45,7 +45,7 @@ class Recognizer(nn.Module):
         """V(s), and λ(s, u)·g, which is never positive."""
         value = MLP((self.width, self.width, 1), self.scheme, name="value")(state)
         if self.form == "attention":
-            # pow.md, 3.1: four kernels, three layers of 64.
+            # As POW-QPLEX's mixer in the authors' code: four kernels, three layers of 64.
             weights = AdvantageWeights(4, 3, 64, self.scheme, name="weights")((state,), actions)
             return value, jnp.sum(weights * advantage, axis=-1, keepdims=True)
         n_agents = actions.shape[-2]

@@ -1,4 +1,4 @@
-"""ResQ: a monotonic value plus a masked, never positive residual (Shen et al. 2022; wqmix_resq specification, 5)."""
+"""ResQ: a monotonic value plus a masked, never positive residual (Shen et al. 2022)."""
 
 from typing import Any, NamedTuple
 
@@ -29,8 +29,8 @@ class Resq(MixedLearner):
     """Q_J = Q_T + μ Q_res with μ = 0 at the greedy joint action of Q_T and 1 elsewhere, Q_res <= 0.
 
     The residual can lower every value but the greedy one, so argmax Q_J = argmax Q_T, and Q_T need only be an
-    optimistic envelope. The sign is enforced by -|·| in the regression itself (section 5.5), which makes the paper's
-    third loss term vanish.
+    optimistic envelope. The sign is enforced by -|·| in the regression itself, as POW's code does; then the third loss
+    term vanishes, which is all that the authors' own code enforces it by.
     """
 
     central_width: int = static(128, "width of the unconstrained mixers", low=1)
@@ -66,7 +66,7 @@ class Resq(MixedLearner):
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
-        """One gradient step on both regressions; then the central target follows."""
+        """One gradient step on both regressions; then the central target is updated."""
         params, opt_state, means, metrics = self.gradient_step(
             self._loss, state.params, state.opt_state, state.target_params, batch
         )
@@ -75,38 +75,38 @@ class Resq(MixedLearner):
 
     def joint_values(self, params: ResqParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """Q_T, Q_J and Q_C of the stored actions."""
-        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
-        total = self.mix(params.mixer, seen, frames, frames.actions)[0]
+        frames, unrolled = Frames.of(batch), self.unroll(params.agent, batch)
+        total = self.mix(params.mixer, unrolled, frames, frames.actions)[0]
         central = self.central.value(params.central, self.central.unroll(params.central, batch), frames, frames.actions)
         return {
             "q_tot": total,
-            "q_joint": total + self._masked_residual(params, seen, batch, frames),
+            "q_joint": total + self._masked_residual(params, unrolled, batch, frames),
             "q_central": central,
         }
 
     def _loss(self, params: ResqParams, target: CentralParams, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
-        seen = self.unroll(params.agent, batch)
-        total, penalty = self.mix(params.mixer, seen.frames(0, steps), now, now.actions)
-        joint = total + self._masked_residual(params, seen, batch, now)
-        central_seen = self.central.unroll(params.central, batch).frames(0, steps)
-        central = self.central.value(params.central, central_seen, now, now.actions)
-        following = greedy_actions(seen.outputs, batch.avail)[1:]
-        target_seen = self.central.unroll(target, batch).frames(1, None)
-        y = self.td_targets(batch, self.central.value(target, target_seen, then, following))
+        unrolled = self.unroll(params.agent, batch)
+        total, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
+        joint = total + self._masked_residual(params, unrolled, batch, now)
+        central_unrolled = self.central.unroll(params.central, batch).frames(0, steps)
+        central = self.central.value(params.central, central_unrolled, now, now.actions)
+        following = greedy_actions(unrolled.outputs, batch.avail)[1:]
+        target_unrolled = self.central.unroll(target, batch).frames(1, None)
+        y = self.td_targets(batch, self.central.value(target, target_unrolled, then, following))
         joint_loss, central_loss = (mean_over_steps((value - y) ** 2, batch.filled) for value in (joint, central))
         metrics = {"value": joint, "target": y, "q_tot": total}
         metrics = {name: mean_over_steps(values, batch.filled) for name, values in metrics.items()}
         return joint_loss + central_loss + penalty, {**metrics, "central_loss": central_loss}
 
     def _masked_residual(
-        self, params: ResqParams, seen: Unrolled, batch: Rollout, frames: Frames
+        self, params: ResqParams, unrolled: Unrolled, batch: Rollout, frames: Frames
     ) -> Float[Array, "F _ 1"]:
         """μ Q_res in the first frames of the batch, as many as `frames` has."""
         count = frames.state.shape[0]
-        residual_seen = self.residual.unroll(params.residual, batch).frames(0, count)
-        residual = self.residual.value(params.residual, residual_seen, frames, frames.actions)
-        greedy = greedy_actions(seen.outputs[:count], frames.avail)
+        residual_unrolled = self.residual.unroll(params.residual, batch).frames(0, count)
+        residual = self.residual.value(params.residual, residual_unrolled, frames, frames.actions)
+        greedy = greedy_actions(unrolled.outputs[:count], frames.avail)
         elsewhere = jnp.any(frames.actions != greedy, axis=-1, keepdims=True)
         return jnp.where(elsewhere, residual, 0.0)

@@ -1,6 +1,6 @@
-"""Random network distillation: a bonus for what was seldom seen (Burda et al. 2019; nm_qmix.md, section 2.3).
+"""Random network distillation: a bonus for what is rare in the data (Burda et al. 2019; Hu et al. 2026, eq. 31).
 
-A network is trained to predict a fixed random network's features; where its error is large, little was seen. The bonus
+A network is trained to predict a fixed random network's features; where its error is large, data were few. The bonus
 is computed when a batch is drawn and never stored, so that it speaks of the present predictor.
 """
 
@@ -26,7 +26,7 @@ class Moments(NamedTuple):
 
     @staticmethod
     def start(size: int) -> "Moments":
-        """Nothing seen."""
+        """Of no rows."""
         return Moments(jnp.zeros(()), jnp.zeros(size), jnp.zeros(size))
 
     def including(
@@ -65,7 +65,7 @@ def init(key: Key[Array, ""], size: int, width: int) -> NoveltyState:
 
 def bonus(
     state: NoveltyState,
-    seen: Float[Array, "*batch D"],
+    rows: Float[Array, "*batch D"],
     mask: Bool[Array, "*batch"] | Float[Array, "*batch"],
     *,
     width: int,
@@ -75,13 +75,13 @@ def bonus(
 
     Args:
         state: the networks and scales.
-        seen: states or observations that steps led to.
+        rows: next states or next observations.
         mask: rows that count; the bonus of the others is zero.
         width: of both networks.
         learning_rate: of the predictor's Adam.
     """
-    inputs = state.inputs.including(seen, mask)
-    normalized = jnp.clip((seen - inputs.mean) / jnp.sqrt(inputs.variance + SMALLEST), -CLIP, CLIP)
+    inputs = state.inputs.including(rows, mask)
+    normalized = jnp.clip((rows - inputs.mean) / jnp.sqrt(inputs.variance + SMALLEST), -CLIP, CLIP)
     network = _network(width)
     features = network.apply(state.fixed, normalized)
 

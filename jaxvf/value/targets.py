@@ -17,7 +17,7 @@ def td_lambda_targets(
     discount: float | Float[Array, ""],
     trace: float | Float[Array, ""],
 ) -> Float[Array, "T *batch"]:
-    """TD(λ) targets, computed backwards (nm_qmix specification, section 2; Sutton & Barto 2018, eq. 12.18).
+    """TD(λ) targets, computed backwards (Sutton & Barto 2018, eq. 12.18; Hu et al. 2026, eq. 29, 30).
 
         y_t = r_t + γ [(1 - λ) b_t + λ y_{t+1}],   b_t where the time limit cuts after t,   nothing where it ended
 

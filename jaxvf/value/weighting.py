@@ -3,7 +3,7 @@
     loss = c_T Σ m w(s, u) (Q_T - y)² / Σ m  +  c_C Σ m (Q_C - y)² / Σ m
 
 y bootstraps from the target copy of the unconstrained Q_C at the joint of the online greedy actions. The algorithms
-differ in the weight w alone (wqmix_resq specification, sections 1 to 3; pow specification, section 4).
+differ in the weight w alone (Rashid et al. 2020, in their code's form; Huang et al. 2026).
 """
 
 from typing import Any, NamedTuple
@@ -101,14 +101,14 @@ class WeightedLearner(MixedLearner):
 
     def joint_values(self, params: WeightedParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """Q_T, Q_C, and with POW Q_R and which joint actions are recognized, of the stored actions."""
-        frames, seen = Frames.of(batch), self.unroll(params.agent, batch)
+        frames, unrolled = Frames.of(batch), self.unroll(params.agent, batch)
         central = self.central.unroll(params.central, batch)
         values = {
-            "q_tot": self.mix(params.mixer, seen, frames, frames.actions)[0],
+            "q_tot": self.mix(params.mixer, unrolled, frames, frames.actions)[0],
             "q_central": self.central.value(params.central, central, frames, frames.actions),
         }
         if self.weighting == "potentially_optimal":
-            utilities = utilities_of(seen.outputs, seen.features, frames.avail, frames.actions)
+            utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, frames.actions)
             advantage = utilities.chosen - utilities.greedy
             value, difference = self._recognizer_values(params.recognizer, frames.state, utilities.actions, advantage)
             values["q_recognizer"] = value + difference
@@ -120,21 +120,21 @@ class WeightedLearner(MixedLearner):
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
-        seen, central_seen = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
-        target_seen = self.central.unroll(target, batch)
-        greedy = greedy_actions(seen.outputs, batch.avail)
-        q_tot, penalty = self.mix(params.mixer, seen.frames(0, steps), now, now.actions)
-        q_central = self.central.value(params.central, central_seen.frames(0, steps), now, now.actions)
-        bootstrap = self.central.value(target, target_seen.frames(1, None), then, greedy[1:])
+        unrolled, central_unrolled = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
+        target_unrolled = self.central.unroll(target, batch)
+        greedy = greedy_actions(unrolled.outputs, batch.avail)
+        q_tot, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
+        q_central = self.central.value(params.central, central_unrolled.frames(0, steps), now, now.actions)
+        bootstrap = self.central.value(target, target_unrolled.frames(1, None), then, greedy[1:])
         y = self.td_targets(batch, bootstrap)
         if self.weighting == "optimistic":
             favoured = q_tot < y
         elif self.weighting == "central":
-            at_greedy = self.central.value(target, target_seen.frames(0, steps), now, greedy[:steps])
+            at_greedy = self.central.value(target, target_unrolled.frames(0, steps), now, greedy[:steps])
             taken = jnp.all(now.actions == greedy[:steps], axis=-1, keepdims=True)
             favoured = taken | (y > at_greedy)
         else:
-            fitted, favoured = self._recognize(fitted, seen.frames(0, steps), now, y, batch, progress)
+            fitted, favoured = self._recognize(fitted, unrolled.frames(0, steps), now, y, batch, progress)
         everyone = progress.env_steps <= self.unweighted_steps
         weights = jax.lax.stop_gradient(jnp.where(favoured | (everyone & (self.unweighted_steps > 0)), 1.0, self.alpha))
         filled = batch.filled
@@ -146,10 +146,10 @@ class WeightedLearner(MixedLearner):
         return self.total_coefficient * total + self.central_coefficient * central + penalty, (fitted, metrics)
 
     def _recognize(
-        self, fitted: Any, seen: Unrolled, now: Frames, y: Array, batch: Rollout, progress: Progress
+        self, fitted: Any, unrolled: Unrolled, now: Frames, y: Array, batch: Rollout, progress: Progress
     ) -> tuple[Any, Bool[Array, "T B 1"]]:
         """Fit Q_R to the batch, then say which of its joint actions lie within the tolerance of the greedy value."""
-        utilities = utilities_of(seen.outputs, seen.features, now.avail, now.actions)
+        utilities = utilities_of(unrolled.outputs, unrolled.features, now.avail, now.actions)
         advantage = utilities.chosen - utilities.greedy
         sampled = jax.lax.stop_gradient(Sampled(now.state, utilities.actions, advantage, y, batch.filled))
         count = jnp.where(progress.updates == 0, self.first_inner_steps, self.inner_steps)

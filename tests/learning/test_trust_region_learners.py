@@ -16,9 +16,9 @@ pytestmark = pytest.mark.learning
 
 
 def test_the_product_of_many_ratios_collapses_and_its_clip_does_not():
-    """Section 7.4 with fewer agents and samples: 32 agents, 100 samples; 8 seeds of either rule in one program.
+    """Softmax agents in a chain: 32 agents, 100 samples; 8 seeds of either rule in one program.
 
-    The weight's variance on the batch explodes (S4); clipped, it is at most B/(B - 1) (S5), and the score is higher.
+    The weight's variance on the batch explodes; clipped, it is at most B/(B - 1), and the score is higher.
     """
     batch = 100
     algorithm = TrustRegion(

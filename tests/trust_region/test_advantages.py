@@ -21,8 +21,8 @@ def advantages(terminated, truncated, trace=0.5, **fields):
     ("terminated", "truncated", "expected"),
     [
         (NEVER, NEVER, [1.84375, 3.375, 6.5]),
-        (LAST, NEVER, [1.53125, 2.125, 1.5]),  # nothing behind the last step: its error is 3 - 1.5
-        (NEVER, LAST, [1.84375, 3.375, 6.5]),  # a cut-off step still bootstraps from the 10 behind it
+        (LAST, NEVER, [1.53125, 2.125, 1.5]),  # nothing after the last step: its error is 3 - 1.5
+        (NEVER, LAST, [1.84375, 3.375, 6.5]),  # a cut-off step still bootstraps from the 10 after it
         (MIDDLE, NEVER, [1.25, 1.0, 6.5]),  # 2 - 1 at the end of the episode; the next one does not leak in
         (NEVER, MIDDLE, [1.4375, 1.75, 6.5]),
     ],
@@ -31,8 +31,8 @@ def test_ends_of_episodes(terminated, truncated, expected):
     np.testing.assert_allclose(advantages(terminated, truncated), expected)
 
 
-def test_the_release_gives_a_truncated_step_no_advantage():
-    """Section 2.6: the mask z sets the whole advantage of the cut-off step to 0."""
+def test_a_truncated_step_may_have_no_advantage():
+    """Le & Ta 2025: a mask sets the whole advantage of the cut-off step to 0."""
     np.testing.assert_allclose(advantages(NEVER, MIDDLE, truncation="zero"), [1.0, 0.0, 6.5])
 
 

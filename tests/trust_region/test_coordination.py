@@ -42,7 +42,7 @@ def off_policy_trace(td, ratio, ended, factor):
 
 
 def test_a2po_estimates_the_second_agents_advantage_anew():
-    """Its samples weigh later errors by the first agent's new ratio: seen in the variance of what its turn used."""
+    """Its samples weigh later errors by the first agent's new ratio: as the variance of what its turn used shows."""
     low, high = weight_bounds("none")
     config = dataclasses.replace(
         make("a2po"), **SMALL, order="fixed", weight_low=low, weight_high=high, td_lambda=0.9, learning_rate=0.1,

@@ -34,7 +34,7 @@ def test_who_is_dead_throughout_does_not_move(updates):
 
 
 def test_dead_agents_take_no_step_of_a_shared_network():
-    """In turn, two epochs in which two of three agents live are four steps; jointly, nobody alive is no step."""
+    """In turn, two epochs in which two of three agents live are four steps; where nobody lives there is none."""
     before, after, _ = dying(2, parameters="shared")
     assert [adam_counts(state.opt_state[0]) for state in (before, after)] == [[6], [10]]
     for updates in ("sequential", "joint"):

@@ -30,7 +30,7 @@ def test_categorical_numbers():
 
 @pytest.mark.parametrize("logits", [[[0.0, 0.0, 0.0]], [[-50.0, 80.0, 3.0]]])
 def test_every_mask_with_an_action_is_safe(logits):
-    """Values and gradients are finite for all seven masks; what is masked is never drawn (pitfall D11)."""
+    """Values and gradients are finite for all seven masks; what is masked is never drawn."""
     for bits in range(1, 8):
         avail = jnp.array([[bool(bits & 1), bool(bits & 2), bool(bits & 4)]])
 
@@ -45,8 +45,8 @@ def test_every_mask_with_an_action_is_safe(logits):
         assert np.asarray(avail)[0, np.asarray(drawn)].all()
 
 
-def test_the_releases_divergence_is_the_number_of_actions_times_the_kl():
-    """Section 2.5: near a uniform policy of K = 3 actions the unweighted sum is 3 times the KL."""
+def test_the_unweighted_divergence_is_the_number_of_actions_times_the_kl():
+    """Near a uniform policy of K = 3 actions the unweighted sum is 3 times the KL."""
     old, new = categorical([[0.0, 0.0, 0.0]]), categorical([[0.01, 0.0, -0.02]])
     ratio = divergence(old, new, "unweighted_k3") / divergence(old, new)
     np.testing.assert_allclose(ratio, 3.0, rtol=0.02)
@@ -64,7 +64,7 @@ def test_gaussian_numbers():
 
 
 def test_tiny_divergences_keep_their_digits():
-    """Section 6.17: std ratio 1 + 1e-3 has KL 1.0e-6, of which the plain formula keeps one digit in float32."""
+    """Std ratio 1 + 1e-3 has KL 1.0e-6, of which the plain formula keeps one digit in float32."""
     old = DiagonalGaussian(jnp.zeros((1, 1)), jnp.ones((1, 1)), jnp.ones((1, 1), bool))
     new = old._replace(std=old.std * jnp.float32(1 + 1e-3))
     exact = np.log(float(new.std[0, 0])) + 0.5 / float(new.std[0, 0]) ** 2 - 0.5
@@ -72,7 +72,7 @@ def test_tiny_divergences_keep_their_digits():
 
 
 def test_a_missing_entry_counts_for_nothing():
-    """Section 6.10: not in log-probability, entropy, divergence or gradient; its action is 0."""
+    """Not in log-probability, entropy, divergence or gradient; its action is 0."""
     avail = jnp.array([[True, False]])
     short, long = gaussian([[0.3]], np.zeros(1), avail[:, :1]), gaussian([[0.3, 7.0]], [0.0, 3.0], avail)
     action = jnp.array([[0.2, 5.0]])

@@ -59,7 +59,7 @@ def test_nothing_is_bootstrapped_after_a_termination_and_a_final_view_after_a_tr
 
 
 def test_without_a_last_frame_the_last_step_terminates():
-    """F = T: the errors are those with a frame whose value nothing looks at."""
+    """F = T: the errors are those with a frame whose value nothing reads."""
     terminated = FLAGS.copy()
     terminated[2] = True
     with_it, without = (estimates_of(rollout_of(terminated=terminated, frames=frames)).td for frames in (4, 3))

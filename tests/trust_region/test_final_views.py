@@ -56,7 +56,7 @@ def test_what_a_final_view_holds_changes_nothing(network, fields):
 
 
 def test_the_value_of_a_final_view_is_bootstrapped_from():
-    """Another final view changes the advantage of the step that led to it, and of the one before; no other."""
+    """Another final view changes the advantage of the step before it, and of the one before that; no other."""
     config = learner()
     state = start(config, 2)
     rollout = cut_off(config, state)

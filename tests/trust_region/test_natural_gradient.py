@@ -38,7 +38,7 @@ def setup(continuous, normals):
 
 @pytest.mark.parametrize("continuous", [False, True])
 def test_curvature_product_is_the_hessian_of_the_kl(continuous, normals):
-    """F v by forward over reverse mode equals (dense Hessian + 0.1) v, and J'MJ v, to float64 precision (7.8)."""
+    """F v by forward over reverse mode equals (dense Hessian + 0.1) v, and J'MJ v, to float64 precision."""
 
     def products(flat):
         old = policy(flat)

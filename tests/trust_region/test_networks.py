@@ -35,9 +35,9 @@ def test_steps_one_by_one_are_the_unroll(recurrent):
     """Acting and learning see one network: the outputs of a sequence do not depend on where it is cut."""
     unroll, params, x, carry, outputs, states = recurrent
     for t in range(T):
-        seen, after = unroll(params, x[t : t + 1], carry, STARTED[t : t + 1])
+        output, after = unroll(params, x[t : t + 1], carry, STARTED[t : t + 1])
         carry = after[0]
-        np.testing.assert_allclose(seen[0], outputs[t], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(output[0], outputs[t], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(carry, states[t], rtol=1e-5, atol=1e-6)
 
 
@@ -72,7 +72,7 @@ def test_an_agent_specific_critic_is_one_network_on_the_state_and_the_own_observ
     assert not critic.stacked and shapes["params"]["table"].shape == (8, 1)
 
 
-def test_layers_behind_the_gru_are_the_last_thing_before_the_output():
+def test_layers_after_the_gru_are_the_last_thing_before_the_output():
     """With one more hidden layer: relu of the states times the layer's kernel, then the output's."""
     network = Recurrent(hidden=2, layers=0, layer_norm=False, head_layers=1)
     x, carry, started = jnp.ones((1, 1, 2)), jnp.array([[0.5, -0.5]]), jnp.zeros((1, 1), bool)

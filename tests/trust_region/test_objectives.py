@@ -35,7 +35,7 @@ def test_weight_rules(rule, expected):
 
 
 def test_no_weight_is_ever_infinite():
-    """Section 6.2: exp of a product of many ratios overflows float32; no rule lets that through."""
+    """The exponential of a product of many ratios overflows float32; no rule lets that through."""
     for rule in WEIGHT_RULES:
         weight = preceding_weight(jnp.array([-500.0, 500.0]), *weight_bounds(rule))
         assert np.isfinite(weight).all(), rule
@@ -78,7 +78,7 @@ def test_a_ratio_beyond_the_clip_has_no_gradient():
 
 
 def test_the_entropy_defect_multiplies_by_the_batch():
-    """Section 2.8: a mask that broadcasts to B x B makes the mean B times too large."""
+    """A mask that broadcasts to B x B makes the mean B times too large."""
     entropy = jnp.array([1.0, 2.0, 9.0])
     assert entropy_bonus(entropy, ALIVE, 3) == 1.5
     assert entropy_bonus(entropy, ALIVE, 3, reduction="sum_over_batch") == 4.5

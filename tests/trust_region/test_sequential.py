@@ -22,7 +22,7 @@ CLOSE = {"rtol": 1e-4, "atol": 1e-6}
 @pytest.mark.parametrize("actor", [Table(), Recurrent(hidden=4)], ids=["table", "recurrent"])
 @pytest.mark.parametrize("continuous", [False, True])
 def test_ratios_are_one_at_the_first_minibatch(actor, continuous, normals):
-    """Invariant 5: what is evaluated in learning is what acted, over a whole rollout and over its pieces."""
+    """What is evaluated in learning is what acted, over a whole rollout and over its pieces."""
     config = learner(actor=actor, chunk_length=2)
     params = normals(config.actors.init, jax.random.key(0), spec(2, continuous))
     rollout = acted(config, 2, params, jax.random.key(1))
@@ -116,7 +116,7 @@ def test_shared_parameters_move_once_per_agent_and_epoch():
 
 
 def test_every_agent_has_an_optimizer_of_its_own():
-    """Counts included: the third agent is dead, and its count stays behind."""
+    """Counts included: the third agent is dead, and its count stays 0."""
     _, after, _ = trained(learner(), agents=3)
     counts = adam_counts(after.opt_state[0])
     assert counts and all(count == [2, 2, 0] for count in counts)

@@ -28,7 +28,7 @@ def test_nothing_seen_changes_nothing_and_constants_are_safe():
 
 
 def test_huber_and_the_clipped_value_loss():
-    """Section 2.7: e²/2 up to 10, then 10 (|e| - 5); the larger of both errors counts."""
+    """e²/2 up to 10, then 10 (|e| - 5); the larger of both errors counts."""
     np.testing.assert_allclose(huber(jnp.array([2.0, -10.0, 12.0])), [2.0, 50.0, 70.0])
     # The value moved from 0 to its target 1 and has no error left; held within 0.2 of 0 it has 0.8.
     loss = value_loss(jnp.array([1.0]), jnp.array([0.0]), jnp.array([1.0]), 0.2)

@@ -39,7 +39,7 @@ def random_episodes() -> Callable[..., Rollout]:
 
 @pytest.fixture
 def state_for() -> Callable[..., LearnerState]:
-    """`state_for(learner, batch)`: normal parameters, others for the target; optimizers that have seen nothing."""
+    """`state_for(learner, batch)`: normal parameters, others for the target; fresh optimizers."""
 
     def make(learner: Any, batch: Rollout, seed: int = 0, scale: float = 0.3) -> LearnerState:
         generator = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def state_for() -> Callable[..., LearnerState]:
 
 @pytest.fixture
 def gradients_of() -> Callable[..., Any]:
-    """`gradients_of(opt_state)`: what the first update of a fresh Adam followed, as a tree like its parameters.
+    """`gradients_of(opt_state)`: the gradient of the first update of a fresh Adam, as a tree like its parameters.
 
     Ten times the first moment, where the gradient was not clipped; a list of trees for several optimizers.
     """

@@ -136,7 +136,7 @@ def test_one_view_equals_the_same_view_repeated():
 
 
 def test_even_minus_infinity_is_chosen_before_an_unavailable_action():
-    """A diverging network may give -inf to all that is available; the mask still holds (invariant 3)."""
+    """A diverging network may give -inf to all that is available; the mask still holds."""
     q = jnp.array([[5.0, -jnp.inf, -jnp.inf], [7.0, -3e38, -jnp.inf]])
     avail = jnp.array([[False, True, True], [False, True, False]])
     assert exploration.greedy(q, avail).tolist() == [1, 1]

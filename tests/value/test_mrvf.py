@@ -21,7 +21,7 @@ from jaxvf.value.imagination import imagined_actions
 KEY = jax.random.key(0)
 
 
-def seen_of(q: np.ndarray) -> Unrolled:
+def unrolled_of(q: np.ndarray) -> Unrolled:
     """Agents of one observation id whose values in round 1 are `q` [N, A]."""
     return Unrolled(jnp.asarray(q, jnp.float32)[None, None], jnp.ones((1, 1, len(q), 1)))
 
@@ -38,7 +38,7 @@ def chosen_by(tables: list[np.ndarray], q, avail=None, **fields) -> list[list[in
         )
     )
     avail = jnp.ones((2, 3), bool) if avail is None else jnp.asarray(avail, bool)
-    choice = learner.choose(params, seen_of(np.asarray(q)), avail[None, None])
+    choice = learner.choose(params, unrolled_of(np.asarray(q)), avail[None, None])
     return [np.asarray(joint)[0, 0].tolist() for joint in choice.actions]
 
 
@@ -79,8 +79,8 @@ def test_execution_is_decentralized(random_episodes, state_for):
     def play(obs):
         view = View(obs, batch.state[0], jnp.asarray(batch.avail[0]), jnp.ones((50, 2), bool))
         carry = learner.initial_carry((50, 2))
-        seen, _ = learner.forward(params.agent, carry[0], view)
-        return learner.choose(params, seen, view.avail).actions, learner.greedy(params, carry, view)[0]
+        unrolled, _ = learner.forward(params.agent, carry[0], view)
+        return learner.choose(params, unrolled, view.avail).actions, learner.greedy(params, carry, view)[0]
 
     (rounds, executed), (others, _) = play(batch.obs[0]), play(other[0])
     np.testing.assert_array_equal(executed, rounds[-1])
@@ -126,8 +126,8 @@ def test_imagined_joint_actions():
     left = (deviations != anchor).any(axis=(0, 1, 2))
     assert left.all()  # each agent leaves somewhere
     # Every available action of every agent is imagined somewhere: 38 draws of at most four.
-    seen = (tried[2:, ..., None] == np.arange(4)).any(axis=0)
-    assert (seen == avail).mean() > 0.99
+    covered = (tried[2:, ..., None] == np.arange(4)).any(axis=0)
+    assert (covered == avail).mean() > 0.99
     assert imagined_actions(KEY, anchor, following, avail, 0, 0) == []
     assert [each.shape[0] for each in imagined_actions(KEY, anchor, following, avail, 1, 0)] == [1]
 
@@ -142,10 +142,10 @@ class Known(NamedTuple):
         return CentralParams((), ())
 
     def unroll(self, params, batch) -> Unrolled:
-        """Nothing to see."""
+        """Nothing to unroll."""
         return Unrolled(jnp.zeros(batch.avail.shape), jnp.zeros(batch.avail.shape))
 
-    def value(self, params, seen, frames, actions):
+    def value(self, params, unrolled, frames, actions):
         """The payoff."""
         return self.payoff[actions[..., 0], actions[..., 1]][..., None]
 

@@ -37,13 +37,13 @@ class Pieces(NamedTuple):
 
 @functools.partial(jax.jit, compiler_options=QUICK)
 def pieces_of(learner, params, batch) -> Pieces:
-    frames, seen = Frames.of(batch), learner.unroll(params.agent, batch)
+    frames, unrolled = Frames.of(batch), learner.unroll(params.agent, batch)
     central = learner.central.unroll(params.central, batch)
-    choice = learner.choose(params, seen, batch.avail)
+    choice = learner.choose(params, unrolled, batch.avail)
 
     def increments(gains, actions):
         rounds = zip(params.rounds, gains, actions, strict=True)
-        return [learner.increment(each, gain, seen, frames, joint) for each, gain, joint in rounds]
+        return [learner.increment(each, gain, unrolled, frames, joint) for each, gain, joint in rounds]
 
     stored = [frames.actions] * len(choice.gains)
     slopes = jax.grad(lambda gains: sum(map(jnp.sum, increments(gains, stored)), jnp.zeros(())))(choice.gains)
@@ -55,7 +55,7 @@ def pieces_of(learner, params, batch) -> Pieces:
         slopes,
         learner.central.value(params.central, central, frames, frames.actions),
         [learner.central.value(params.central, central, frames, joint) for joint in choice.actions],
-        learner.mix(params.mixer, seen, frames, frames.actions)[0],
+        learner.mix(params.mixer, unrolled, frames, frames.actions)[0],
     )
 
 

@@ -47,7 +47,7 @@ def learner_of(**fields) -> QLearning:
 
 
 def fresh(learner: QLearning) -> LearnerState:
-    """The tables above for networks, and an optimizer that has seen nothing."""
+    """The tables above for networks, and a fresh optimizer."""
     online, target = (Networks({"params": {"table": table}}, {}) for table in (ONLINE, TARGET))
     shapes = jax.eval_shape(lambda key: learner.init(key, SPEC), jax.random.key(0)).opt_state
     return LearnerState(online, target, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
@@ -98,7 +98,7 @@ def test_lambda_mixes_the_next_target_in():
 
 @pytest.mark.parametrize("ended", ["terminated", "truncated"])
 def test_padding_counts_for_nothing(ended):
-    """An episode of one step: its squared error alone, undiluted, whatever lies behind it."""
+    """An episode of one step: its squared error alone, undiluted, whatever comes after it."""
     target = 1.0 if ended == "terminated" else 1 + 0.5 * 110
     flags = {"terminated": (0, 0), "truncated": (0, 0), ended: (1, 0)}
     for junk in (0.0, 1e4):
@@ -161,7 +161,7 @@ def test_the_mixer_sees_the_state_of_the_frame_it_values(context):
 
 
 def test_noise_may_be_drawn_anew_in_every_update():
-    """duelmix.md, section 4: frames then have normals of the update's key in place of what replay holds."""
+    """Frames then have normals of the update's key in place of what replay holds."""
     first, second, third = np.maximum(jax.random.normal(jax.random.key(0), (3,)), 0)
     loss = loss_where_the_value_is_the_state(context="noise", noise_mode="per_update")
     expected = mean_square(first - (1 + 0.5 * 10 * second), second - (2 + 0.5 * 10 * third))
@@ -192,11 +192,11 @@ def test_every_episode_of_a_batch_weighs_the_same_per_step():
 
 
 def test_no_final_frame_is_needed_where_episodes_end_by_themselves():
-    """F = T: the same loss without the frame behind the last step, which nothing looks at."""
+    """F = T: the same loss without the frame after the last step, which nothing reads."""
     batch = batch_of(terminated=(0, 1), truncated=(0, 0))
-    seen = {name: getattr(batch, name)[:2] for name in ("obs", "state", "avail", "actions")}
+    views = {name: getattr(batch, name)[:2] for name in ("obs", "state", "avail", "actions")}
     for bootstrap in ("double_q", "max", "sarsa"):
-        whole, cut = loss_of(batch, bootstrap=bootstrap), loss_of(batch._replace(**seen), bootstrap=bootstrap)
+        whole, cut = loss_of(batch, bootstrap=bootstrap), loss_of(batch._replace(**views), bootstrap=bootstrap)
         assert cut == pytest.approx(whole, rel=1e-6)
 
 

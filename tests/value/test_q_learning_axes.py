@@ -1,4 +1,4 @@
-"""What holds for every mixer and agent: size-one axes, masks, and how the target network follows."""
+"""What holds for every mixer and agent: size-one axes, masks, and updates of the target network."""
 
 import functools
 from typing import Any
@@ -51,7 +51,7 @@ def random_batch(steps=T, envs=B, agents=N, actions=A, obs=OBS, state=STATE, see
 
 
 def random_state(learner: QLearning, batch: Rollout, seed: int = 0) -> LearnerState:
-    """Normal parameters, others for the target, and an optimizer that has seen nothing."""
+    """Normal parameters, others for the target, and a fresh optimizer."""
     generator = np.random.default_rng(seed)
     agents, obs_dim = batch.obs.shape[-2:]
     spec = EnvSpec(
@@ -79,7 +79,7 @@ def update(learner, state, batch, updates=0):
 
 
 def gradient(state: LearnerState) -> Any:
-    """What the first update of a fresh Adam followed, ten times its first moment, as a tree like the parameters."""
+    """The gradient of the first update of a fresh Adam, ten times its first moment, as a tree like the parameters."""
     return jax.tree.map(lambda leaf: 10 * np.asarray(leaf), optax.tree_utils.tree_get(state.opt_state, "mu"))
 
 

@@ -39,13 +39,13 @@ def count(tree) -> int:
     [(5, 120, 11, 40_138), (10, 322, 18, 68_654), (2, 18, 4, 24_618)],
 )
 def test_the_joint_network_has_the_sizes_of_pymarl(n_agents, state_dim, n_actions, expected):
-    """Encoder, J and V together, on features of width 64 (baselines specification, 5.1); any number of agents."""
+    """Encoder, J and V together, on features of width 64 as in PyMARL; any number of agents."""
     shapes = jax.eval_shape(JointNetwork().init, jax.random.key(0), *inputs(n_agents, state_dim, n_actions))
     assert count(shapes) == expected
 
 
 def test_other_architectures_have_the_sizes_of_their_layers():
-    """`big` adds 2·(64² + 64) parameters; `coma_critic` reads n·A one-hot entries; alt: 5.2's four networks."""
+    """`big` adds 2·(64² + 64) parameters; `coma_critic` reads n·A one-hot entries; alt: three networks and V."""
     sizes = inputs(5, 120, 11)
     small = 40_138
 
@@ -106,8 +106,8 @@ def pieces_of(learner, params, batch, actions) -> tuple[np.ndarray, np.ndarray, 
 
 @functools.partial(jax.jit, compiler_options=QUICK)
 def forward(learner, params, batch, actions):
-    seen = learner.unroll(params.agent, batch)
-    return seen.outputs, learner._network(params, seen, Frames.of(batch), actions)
+    unrolled = learner.unroll(params.agent, batch)
+    return unrolled.outputs, learner._network(params, unrolled, Frames.of(batch), actions)
 
 
 def chosen(values: np.ndarray, actions: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ def chosen(values: np.ndarray, actions: np.ndarray) -> np.ndarray:
 
 
 def test_losses_of_the_base_by_hand(random_episodes, state_for):
-    """Every formula of section 5.1 in float64; a* is the ONLINE greedy joint action, J of it the target's."""
+    """Every formula in float64; a* is the ONLINE greedy joint action, J of it the target's."""
     learner, batch = small(Qtran, opt_coefficient=0.7, nopt_coefficient=0.3), random_episodes(steps=2, envs=6)
     state = state_for(learner, batch)
     q, _, _ = pieces_of(learner, state.params, batch, batch.actions)
@@ -138,7 +138,7 @@ def test_losses_of_the_base_by_hand(random_episodes, state_for):
 
 @pytest.mark.parametrize(("bootstrap", "use_v"), [("max", True), ("mean", True), ("max", False)])
 def test_losses_of_the_alternative_by_hand(bootstrap, use_v, random_episodes, state_for):
-    """Section 5.2 in float64: D_i(a) over own legal actions, its least value unclamped, both bootstraps, V or none."""
+    """Every formula in float64: D_i(a) over legal actions, its least value unclamped, both bootstraps, V or not."""
     fields = {"opt_coefficient": 0.7, "nopt_coefficient": 0.3, "bootstrap": bootstrap, "use_v": use_v}
     learner, batch = small(QtranAlt, **fields), random_episodes(steps=2, envs=6)
     state = state_for(learner, batch)
@@ -205,7 +205,7 @@ def trained(learner, key, updates) -> tuple[LearnerState, dict]:
 
 @pytest.mark.parametrize("kind", [Qtran, QtranAlt])
 def test_the_table_of_8_and_12_is_solved(kind):
-    """Baselines specification, 7.4: J is the payoff to 0.1, the greedy joint action is (0, 0), T - J + V is 0 there
+    """Son et al. 2019's matrix game: J is the payoff to 0.1, the greedy joint action is (0, 0), T - J + V is 0 there
     and at least -0.1 at every other of the nine joint actions. Three of three seeds.
     """
     network = JointNetwork(width=32) if kind is Qtran else CounterfactualNetwork(width=32)

@@ -10,7 +10,7 @@ from jaxvf.theory.recognition import recognize
 from jaxvf.value import recognizer as recognition
 from jaxvf.value.recognizer import Recognizer, Sampled
 
-# Game A of the POW specification, section 5: the optimum is (0, 0) = 8, the trap (2, 2) = 7.9.
+# Huang et al. 2026's matrix game: the optimum is (0, 0) = 8, the trap (2, 2) = 7.9.
 PAYOFF = np.float64([[8, -12, -12], [-12, 0, 0], [-12, 0, 7.9]]).ravel()
 JOINT = np.indices((3, 3)).reshape(2, -1).T  # [joint action, agent]
 FORMS = [Recognizer(width=16, embed=8), Recognizer(form="attention", width=16)]
@@ -69,15 +69,15 @@ def test_values_equal_the_formulas_in_float64(recognizer):
     np.testing.assert_allclose(difference[:, 0], np.sum(weights * advantage, axis=-1), rtol=1e-4, atol=1e-6)
 
 
-def test_networks_have_the_sizes_of_the_release():
-    """Predator-prey (S = 300, n = 8, A = 6): 127232 + 69440 + 55169 parameters (POW specification, section 7)."""
+def test_networks_have_the_sizes_of_the_authors_code():
+    """Predator-prey (S = 300, n = 8, A = 6): 127232 + 69440 + 55169 parameters in the code of Huang et al. 2026."""
     inputs = jnp.zeros((1, 300)), jnp.zeros((1, 8, 6)), jnp.zeros((1, 8))
     shapes = jax.eval_shape(Recognizer().init, jax.random.key(0), *inputs)["params"]
     count = {name: sum(leaf.size for leaf in jax.tree.leaves(net)) for name, net in shapes.items()}
     assert count == {"w1": 127_232, "w2": 69_440, "value": 55_169}
 
 
-# Per greedy joint action: V and the recognized joint actions (POW specification, section 5).
+# Per greedy joint action: V and the recognized joint actions; derived by hand.
 ORACLE = {
     (2, 2): (7.95, {(2, 2), (0, 0)}),
     (1, 1): (5.3, {(1, 1), (0, 0), (2, 2)}),

@@ -34,7 +34,7 @@ def test_moments_are_those_of_all_rows_so_far():
 
 
 def fresh() -> rnd.NoveltyState:
-    """Normal weights, without compiling `rnd.init`; nothing seen."""
+    """Normal weights, without compiling `rnd.init`; no data yet."""
     generator = np.random.default_rng(0)
     shapes = jax.eval_shape(lambda key: rnd.init(key, 5, 16), jax.random.key(0))
     fixed, predictor = (
@@ -48,8 +48,8 @@ def fresh() -> rnd.NoveltyState:
 bonus = jax.jit(rnd.bonus, static_argnames=("width",), compiler_options=QUICK)
 
 
-def test_what_is_seen_again_and_again_loses_its_bonus():
-    """Four rows are seen 300 times, then beside four new ones: theirs is below a tenth of the others'."""
+def test_rows_that_come_again_and_again_lose_their_bonus():
+    """Four rows come 300 times, then beside four new ones: theirs is below a tenth of the others'."""
     rows = np.random.default_rng(0).normal(size=(8, 5)).astype(np.float32)
     state, old = fresh(), np.arange(8) < 4
     for _ in range(300):
@@ -138,15 +138,15 @@ def test_the_weight_falls_to_zero_in_its_time(random_episodes, state_for):
 
 @pytest.mark.parametrize("kind", ["state", "observations"])
 def test_a_step_whose_successor_is_not_stored_earns_nothing(kind, random_episodes, state_for):
-    """Without the frame behind the second step only the first one earns; of observations, the mean over agents."""
+    """Without the frame after the second step only the first one earns; of observations, the mean over agents."""
     batch = ending(random_episodes())
     batch = batch._replace(**{name: getattr(batch, name)[:2] for name in ("obs", "state", "avail", "actions")})
     learner = learner_of(novelty=kind)
     state = state_for(learner, batch)
-    seen, mask = (
+    rows, mask = (
         (batch.state[1:], np.ones((1, 3), bool)) if kind == "state" else (batch.obs[1:], np.ones((1, 3, 2), bool))
     )
-    earned, _ = bonus(state.novelty, seen, mask, width=8, learning_rate=1e-4)
+    earned, _ = bonus(state.novelty, rows, mask, width=8, learning_rate=1e-4)
     if kind == "observations":
         earned = earned.mean(axis=-1)
     assert earned.shape == (1, 3)

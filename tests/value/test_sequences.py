@@ -13,7 +13,7 @@ from jaxvf.mixers import QmixMixer
 from jaxvf.networks import RecurrentAgent
 from jaxvf.value import Mrvf, QLearning, Resq, WeightedLearner
 
-# Episode 0 terminates in its sixth step. Episode 1 has gone on for three steps when replay stops looking.
+# Episode 0 terminates in its sixth step. Of episode 1 three steps are stored.
 STEPS = np.array([6, 3])
 CUT = 2  # steps of episode 0 before the sequence begins
 

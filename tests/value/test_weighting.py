@@ -97,7 +97,7 @@ def loss_by_hand(weights, y=(56, 0), c_total=1.0, c_central=0.5) -> float:
     [((56, 0), (1, 0.1)), ((2, 8), (0.1, 1)), ((3, 7), (0.1, 0.1)), ((56, 172), (1, 1))],
 )
 def test_optimistic_weights(y, weights):
-    """OW: 1 where Q_T < y, else α; equality is no underestimate."""
+    """OW: 1 where Q_T < y, else α; equality is not an underestimate."""
     metrics = metrics_of(learner_of("optimistic"), batch_of(y=y))
     assert metrics["loss"] == pytest.approx(loss_by_hand(weights, y), rel=1e-5)
     assert metrics["weight"] == pytest.approx(np.mean(weights))
@@ -183,7 +183,7 @@ def test_the_gradient_of_the_weighted_loss_by_hand(gradients_of):
 
 @pytest.mark.parametrize("weighting", ["central", "optimistic", "potentially_optimal"])
 def test_each_loss_reaches_its_own_parameters_only(weighting, random_episodes, state_for, gradients_of):
-    """The routing table of the POW specification, section 4; φ learns from L_R, whatever the two coefficients."""
+    """As the code of Huang et al. 2026 routes gradients; φ learns from L_R, whatever the two coefficients."""
     batch, moved = random_episodes(steps=1, envs=6), []
     for coefficients in ((1.0, 0.0), (0.0, 1.0), (0.0, 0.0)):
         learner = small(weighting, total_coefficient=coefficients[0], central_coefficient=coefficients[1])
