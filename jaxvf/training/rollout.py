@@ -152,8 +152,8 @@ class Collector:
         steps: Frame = jax.tree.map(lambda leaf: leaf[: self.steps], frames)
         view = frames.view
         rollout = Rollout(
-            frames.view.obs, frames.view.state, frames.view.avail, frames.actions,
+            view.obs, view.state, view.avail, frames.actions,
             steps.reward, steps.terminated, steps.truncated, steps.filled,
-            frames.started, first, frames.view.alive, steps.agent_rewards, frames.extras,
+            frames.started, first, view.alive, steps.agent_rewards, frames.extras,
         )  # fmt: skip
         return rollout, stage, unpack[-1](numbers.sum(axis=0))
