@@ -43,10 +43,7 @@ def compile_group(group: Group) -> Executable:
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
         lowered = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
         init = beside.submit(lowered.compile)  # while the segment is traced and compiled
-        placed = devices.placement(group.chunk).runs
-        state = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placed), lowered.out_info
-        )
+        state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
         segment = spread(group.program.segment, group.chunk, shared_last=True)
         compiled = segment.lower(state, *arguments[:2], clock).compile()
     seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
@@ -64,6 +61,11 @@ def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:
     mapped = jax.shard_map(function, mesh=devices.mesh(chunk), in_specs=given, out_specs=returned, check_vma=False)
     # Donated: the runs' state is updated in place, never held twice.
     return jax.jit(mapped, donate_argnums=0 if shared_last else ())
+
+
+def _placed(leaf: Any, placement: devices.Placement) -> jax.ShapeDtypeStruct:
+    """The array of runs that `init` gives; an empty one, such as the memory of a network without any, XLA repeats."""
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=placement.runs if leaf.size else placement.shared)
 
 
 def fitting_chunk(executable: Executable, chunk: int) -> int:

@@ -9,9 +9,12 @@ import sys
 import jax
 import numpy as np
 import pytest
+from tiny_sweeps import stop_at
 
+import jaxvf
 from jaxvf.sweeps import compile, devices
 from jaxvf.sweeps.plan import start_clock
+from jaxvf.trust_region import Table, TrustRegion
 
 # A fresh process, because the number of devices is fixed when JAX starts.
 PROGRAM = """
@@ -71,6 +74,18 @@ def test_a_sweep_resumes_on_another_number_of_devices(tmp_path):
     """Its checkpoint holds the runs alone, without what a chunk is filled up with."""
     run_on(8, "stop", str(tmp_path / "out"))
     assert_equal_to_rounding(run_on(1, "resume", str(tmp_path / "out")), run_on(1))
+
+
+def test_agents_that_remember_nothing_run_on_every_device(tmp_path, monkeypatch):
+    """Their memory is an array without entries, which XLA places otherwise than the rest; also of resumed runs."""
+    algorithm = TrustRegion(actor=Table(), critic=Table(), num_envs=2, rollout_length=1)
+    sweep = jaxvf.Sweep("matrix_game/A", algorithm, seeds=2, env_steps=8, test_interval=2, test_episodes=1)
+    assert devices.mesh(2).size == 2
+    whole = sweep.run(tmp_path / "whole", progress="none")
+    with monkeypatch.context() as patched:
+        stop_at(patched, sweep, tmp_path / "stopped", 2, chunk=2)
+    resumed = jaxvf.resume(tmp_path / "stopped", progress="none")
+    np.testing.assert_array_equal(resumed.metric("value_loss"), whole.metric("value_loss"))
 
 
 @pytest.mark.parametrize(("chunk", "used", "width"), [(1, 1, 1), (2, 2, 2), (3, 2, 4), (12, 2, 12), (13, 2, 14)])
