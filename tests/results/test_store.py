@@ -16,12 +16,7 @@ from jaxvf.errors import InputError
 from jaxvf.results import store
 from jaxvf.results.store import FINISHED, DiskFullError, RunDirectory, write_atomically
 
-CONFIG = {
-    "env": {"name": "matrix_game", "payoff": np.eye(2)},
-    "seeds": [0, 1],
-    "env_steps": 100,
-    "nan": np.nan,
-}
+CONFIG = {"env": {"name": "matrix_game", "payoff": np.eye(2)}, "seeds": [0, 1], "env_steps": 100, "nan": np.nan}
 
 
 @pytest.fixture
