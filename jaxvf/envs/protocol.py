@@ -40,7 +40,7 @@ class EnvSpec:
             a one-step game. Batched views then have size 1 along B, and the networks run once for all of B.
         self_ending: True where every episode terminates by its own rules within `limit_max` steps, so that no value is
             ever bootstrapped from the view behind the last step, and none is stored.
-        fixed_length: True where every episode lasts exactly `params.limit` steps, so that replay keeps whole episodes.
+        fixed_length: True where every episode lasts exactly `limit_max` steps, so that replay keeps whole episodes.
         payoff_game: True where every episode is one step whose reward is a function of the joint action alone.
         one_hot_obs: True where every observation is one-hot, so that a table can be indexed by it.
         agent_ids: True where every observation ends with the agent's index, one-hot; replay need not store it.

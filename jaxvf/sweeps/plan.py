@@ -198,6 +198,7 @@ def _group_line(index: int, group: Group) -> str:
     shown = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
     return (
         f"  group {index}: {shown}: {len(group.runs)} runs, {len(group.chunks)} chunk(s) of {group.chunk} "
-        f"({group.size.reason}), {group.segments} evaluations of {group.program.segment_steps:,} steps, "
+        f"({group.size.reason}), {group.program.experience.described}, "
+        f"{group.segments} evaluations of {group.program.segment_steps:,} steps, "
         f"{'' if group.measured_bytes else '~'}{group.bytes_per_run / 2**20:.1f} MiB a run"
     )

@@ -20,6 +20,11 @@ class Experience(Protocol):
         ...
 
     @property
+    def described(self) -> str:
+        """What is learned from, in a few words of the plan."""
+        ...
+
+    @property
     def steps(self) -> int:
         """Environment steps of an iteration; final views, in which nobody steps, are counted as steps here."""
         ...

@@ -14,6 +14,7 @@ class Purpose(enum.IntEnum):
     REPLAY = 2
     EVALUATE = 3
     UPDATE = 4
+    TEST = 5
 
 
 def run_key(root: int, seed: Int[Array, ""], purpose: Purpose, count: Int[Array, ""] | int = 0) -> Key[Array, ""]:

@@ -33,6 +33,11 @@ class OnPolicy:
         return OnPolicy(env, algorithm.num_envs, algorithm.rollout_length)
 
     @property
+    def described(self) -> str:
+        """Where batches come from, for the plan."""
+        return f"rollouts of {self.length} steps"
+
+    @property
     def steps(self) -> int:
         """Environment steps of an iteration."""
         return self.num_envs * self.length

@@ -157,14 +157,17 @@ class Program:
 
     def evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:
         """Greedy episodes of all runs, and what else the algorithm tests; names begin with `test_`."""
-        keys = jax.vmap(lambda seed: run_key(self.root, seed, Purpose.EVALUATE, clock.iteration))(runs.seed)
+        keys, more_keys = (
+            jax.vmap(lambda seed, purpose=purpose: run_key(self.root, seed, purpose, clock.iteration))(runs.seed)
+            for purpose in (Purpose.EVALUATE, Purpose.TEST)
+        )
         params, episodes = runs.learner.params, self.test_episodes
 
         def more(algorithm: Algorithm, params: Any, env_params: EnvParams, key: Array) -> Metrics:
-            return algorithm.test_metrics(params, self.env, env_params, jax.random.fold_in(key, 1), episodes)
+            return algorithm.test_metrics(params, self.env, env_params, key, episodes)
 
         greedy = evaluate(algorithm, params, self.env, env_params, keys, episodes)
-        return greedy | jax.vmap(more)(algorithm, params, env_params, keys)
+        return greedy | jax.vmap(more)(algorithm, params, env_params, more_keys)
 
 
 def make_program(

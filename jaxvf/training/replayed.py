@@ -61,6 +61,11 @@ class Replayed:
         return self.pace.length
 
     @property
+    def described(self) -> str:
+        """The form of replay, for the plan."""
+        return f"replay of {'sequences' if self.sequences else 'episodes'} of {self.length} steps"
+
+    @property
     def steps(self) -> int:
         """Environment steps allotted to an iteration; an episode that ends early uses fewer."""
         return self.pace.rollouts * self.pace.length
@@ -151,9 +156,10 @@ def make_pace(algorithm: Any, length: int, *, sequences: bool) -> Pace:
     if algorithm.batch_size > capacity:
         raise InputError(f"batch_size={algorithm.batch_size} exceeds buffer_size={capacity}")
     field, ratio, unit = "updates_per_episode", algorithm.updates_per_episode, rollouts
+    per_iteration = Fraction(ratio).limit_denominator(10_000) * unit
     if sequences and algorithm.updates_per_step > 0:
         field, ratio, unit = "updates_per_step", algorithm.updates_per_step, rollouts * length
-    per_iteration = Fraction(ratio).limit_denominator(10_000) * unit
+        per_iteration = Fraction(ratio * unit).limit_denominator(10_000)
     if per_iteration <= 0 or 1 not in (per_iteration.numerator, per_iteration.denominator):
         raise InputError(
             f"{field}={ratio} with num_envs={rollouts}"

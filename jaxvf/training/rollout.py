@@ -101,9 +101,9 @@ class Player:
         sums = {name: jnp.where(stepped, values, 0.0).sum() for name, values in outcome.metrics.items()}
         sums["steps"] = jnp.sum(stepped, dtype=jnp.float32)
         sums["episodes"] = jnp.sum(stepped & outcome.done, dtype=jnp.float32)
-        frame = Frame(
-            view, actions, stage.started, extras, reward, outcome.agent_rewards, terminated, truncated, taken
-        )  # fmt: skip
+        rewards = outcome.agent_rewards
+        rewards = None if rewards is None else jnp.where(stepped[:, None], rewards, 0.0)
+        frame = Frame(view, actions, stage.started, extras, reward, rewards, terminated, truncated, taken)
         if not self.restart:
             over = stage.over | terminated | truncated
             states = where_done(stage.over, stage.states, moved)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.algorithm import Metrics
+from jaxvf.envs.protocol import where_done
 from jaxvf.trust_region.actor_critic import Critic
 from jaxvf.trust_region.advantages import masked_mean
 from jaxvf.trust_region.batches import chunked, epochs, guarded_step, make_optimizer
@@ -76,11 +77,15 @@ def critic_update(
         return error * (value.shape[-1] if critic.stacked else 1)
 
     def step(state: CriticState, part: Regression) -> tuple[CriticState, Metrics]:
-        norm = state.norm.update(part.returns, part.filled[..., None]) if config.value_norm else state.norm
+        any_step = part.filled.any()  # a mini-batch of final views alone teaches nothing
+        norm = state.norm
+        if config.value_norm:
+            norm = where_done(any_step, norm.update(part.returns, part.filled[..., None]), norm)
         error, gradient = jax.value_and_grad(loss)(state.params, part, _in_units(config, norm, part.returns))
         move = functools.partial(guarded_step, optimizer)
-        move = jax.vmap(move) if critic.stacked else move  # every agent's gradient has its own norm
-        params, opt_state, skipped = move(gradient, state.params, state.opt_state)
+        # Every agent's gradient has its own norm.
+        move = jax.vmap(move, in_axes=(0, 0, 0, None)) if critic.stacked else move
+        params, opt_state, skipped = move(gradient, state.params, state.opt_state, any_step)
         return CriticState(params, opt_state, norm), {"value_loss": error, "skipped": skipped.sum()}
 
     pieces = chunked(data, config.chunk_length if data.carry.shape[-1] else 1)

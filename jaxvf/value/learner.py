@@ -45,7 +45,7 @@ class ValueLearner:
     replay: str = static(
         "auto",
         "what replay keeps: whole episodes, padded to the longest (PyMARL); sequences of steps through the ends of "
-        "episodes, which waste nothing where lengths vary; auto takes episodes where every one has the same length",
+        "episodes, without padding where lengths vary; auto takes episodes where every one has the same length",
         choices=REPLAYS,
     )
     sequence_length: int = static(64, "steps of a replayed sequence", low=1)
@@ -115,7 +115,8 @@ class ValueLearner:
 
     def replays_sequences(self, spec: EnvSpec) -> bool:
         """Whether rollouts of this environment are sequences."""
-        return self.replay == "sequences" or (self.replay == "auto" and not spec.fixed_length)
+        same_length = spec.fixed_length or spec.fixed_view
+        return self.replay == "sequences" or (self.replay == "auto" and not same_length)
 
     def check(self, env: Environment) -> None:
         """Whether the fields agree with each other and with the environment.
@@ -130,10 +131,12 @@ class ValueLearner:
         if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
             appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
             raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
-        if self.replays_sequences(spec) and spec.fixed_view and self.sequence_length % spec.limit_max:
+        # A cut-off episode takes one frame more, in which it shows its final view.
+        frames = spec.limit_max + (not spec.self_ending)
+        if self.replays_sequences(spec) and spec.fixed_view and self.sequence_length % frames:
             raise InputError(
-                f"sequence_length={self.sequence_length} is not a multiple of {spec.limit_max}, the length of every "
-                f"episode of {spec.name}, whose views replay keeps once for all; use replay='episodes'"
+                f"sequence_length={self.sequence_length} is not a multiple of the {frames} frames of every episode of "
+                f"{spec.name}, whose views replay keeps once for all; use replay='episodes'"
             )
         if self.learns_from_agent_rewards and not self.values_agents_apart:
             raise InputError("reward='agents' needs a value of every agent; use algorithm iql or reward='team'")

@@ -10,11 +10,13 @@ import pytest
 from counting import Counting, CountingParams
 
 import jaxvf
-from jaxvf.algorithm import Progress
+from jaxvf.algorithm import Progress, Rollout
+from jaxvf.envs.wrappers import EpisodeStatistics
 from jaxvf.errors import InputError
 from jaxvf.mixers import VdnMixer
 from jaxvf.networks import RecurrentAgent
 from jaxvf.training import Replayed, observed_by
+from jaxvf.training.rollout import Collector, Player
 from jaxvf.value import QLearning
 
 DISCOUNT = 0.9
@@ -160,3 +162,57 @@ def test_a_step_that_changes_the_state_is_named_before_anything_is_compiled():
 
     with pytest.raises(InputError, match=r"state.*\.t must stay int32 \(\) of init; transition made it int32 \(1,\)"):
         jaxvf.Sweep(Growing(), QLearning(), env_steps=10_000).plan()
+
+
+@dataclasses.dataclass(frozen=True)
+class Alike(Counting):
+    """Counting to five, which all environments see alike."""
+
+    @property
+    def spec(self):
+        return dataclasses.replace(super().spec, fixed_view=True)
+
+
+@pytest.mark.parametrize(("length", "fits"), [(5, False), (6, True), (12, True)])
+def test_views_kept_once_for_all_need_sequences_of_whole_episodes(length, fits):
+    """Five steps and the final view of a cut-off episode are six frames; other lengths would mix them up."""
+    learner = QLearning(replay="sequences", sequence_length=length)
+    if fits:
+        learner.check(Alike())
+    else:
+        with pytest.raises(InputError, match=r"sequence_length=5 is not a multiple of the 6 frames"):
+            learner.check(Alike())
+
+
+def test_agents_rewards_are_nothing_where_nobody_steps():
+    """What an environment gives for the void step of a final view, even NaN, is 0 in the rollout."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Apart(Counting):
+        def transition(self, key, state, actions, params):
+            after, outcome = super().transition(key, state, actions, params)
+            own = jnp.where(state.t >= params.limit, jnp.nan, jnp.ones(2))
+            return after, outcome._replace(agent_rewards=own)
+
+    player = Player(EpisodeStatistics(Apart()), 3, restart=True)
+    stage = player.begin(CUT, jnp.zeros((3, 2, 1)), jax.random.key(0))
+
+    def still(carry, view, states, key):
+        return jnp.zeros(view.obs.shape[:-1], jnp.int32), carry, ()
+
+    rollout, _, _ = Collector(player, 5, final_view=True).play(CUT, still, stage, jax.random.key(1))
+    np.testing.assert_array_equal(rollout.agent_rewards[:, 0, 0], [1, 1, 1, 0, 1])
+
+
+@pytest.mark.parametrize(("per_step", "due"), [(0.5, [3, 6]), (0.0, [6])])
+def test_the_target_is_copied_after_so_many_sequences(per_step, due):
+    """Interval of 3 sequences of 2 steps: at half an update a step that is 3 updates, at 2 a sequence 6."""
+    learner = QLearning(target_update_interval=3, updates_per_episode=2.0, updates_per_step=per_step)
+    leaf = jnp.zeros((2, 1))
+    batch = Rollout(leaf, leaf, leaf, leaf, leaf, leaf, leaf, leaf, started=jnp.zeros((3, 1), bool))
+    copied = [
+        update + 1
+        for update in range(6)
+        if learner.update_target(1.0, jnp.float32(0), Progress(jnp.int32(update), jnp.int32(0)), batch) == 1
+    ]
+    assert copied == due
