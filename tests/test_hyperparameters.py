@@ -173,7 +173,7 @@ def test_describe_lists_every_field_once():
     assert all(row["doc"] for row in (*rows, *describe(QLearning())))
 
 
-def test_a_configuration_made_by_hand_is_checked_too():
+def test_a_configuration_made_by_hand_is_checked_too(unchecked):
     """`QLearning(optimizer="adm")` must not train with whatever the else-branch means."""
     with pytest.raises(InputError, match="unknown optimizer 'adm'; did you mean 'adam'"):
         validated(QLearning(optimizer="adm"))

@@ -35,7 +35,7 @@ class OnPolicy:
     @property
     def described(self) -> str:
         """Where batches come from, for the plan."""
-        return f"rollouts of {self.length} steps"
+        return f"rollouts of {self.length} step{'s' if self.length > 1 else ''}"
 
     @property
     def steps(self) -> int:

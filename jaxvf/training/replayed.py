@@ -63,7 +63,8 @@ class Replayed:
     @property
     def described(self) -> str:
         """The form of replay, for the plan."""
-        return f"replay of {'sequences' if self.sequences else 'episodes'} of {self.length} steps"
+        form, plural = "sequences" if self.sequences else "episodes", "s" if self.length > 1 else ""
+        return f"replay of {form} of {self.length} step{plural}"
 
     @property
     def steps(self) -> int:

@@ -90,7 +90,7 @@ def test_the_list_of_environments_says_how_to_name_one(capsys):
 def test_a_value_learner_refuses_continuous_actions():
     env = make(f"jaxmarl/{MPE}:action_type=Continuous")
     with pytest.raises(InputError, match="continuous actions; a value learner needs discrete ones"):
-        jaxvf.algorithms.make("vdn").init(KEY, env.spec)
+        jaxvf.algorithms.make("vdn").check(env)
 
 
 def test_jaxmarl_is_imported_on_use_and_prints_nothing():

@@ -105,7 +105,7 @@ def test_a_limit_beyond_the_inner_one_changes_nothing():
 
 def test_time_limit_declares_its_length_and_that_it_truncates():
     spec = TimeLimit(TwoStepGame(), limit=1).spec
-    assert (spec.limit_max, spec.self_ending, spec.frames) == (1, False, 2)
+    assert (spec.limit_max, spec.self_ending, spec.ends_within(1)) == (1, False, False)
 
 
 def test_agent_id_appends_the_identity():

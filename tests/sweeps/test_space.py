@@ -219,7 +219,7 @@ def test_a_size_that_follows_from_the_payoff_is_no_field():
         ("matrix_game/A", (), "algorithm names nothing to run"),
     ],
 )
-def test_unknown_names_come_with_the_nearest_one(env, algorithm, line):
+def test_unknown_names_come_with_the_nearest_one(unchecked, env, algorithm, line):
     with pytest.raises(InputError) as caught:
         expand(env, algorithm, {}, 1)
     assert str(caught.value).startswith(line)

@@ -11,7 +11,7 @@ from jaxvf.mixers import VdnMixer
 from jaxvf.networks import RecurrentAgent
 from jaxvf.results import Policy
 from jaxvf.sweeps import load
-from jaxvf.training import for_algorithm
+from jaxvf.training import observed_by
 from jaxvf.value import QLearning
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -52,7 +52,7 @@ def test_a_policy_sees_what_the_learner_saw():
     """Alone, on the bare environment, it appends previous action and agent index as the wrappers do in training."""
     env = MatrixGame(np.eye(3))
     algorithm = QLearning(mixer=VdnMixer(), agent=RecurrentAgent(hidden=8))
-    wrapped = for_algorithm(env, algorithm)
+    wrapped = observed_by(algorithm, env)
     key, env_params = jax.random.key(0), env.default_params()
     params = algorithm.init(key, wrapped.spec).params
     policy, state = Policy(env, algorithm, params), wrapped.init(key, env_params)

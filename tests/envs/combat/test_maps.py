@@ -90,7 +90,7 @@ def test_a_wrong_map_is_named(unchecked):
         Combat(dataclasses.replace(MAPS["corridor"], allies=(("zealot", 6, 2, 28),)))
     with pytest.raises(InputError, match="bfloat16"):
         Combat("3m", storage="uint8")
-    with pytest.raises(InputError, match="no Opponent"):
+    with pytest.raises(InputError, match="not an Opponent"):
         Combat("3m", opponent="x")
     with pytest.raises(InputError, match="hold no unit"):
         dataclasses.replace(MAPS["3m"], enemies=())
