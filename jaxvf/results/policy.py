@@ -38,7 +38,7 @@ class Policy:
     """
 
     def __init__(self, env: Environment, algorithm: Any, params: Any, env_params: EnvParams | None = None):
-        self.env, self.algorithm, self.params = env, algorithm, params
+        self.env, self.algorithm, self.params = env, algorithm, jax.tree.map(jnp.asarray, params)
         self.env_params = env.default_params() if env_params is None else env_params
 
     def start(self) -> Memory:
