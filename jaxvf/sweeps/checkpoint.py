@@ -47,7 +47,7 @@ class Checkpoints:
         try:
             with _silent_orbax(), ocp.StandardCheckpointer() as checkpointer:
                 checkpointer.save(self.directory / str(segment), leaves, force=True)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # orbax and tensorstore raise many kinds, some from their threads
             if not _no_space(error):
                 raise
             raise DiskFullError(

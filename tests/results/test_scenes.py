@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from test_render import Stubborn
 
 from jaxvf.envs import BoxPushing, BoxPushingClassic, MatrixGame, PredatorPrey, TwoStepGame
 from jaxvf.envs.box_pushing import BoxPushingState
