@@ -4,7 +4,7 @@
     transition(key, state, actions, params)  -> state, Outcome
     observe(state, params)                   -> View
 
-Nothing here resets by itself: `AutoReset` and `training.rollout` own episodes. Everything is written for ONE
+Nothing here resets by itself: `training.rollout` owns episodes (`AutoReset`, who steps by hand). Everything is written for ONE
 environment; the `*_batch` methods add the axis B (by vmap, unless an environment has something faster).
 """
 
