@@ -4,8 +4,8 @@
     transition(key, state, actions, params)  -> state, Outcome
     observe(state, params)                   -> View
 
-Nothing here resets by itself: `training.rollout` owns episodes (`AutoReset`, who steps by hand). Everything is written for ONE
-environment; the `*_batch` methods add the axis B (by vmap, unless an environment has something faster).
+Nothing here resets by itself: `training.rollout` owns episodes (`AutoReset`, who steps by hand). Everything is written
+for ONE environment; the `*_batch` methods add the axis B (by vmap, unless an environment has something faster).
 """
 
 import abc
