@@ -91,7 +91,7 @@ class Flattened:
     def _add_equation(self, equation: Any, reads: list[Array | None]) -> list[Array | None]:
         name, params = equation.primitive.name, equation.params
         if name == "scan":
-            consts, carries = params["num_consts"], params["num_carry"]
+            consts, carries = _consts_and_carries(params)
             if params["length"] == 1:  # no loop; a stack of one is what it holds, under another shape
                 return self.add(params["jaxpr"], reads)
             return self._add_loop(equation, params["jaxpr"], reads, consts, carries)
@@ -223,6 +223,14 @@ def _written(steps: Sequence[Step], wanted: set[Array]) -> tuple[list[Step], dic
             }
             written.append(step._replace(reads=tuple(reads), writes=writes, replaces=replaces))
     return written, roots
+
+
+def _consts_and_carries(scan: Mapping[str, Any]) -> tuple[int, int]:
+    """How many operands of a scan stay what they are, and how many it carries; by its parameters."""
+    if "num_consts" in scan:
+        return scan["num_consts"], scan["num_carry"]
+    consts, carries, _ = scan["ft_in"].unpack()  # from JAX 0.11 on: operands as a tree of constants, carries, slices
+    return len(consts), len(carries)
 
 
 def _elementwise(equation: Any) -> bool:
