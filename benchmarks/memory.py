@@ -38,7 +38,7 @@ OTHERS = (
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """A row per program; `quick` is QMIX on a matrix game alone."""
-    devices.use_every_core()
+    devices.use_cores()
     rows = [measure(*cell) for cell in (PROMISED[:1] if quick else PROMISED + OTHERS)]
     missed = [
         f"{row['algorithm']} on {row['env']}"

@@ -171,9 +171,9 @@ def test_a_directory_of_something_else_is_left_alone(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["resume", "plot"])
-@pytest.mark.parametrize("name", ["metrics/g000-c000-s000002.parquet", "policies/g000-c000.npz", "run.json"])
+@pytest.mark.parametrize("name", ["metrics/*-s000002.parquet", "run.json"])
 def test_a_truncated_file_is_named_and_nothing_is_lost(capsys, finished, command, name):
-    path = finished / name
+    (path,) = finished.glob(name)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     before = files(finished)
@@ -199,7 +199,7 @@ def test_a_full_disk_ends_with_one_line(capsys, monkeypatch, tmp_path):
     out, err = capsys.readouterr()
     assert out == ""
     assert "Traceback" not in err
-    assert err.splitlines()[-1].startswith("jaxvf: no space to write sweep/policies/g000-c000.npz")
+    assert err.splitlines()[-1].startswith("jaxvf: no space to write sweep/policies/g000-c000-")
     monkeypatch.setattr(store.os, "replace", replace)
     cli.main(["resume", "sweep"])
     assert RunDirectory("sweep").read_json()["status"] == "finished"

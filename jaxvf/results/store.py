@@ -44,22 +44,46 @@ class RunDirectory:
         self._metrics = self.path / "metrics"
         self._resume = f"`jaxvf resume {shlex.quote(str(path))}`"
 
-    def create(self, config: Mapping[str, Any]) -> None:
-        """Start a sweep here: make the directory and write `config` to run.json.
+    @property
+    def lock(self) -> Path:
+        """The lease of the one process that owns the directory."""
+        return self.path / ".lock"
+
+    def lease(self, unit: str) -> Path:
+        """The lease of the process that computes a unit."""
+        return self.path / "units" / f"{unit}.lease"
+
+    def leases(self) -> list[Path]:
+        """Leases of units."""
+        return sorted((self.path / "units").glob("*.lease"))
+
+    def exists(self) -> bool:
+        """Whether a sweep has been started here."""
+        return self._json.is_file()
+
+    def check_new(self, config: Mapping[str, Any]) -> None:
+        """Whether a sweep can start here; nothing is written.
 
         Raises:
-            InputError: if the path is a file, or a directory that holds another sweep, the same sweep or
-                anything else; nothing is written then.
+            InputError: if the path is a file, or a directory that holds another sweep, the same sweep or anything else.
         """
         wanted = json.loads(_to_json(config))
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"out: {self.path} is a file; name a directory")
         if self._json.exists():
             self._refuse(wanted)
-        # An interrupted `create` may leave its temporary file, and nothing else.
-        if self.path.exists() and {p.name for p in self.path.iterdir()} - {_temporary(self._json).name}:
+        # A start that was killed may leave the lock and temporary files, and nothing else.
+        if self.path.exists() and any(not _left_by_a_start(p) for p in self.path.iterdir()):
             raise InputError(f"out: {self.path} is not empty and holds no sweep; name a new directory")
-        write_atomically(self._json, _to_json({"status": UNFINISHED, "config": wanted}))
+
+    def create(self, config: Mapping[str, Any], **sections: Any) -> None:
+        """Start a sweep here: make the directory and write `config` and other sections to run.json.
+
+        Raises:
+            InputError: as `check_new`.
+        """
+        self.check_new(config)
+        write_atomically(self._json, _to_json({"status": UNFINISHED, "config": config, **sections}))
 
     def read_json(self) -> dict[str, Any]:
         """All sections of run.json.
@@ -218,6 +242,10 @@ def write_atomically(path: Path, data: bytes, *, then: str = "free some space an
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _left_by_a_start(path: Path) -> bool:
+    return path.name == ".lock" or (path.name.startswith(".") and path.suffix == ".tmp")
 
 
 def _temporary(path: Path) -> Path:

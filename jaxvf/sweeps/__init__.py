@@ -2,6 +2,7 @@
 
 from jaxvf.sweeps.interrupt import Interrupted
 from jaxvf.sweeps.plan import Group, Plan
-from jaxvf.sweeps.sweep import Sweep, load, resume
+from jaxvf.sweeps.stored import load, resume, work
+from jaxvf.sweeps.sweep import Sweep
 
-__all__ = ["Group", "Interrupted", "Plan", "Sweep", "load", "resume"]
+__all__ = ["Group", "Interrupted", "Plan", "Sweep", "load", "resume", "work"]

@@ -83,6 +83,13 @@ class Checkpoints:
         """Remove all checkpoints: the chunk is finished."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
+    def clear_unlisted(self) -> None:
+        """Remove what a process that was killed left behind: whatever belongs to no complete checkpoint."""
+        complete = {name for step in self.steps() for name in (str(step), f"{step}.json")}
+        for entry in self.directory.glob("*"):
+            if entry.name not in complete:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
     def _checksums(self, segment: int) -> Path:
         return self.directory / f"{segment}.json"
 

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
 from jaxvf.errors import InputError
 from jaxvf.sweeps import devices
@@ -23,7 +25,8 @@ class Executable:
 
     Attributes:
         init: algorithm, environment parameters, seeds -> runs.
-        segment: runs (donated), algorithm, environment parameters, clock -> runs, clock, metrics.
+        segment: runs (donated), algorithm, environment parameters, clock -> runs, clock, metrics [runs, metric].
+        metrics: their names; one that is a vector of each run is several, `name/0`, `name/1`, ...
         seconds: what compiling took.
         bytes_per_run: memory of a run while a segment runs, as XLA laid it out.
         cost: FLOPs and bytes of a segment per run, for `run.json`.
@@ -31,9 +34,14 @@ class Executable:
 
     init: Any
     segment: Any
+    metrics: tuple[str, ...]
     seconds: float
     bytes_per_run: int
     cost: dict[str, float]
+
+    def described(self) -> dict[str, float]:
+        """What compiling said, for the record of a unit."""
+        return {"compile_seconds": self.seconds, "measured_bytes_per_run": self.bytes_per_run, **self.cost}
 
 
 def compile_group(group: Group) -> Executable:
@@ -44,10 +52,28 @@ def compile_group(group: Group) -> Executable:
         lowered = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
         init = beside.submit(lowered.compile)  # while the segment is traced and compiled
         state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
-        segment = spread(group.program.segment, group.chunk, shared_last=True)
+        names: list[str] = []
+        segment = spread(_with_packed_metrics(group.program.segment, names), group.chunk, shared_last=True)
         compiled = segment.lower(state, *arguments[:2], clock).compile()
     seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
-    return Executable(init.result(), compiled, seconds, math.ceil(_bytes(compiled) / share), _cost(compiled, share))
+    bytes_per_run = math.ceil(_bytes(compiled) / share)
+    return Executable(init.result(), compiled, tuple(names), seconds, bytes_per_run, _cost(compiled, share))
+
+
+def _with_packed_metrics(segment: Any, names: list[str]) -> Any:
+    """A segment whose metrics are one array, which the host reads at once; tracing it fills `names`."""
+
+    def packed(*arguments: Any) -> tuple[Any, Any, Array]:
+        runs, clock, metrics = segment(*arguments)
+        names.clear()
+        columns = []
+        for name, values in sorted(metrics.items()):
+            vector = values.ndim > 1
+            columns.append(values if vector else values[:, None])
+            names.extend([f"{name}/{place}" for place in range(values.shape[1])] if vector else [name])
+        return runs, clock, jnp.concatenate(columns, axis=1)
+
+    return packed
 
 
 def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:

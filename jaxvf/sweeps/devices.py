@@ -16,12 +16,16 @@ USABLE = 0.8  # of a device's memory; the rest is for what XLA allocates beside 
 RUNS, SHARED = PartitionSpec("runs"), PartitionSpec()
 
 
-def use_every_core() -> None:
-    """Make every core of a CPU a device of its own, unless the user has decided or JAX has started already."""
+def use_cores(count: int | None = None) -> None:
+    """Make cores of a CPU devices of their own, unless the user has decided or JAX has started already.
+
+    Args:
+        count: how many: as many as a sweep began with, so that it goes on bitwise; None for all.
+    """
     decided = jax_setting("jax_num_cpu_devices") != -1 or "device_count" in os.environ.get("XLA_FLAGS", "")
     if not decided:
         with contextlib.suppress(RuntimeError):  # JAX has its devices: an array was made before
-            jax.config.update("jax_num_cpu_devices", _cores())
+            jax.config.update("jax_num_cpu_devices", count or _cores())
 
 
 def jax_setting(name: str) -> Any:

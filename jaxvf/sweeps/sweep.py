@@ -1,34 +1,27 @@
-"""The sweep a user describes: validated, planned, run, resumed and loaded."""
+"""The sweep a user describes: validated, planned and run."""
 
+import contextlib
 import dataclasses
-import importlib.metadata
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import jax
 import numpy as np
 
-from jaxvf import __version__
 from jaxvf.errors import InputError, unknown
-from jaxvf.results.policy import Policy
-from jaxvf.results.result import Result, assemble
-from jaxvf.results.store import FINISHED, RunDirectory
-from jaxvf.results.wandb_log import Mode, open_wandb
-from jaxvf.serialize import from_json, to_json
+from jaxvf.results.result import Result
+from jaxvf.results.store import RunDirectory
+from jaxvf.results.wandb_log import Mode
+from jaxvf.serialize import to_json
 from jaxvf.sweeps import devices
-from jaxvf.sweeps.chunk_files import ChunkResult
-from jaxvf.sweeps.interrupt import StopRequest, stop_on_signal
+from jaxvf.sweeps.execution import execute, go_on, started
 from jaxvf.sweeps.measurements import Measurements
 from jaxvf.sweeps.plan import Plan, make_plan
-from jaxvf.sweeps.progress import PROGRESS, make_progress
-from jaxvf.sweeps.runner import Runner
+from jaxvf.sweeps.progress import PROGRESS
 from jaxvf.sweeps.space import expand
 
 MANY_PROGRAMS = 16  # more than this many compilations are asked for explicitly
 EVALUATIONS = 20  # of a run whose test interval is not given
-VERSIONED = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +61,7 @@ class Sweep:
         Raises:
             InputError: for anything in the description that is not valid.
         """
-        devices.use_every_core()
+        devices.use_cores()
         env_steps = _whole("env_steps", self.env_steps)
         interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
         return make_plan(
@@ -90,6 +83,7 @@ class Sweep:
         progress: str = "auto",
         wandb: str | None = None,
         cache: bool = True,
+        grace: float | None = None,
     ) -> Result:
         """Train all runs.
 
@@ -100,6 +94,7 @@ class Sweep:
             progress: "auto", "plain" or "none".
             wandb: "offline" or "online" to log to Weights & Biases too.
             cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
+            grace: seconds from a SIGTERM to the end of the process; None to end the segment however long it takes.
 
         Raises:
             InputError: for bad input, before anything is written.
@@ -109,17 +104,18 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
+        directory = None
+        if out is not None:
+            directory = RunDirectory(out)
+            directory.check_new(to_json(self))
         plan = self.plan(chunk=chunk, cache=cache)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
                 "sweep traced fields instead, or agree with yes=True (--yes)"
             )
-        directory = None
-        if out is not None:
-            directory = RunDirectory(out)
-            directory.create(to_json(self))
-        return _execute(plan, directory, progress=progress, wandb=wandb, cache=cache)
+        with started(directory, to_json(self), plan) if directory else contextlib.nullcontext():
+            return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
 
     def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
         """Train all runs into `out`, or go on where an earlier call for this very sweep stopped, with its `chunk`.
@@ -127,113 +123,10 @@ class Sweep:
         Raises:
             InputError: if `out` holds another sweep, or anything else.
         """
-        described = Path(out) / "run.json"
-        if described.is_file() and RunDirectory(out).read_json().get("config") == to_json(self):
-            return resume(out, progress=progress)
+        directory = RunDirectory(out)
+        if directory.exists() and directory.read_json().get("config") == to_json(self):
+            return go_on(directory, self.plan, progress=progress)
         return self.run(out, chunk=chunk, progress=progress)
-
-
-def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None, cache: bool = True) -> Result:
-    """Continue an interrupted sweep, bitwise as if it had not stopped; a finished one is only loaded.
-
-    Args:
-        path: the directory of the sweep.
-        progress: "auto", "plain" or "none".
-        wandb: "offline" or "online" to log to Weights & Biases too.
-        cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
-
-    Raises:
-        InputError: if the directory holds no sweep, or a file of it is damaged.
-    """
-    directory = RunDirectory(path)
-    if directory.read_json().get("status") == FINISHED:
-        return load(path)
-    return _execute(_stored_plan(directory), directory, progress=progress, wandb=wandb, cache=cache)
-
-
-def load(path: str | Path) -> Result:
-    """The results in a directory, of an unfinished sweep as far as it got.
-
-    Raises:
-        InputError: if the directory holds no sweep, or a file of it is damaged.
-    """
-    directory = RunDirectory(path)
-    plan = _stored_plan(directory)
-    chunks = Runner(plan, make_progress("none"), StopRequest(), directory).stored()
-    return _result(plan, chunks, directory.read_json().get("timing", []))
-
-
-def _stored_plan(directory: RunDirectory) -> Plan:
-    stored = directory.read_json()
-    sweep = from_json(stored.get("config"))
-    if not isinstance(sweep, Sweep):
-        raise InputError(f"{directory.path / 'run.json'} describes no sweep")
-    if "plan" not in stored:  # the process died before it had one, so nothing was computed
-        return sweep.plan()
-    # The chunks of the first process, whatever this device would hold: files are named by them.
-    plan = sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
-    meanings = [group.meaning() for group in plan.groups]
-    if meanings != [{name: group.get(name) for name in meanings[0]} for group in stored["plan"]]:
-        written = stored.get("versions", {}).get("jaxvf")
-        raise InputError(
-            f"{directory.path / 'run.json'} was written by jaxvf {written}, whose defaults or rules differ from those "
-            f"of {__version__}; use that version to go on"
-        )
-    return plan
-
-
-def _execute(plan: Plan, directory: RunDirectory | None, *, progress: str, wandb: Any, cache: bool) -> Result:
-    if directory is not None and "plan" not in directory.read_json():
-        # Runs first: whoever finds a plan finds its table too.
-        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
-        directory.update_json(versions=_versions(), device=devices.describe(), plan=plan.to_json())
-    shown = make_progress(progress)
-    for line in plan.lines():
-        shown.note(line)
-    log = None
-    if wandb is not None:
-        config = {"plan": plan.to_json(), "device": devices.describe()}
-        log = open_wandb(wandb, config=config, directory=directory.path if directory else Path.cwd())
-    with stop_on_signal() as stop:
-        runner = Runner(plan, shown, stop, directory, log, keep=cache)
-        try:
-            chunks = runner.run()
-        except BaseException:
-            if log is not None:
-                log.close()
-            raise
-    result = _result(runner.plan, chunks, runner.timing)
-    if directory is not None:
-        _write_runs(directory, result.runs)
-        directory.update_json(timing=runner.timing, status=FINISHED)
-    if log is not None:
-        log.close(result.runs)
-    for run in result.runs:
-        if run["status"] == "diverged":
-            shown.note(f"run {run['run']} (seed {run['seed']}) diverged: its parameters are not finite; see runs")
-    return result
-
-
-def _result(plan: Plan, chunks: list[ChunkResult], timing: list[dict[str, Any]]) -> Result:
-    runs = [run for group in plan.groups for run in group.runs]
-    rows = {run.index: row for row, run in enumerate(sorted(runs, key=lambda run: run.index))}
-    parts = [([rows[run.index] for run in chunk.runs], chunk.metrics, chunk.env_steps) for chunk in chunks]
-    curves, env_steps = assemble(parts, len(runs))
-    records = {run.index: run.record(chunk.status(place)) for chunk in chunks for place, run in enumerate(chunk.runs)}
-
-    def policy(row: int) -> Policy:
-        for chunk in chunks:
-            for place, run in enumerate(chunk.runs):
-                if run.index == row and chunk.params is not None:
-                    params = jax.tree.map(lambda leaf, place=place: leaf[place], chunk.params)
-                    return Policy(run.env, run.algorithm, params, run.env_params)
-        raise InputError(f"run={row} has no trained policy; valid: 0 to {len(runs) - 1} of a finished sweep")
-
-    return Result([records[index] for index in sorted(records)], curves, np.asarray(env_steps), timing, policy)
-
-
-def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
-    directory.write_runs([to_json(record) for record in records])  # a setting may be an object, e.g. a mixer
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:
@@ -245,13 +138,3 @@ def _whole(name: str, value: Any, low: int = 1) -> int:
     if value >= 2**31:
         raise InputError(f"{name}={value} exceeds {2**31 - 1}, the largest that a counter holds")
     return value
-
-
-def _versions() -> dict[str, str]:
-    found = {"jaxvf": __version__, "python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "not installed"
-    return found

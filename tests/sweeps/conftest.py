@@ -11,7 +11,7 @@ from tiny_sweeps import (
     tiny,
 )
 
-from jaxvf.sweeps import runner
+from jaxvf.sweeps import runner, unit_run
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +31,8 @@ def compiled_once(monkeypatch, compiled):
         return compiled[key]
 
     monkeypatch.setattr(runner.Runner, "_compile", remembered)
-    monkeypatch.setattr(runner, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(runner, "CHECKPOINT_SHARE", np.inf)
+    monkeypatch.setattr(unit_run, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(unit_run, "CHECKPOINT_SHARE", np.inf)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,7 @@ from tiny_sweeps import SEGMENTS, assert_same_curves, assert_same_files, run, st
 
 from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import chunk_size, compile, devices, pilot, resume
-from jaxvf.sweeps import sweep as sweep_module
+from jaxvf.sweeps import chunk_size, compile, devices, execution, load, pilot, resume
 from jaxvf.sweeps.chunk_size import ChunkSize
 from jaxvf.sweeps.measurements import Measured, Measurements
 from jaxvf.sweeps.progress import Silent
@@ -32,7 +31,7 @@ class Notes(Silent):
 @pytest.fixture
 def notes(monkeypatch) -> list[str]:
     shown = Notes()
-    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: shown)
+    monkeypatch.setattr(execution, "make_progress", lambda mode: shown)
     return shown.lines
 
 
@@ -131,7 +130,7 @@ def test_the_fastest_size_is_used_and_remembered(tmp_path, monkeypatch, notes, r
     assert len(list((out / "policies").iterdir())) == 6 // chunk
     assert any(f"chunks of {chunk}" in line for line in notes)
     assert tiny().plan().groups[0].size == ChunkSize(chunk, "remembered")
-    assert_same_curves(sweep_module.load(out), result)
+    assert_same_curves(load(out), result)
 
 
 # --- cut to what memory holds --------------------------------------------------------------------------------

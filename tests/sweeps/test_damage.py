@@ -13,6 +13,7 @@ from tiny_sweeps import (
     assert_same_files,
     during,
     files,
+    named,
     refuse,
     run,
     tiny,
@@ -22,8 +23,7 @@ from jaxvf.errors import InputError
 from jaxvf.networks import FeedForwardAgent
 from jaxvf.results import store
 from jaxvf.results.store import DiskFullError, RunDirectory
-from jaxvf.sweeps import load, resume, runner
-from jaxvf.sweeps import sweep as sweep_module
+from jaxvf.sweeps import execution, load, resume, runner
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.progress import Silent
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on(stopped, reference, capfd, caplog):
-    newest = stopped / "checkpoints" / "g000-c001" / "3"
+    newest = stopped / "checkpoints" / named(stopped, "g000-c001") / "3"
     contents = [*newest.rglob("*"), newest.with_suffix(".json")]
     assert len([path for path in contents if path.is_file()]) > 5
     for path in contents:
@@ -82,8 +82,8 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
 
 @pytest.mark.parametrize("call", [resume, load])
 def test_a_truncated_part_is_named(stopped, call):
-    for name in ("g000-c000-s000005", "g000-c001-s000002"):
-        part = stopped / "metrics" / f"{name}.parquet"
+    for unit, segment in (("g000-c000", 5), ("g000-c001", 2)):
+        part = stopped / "metrics" / f"{named(stopped, unit)}-s{segment:06d}.parquet"
         whole = part.read_bytes()
         part.write_bytes(whole[:-40])
         assert "are intact" in refuse(call, stopped, str(part))
@@ -92,13 +92,12 @@ def test_a_truncated_part_is_named(stopped, call):
     refuse(call, stopped, "files of", "g000-c001", "are missing")
 
 
-@pytest.mark.parametrize("call", [resume, load])
-def test_a_truncated_policy_is_named(stopped, call):
-    policy = stopped / "policies" / "g000-c000.npz"
+def test_a_truncated_policy_is_named_when_it_is_asked_for(stopped):
+    policy = stopped / "policies" / f"{named(stopped, 'g000-c000')}.npz"
     whole = policy.read_bytes()
     for damaged in (b"", whole[:40], whole[: len(whole) // 2], whole[:-1]):
         policy.write_bytes(damaged)
-        refuse(call, stopped, str(policy))
+        refuse(lambda out: load(out).policy(0), stopped, str(policy))
 
 
 @pytest.mark.parametrize("call", [resume, load])
@@ -145,8 +144,8 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch, bytes_left, capfd, cap
     assert "\n" not in str(caught.value)
     assert (capfd.readouterr().err, caplog.text) == ("", "")
     assert held.items() <= files(out).items()
-    assert ("g000-c001-s000003" in RunDirectory(out).parts()) == (bytes_left > 2000)
-    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    assert (f"{named(out, 'g000-c001')}-s000003" in RunDirectory(out).parts()) == (bytes_left > 2000)
+    monkeypatch.setattr(execution, "make_progress", lambda mode: Silent())
     resume(out)
     assert_same_files(out, tmp_path / "whole")
 
@@ -164,7 +163,7 @@ def test_a_disk_that_is_full_at_the_very_end(tmp_path, monkeypatch, reference):
     with monkeypatch.context() as patched, pytest.raises(DiskFullError):
         patched.setattr(store, "write_atomically", refuse_finished)
         run(tiny(), out, chunk=4)
-    monkeypatch.setattr(runner.Runner, "_run_chunk", lambda *_: pytest.fail("all chunks are finished"))
+    monkeypatch.setattr(runner.Runner, "_run_unit", lambda *_: pytest.fail("all units are finished"))
     resume(out, progress="none")
     assert_same_files(out, reference[1])
     assert RunDirectory(out).read_json()["status"] == "finished"

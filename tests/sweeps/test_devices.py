@@ -21,7 +21,7 @@ PROGRAM = """
 import dataclasses, json, sys
 import jax, jaxvf
 from jaxvf.networks import FeedForwardAgent
-from jaxvf.sweeps import runner
+from jaxvf.sweeps.unit_run import UnitRun
 
 algorithm = dataclasses.replace(
     jaxvf.algorithms.make("vdn"), agent=FeedForwardAgent(hidden=4), num_envs=2, batch_size=4, buffer_size=16
@@ -30,15 +30,15 @@ sweep = jaxvf.Sweep("matrix_game/A", algorithm, seeds=12, env_steps=80, test_int
 if sys.argv[1:] == ["resume", sys.argv[-1]]:
     result = jaxvf.resume(sys.argv[-1], progress="none")
 elif len(sys.argv) > 1:  # stop after the second of four segments
-    report = runner.Runner._report
-    def stop_at_two(self, group, chunk, done, metrics):
-        report(self, group, chunk, done, metrics)
-        self.stop.asked = done == 2
-    runner.Runner._report = stop_at_two
+    report = UnitRun._report
+    def stop_at_two(self, metrics):
+        report(self, metrics)
+        self.stop.asked = self.done == 2
+    UnitRun._report = stop_at_two
     try:
         sweep.run(sys.argv[-1], progress="none")
     except KeyboardInterrupt:
-        runner.Runner._report = report
+        UnitRun._report = report
     if sys.argv[1] == "stop":
         sys.exit()
     result = jaxvf.resume(sys.argv[-1], progress="none")

@@ -11,6 +11,7 @@ from tiny_sweeps import (
     assert_same_files,
     during,
     files,
+    named,
     run,
     stop_at,
     tiny,
@@ -18,8 +19,8 @@ from tiny_sweeps import (
 
 from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import Interrupted, load, resume, runner
-from jaxvf.sweeps import sweep as sweep_module
+from jaxvf.serialize import to_json
+from jaxvf.sweeps import Interrupted, execution, load, resume, runner
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.progress import Silent
 
@@ -45,7 +46,7 @@ def test_interrupted_twice(tmp_path, monkeypatch, reference):
     during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         resume(out, progress="none")
-    assert Checkpoints(out / "checkpoints" / "g000-c000").steps() == [3, 4]
+    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [3, 4]
     monkeypatch.undo()
     resume(out, progress="none")
     assert_same_files(out, reference[1])
@@ -87,7 +88,7 @@ def test_one_call_begins_goes_on_and_loads(tmp_path, monkeypatch, reference):
     during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted):
         sweep.run_or_resume(out)
-    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    monkeypatch.setattr(execution, "make_progress", lambda mode: Silent())
     assert_same_curves(sweep.run_or_resume(out), result, others=[0, 1, 3, 4])
     before = files(out)
     sweep.run_or_resume(out)
@@ -108,7 +109,7 @@ def test_a_process_that_died_before_it_had_a_plan_left_a_sweep_to_resume(tmp_pat
     """Between the first byte of run.json and the plan nothing is computed: all of it is done now."""
     out = tmp_path / "sweep"
     sweep = tiny()
-    RunDirectory(out).create(sweep_module.to_json(sweep))
+    RunDirectory(out).create(to_json(sweep))
     result = resume(out, progress="none")
     assert_same_curves(result, reference[0], rtol=1e-4)
     assert RunDirectory(out).read_json()["plan"][0]["chunk"] == 6
@@ -119,7 +120,7 @@ def test_a_part_without_its_checkpoint_is_computed_again_not_twice(tmp_path, mon
     """The process died after it wrote the part of segment 4, or had just begun to tidy up."""
     out = tmp_path / "sweep"
     stop_at(monkeypatch, tiny(), out, 4, chunk=4)
-    stored = out / "checkpoints" / "g000-c000"
+    stored = out / "checkpoints" / named(out, "g000-c000")
     assert Checkpoints(stored).steps() == [3, 4]
     if when == "before the checkpoint":
         (stored / "4").rename(stored / "4.orbax-checkpoint-tmp")
@@ -128,6 +129,6 @@ def test_a_part_without_its_checkpoint_is_computed_again_not_twice(tmp_path, mon
         (stored / "4.json").unlink()
     else:
         shutil.rmtree(stored / "4")
-    assert "g000-c000-s000004" in RunDirectory(out).parts()
+    assert f"{named(out, 'g000-c000')}-s000004" in RunDirectory(out).parts()
     resume(out, progress="none")
     assert_same_files(out, reference[1])

@@ -10,8 +10,7 @@ from jaxvf.errors import InputError
 from jaxvf.mixers import VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import Interrupted, Sweep
-from jaxvf.sweeps import sweep as sweep_module
+from jaxvf.sweeps import Interrupted, Sweep, execution
 from jaxvf.sweeps.progress import Silent
 from jaxvf.value import QLearning
 
@@ -44,7 +43,7 @@ class At(Silent):
 
 def during(monkeypatch, segment, action):
     """Let the next sweep do `action` at its n-th segment."""
-    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: At(segment, action))
+    monkeypatch.setattr(execution, "make_progress", lambda mode: At(segment, action))
 
 
 def stop_at(monkeypatch, sweep, out, segment, chunk):
@@ -52,11 +51,23 @@ def stop_at(monkeypatch, sweep, out, segment, chunk):
     during(monkeypatch, segment, lambda: signal.raise_signal(signal.SIGTERM))
     with pytest.raises(Interrupted, match="continue with `jaxvf resume"):
         run(sweep, out, chunk)
-    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    monkeypatch.setattr(execution, "make_progress", lambda mode: Silent())
+
+
+def named(out: Path, unit: str) -> str:
+    """The full name of a unit, e.g. of "g000-c001": with the hash of what it computes."""
+    found = {
+        path.stem.partition("-s")[0]
+        for part in ("metrics", "checkpoints", "policies")
+        for path in (out / part).glob(f"{unit}-*")
+    }
+    (name,) = found
+    return name
 
 
 def files(path: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+    """Contents by name, the lock of the process that owns the directory aside."""
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file() and p.name != ".lock"}
 
 
 def assert_same_curves(left, right, rows=slice(None), others=slice(None), rtol=None):

@@ -1,0 +1,205 @@
+"""Exclusive holds by files: who holds what, on which host, and whether that process still lives.
+
+A lease is a file that its holder keeps locked (`flock`), so that the kernel lets it go when the process dies, however
+that happens. Where another host wrote it, its lock may not reach this one (NFS without a lock service): there the
+holder touches the file every few seconds, and who has not done so for long counts as dead.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import itertools
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from jaxvf.errors import InputError
+
+BEAT_SECONDS = 10.0  # a holder touches its leases so often
+DEAD_SECONDS = 120.0  # another host's holder that has not done so for so long is dead; more than NFS caches a time
+LOOKS, LOOK_SECONDS = 5, 0.02
+
+_numbers = itertools.count()
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """Who holds a lease."""
+
+    host: str
+    process: int
+    command: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"process {self.process} on {self.host} (`{self.command}`, since {self.since})"
+
+    @staticmethod
+    def myself() -> "Holder":
+        """This process."""
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:2]])
+        return Holder(socket.gethostname(), os.getpid(), command, time.strftime("%Y-%m-%d %H:%M:%S"))
+
+
+class Lease:
+    """A hold on a path, until `release` or the end of the process. Make one by `take`."""
+
+    def __init__(self, path: Path, descriptor: int):
+        self.path, self._descriptor = path, descriptor
+        self._released = threading.Event()
+        threading.Thread(target=self._beat, name=f"lease {path.name}", daemon=True).start()
+
+    @staticmethod
+    def take(path: Path) -> "Lease | Holder":
+        """The lease on `path`, or who holds it.
+
+        Raises:
+            InputError: if the file system refuses it.
+        """
+        try:
+            return _take(path)
+        except OSError as error:
+            raise InputError(f"cannot lock {path}: {error.strerror}") from error
+
+    def held(self) -> bool:
+        """Whether this process still holds it: one that was stopped for minutes may have been taken for dead."""
+        return _same_file(self.path, self._descriptor)
+
+    def release(self) -> None:
+        """Let it go, and remove the file."""
+        self._released.set()
+        if self.held():
+            with contextlib.suppress(FileNotFoundError):
+                self.path.unlink()
+        os.close(self._descriptor)
+
+    def _beat(self) -> None:
+        while not self._released.wait(BEAT_SECONDS):
+            with contextlib.suppress(OSError):  # taken over, or a network file system that is away for a while
+                if self.held():
+                    os.utime(self.path)
+
+
+def _take(path: Path) -> Lease | Holder:
+    # Made whole and locked under a name of its own, then linked: whoever finds the lease finds it complete.
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mine = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}.tmp")
+    descriptor = os.open(mine, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+    try:
+        _lock(descriptor)
+        _write_holder(descriptor)
+        while True:
+            try:
+                os.link(mine, path)
+                return Lease(path, descriptor)
+            except FileExistsError:
+                found = _take_over(path, now=os.stat(mine).st_mtime)
+            if found is not None:
+                os.close(descriptor)
+                return found
+    finally:
+        mine.unlink(missing_ok=True)
+
+
+def _take_over(path: Path, now: float) -> Lease | Holder | None:
+    """The lease of a dead holder, or the living one; None if it has just been let go.
+
+    Args:
+        path: the lease.
+        now: by the file system's own clock.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    holder = _read_holder(descriptor)
+    if holder is not None and holder.host != socket.gethostname():
+        age = now - os.fstat(descriptor).st_mtime
+        if age > DEAD_SECONDS:
+            _remove_dead(path, descriptor)
+        os.close(descriptor)
+        return None if age > DEAD_SECONDS else holder
+    if not _lock_soon(descriptor):
+        os.close(descriptor)
+        return holder or Holder(socket.gethostname(), 0, "unreadable", "an unknown time")
+    if not _same_file(path, descriptor):  # it was let go, and removed, before the lock was ours
+        os.close(descriptor)
+        return None
+    _write_holder(descriptor)
+    return Lease(path, descriptor)
+
+
+def _remove_dead(path: Path, descriptor: int) -> None:
+    """Remove the lease behind `descriptor`, unless another process was first and `path` is a new one."""
+    aside = path.with_name(f".{path.name}.dead.{socket.gethostname()}.{os.getpid()}.tmp")
+    if not _same_file(path, descriptor):
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, aside)
+        if not _same_file(aside, descriptor):
+            with contextlib.suppress(FileExistsError):
+                os.link(aside, path)  # the new one: back to its place
+        aside.unlink()
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Who holds the lease, if a living process does; it is not taken."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    try:
+        holder = _read_holder(descriptor)
+        if holder is not None and holder.host != socket.gethostname():
+            return holder if time.time() - os.fstat(descriptor).st_mtime < DEAD_SECONDS else None
+        return None if _lock(descriptor, shared=True) else holder
+    finally:
+        os.close(descriptor)
+
+
+def _lock_soon(descriptor: int) -> bool:
+    """`_lock`, tried again for a moment: who only looks (`holder_of`) locks it for as long."""
+    for _ in range(LOOKS):
+        if _lock(descriptor):
+            return True
+        time.sleep(LOOK_SECONDS)
+    return False
+
+
+def _lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file unless another process has; True where the file system knows no locks."""
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS):
+            raise
+    return True
+
+
+def _write_holder(descriptor: int) -> None:
+    data = json.dumps(dataclasses.asdict(Holder.myself())).encode()
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, data, 0)
+
+
+def _read_holder(descriptor: int) -> Holder | None:
+    """Who wrote the lease; None if it is unreadable, as while another process takes it over."""
+    try:
+        return Holder(**json.loads(os.pread(descriptor, 4096, 0)))
+    except (ValueError, TypeError):
+        return None
+
+
+def _same_file(path: Path, descriptor: int) -> bool:
+    try:
+        there, here = os.stat(path), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)

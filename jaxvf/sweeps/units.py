@@ -1,0 +1,113 @@
+"""Work units: the chunks of a sweep, each named by what it computes, and who may compute it."""
+
+import hashlib
+import json
+from typing import NamedTuple, Protocol
+
+from jaxvf import __version__
+from jaxvf.errors import InputError
+from jaxvf.results.store import RunDirectory
+from jaxvf.serialize import to_json
+from jaxvf.sweeps.lease import Holder, Lease, holder_of
+from jaxvf.sweeps.plan import Group
+from jaxvf.sweeps.space import Run
+
+DIGITS = 8  # of the hash in a unit's name
+SHARE = "wait for it to end, or let several processes share a sweep by `jaxvf work DIR`"
+
+
+class Unit(NamedTuple):
+    """A chunk of runs that share a program.
+
+    Attributes:
+        name: of its files; it ends with a hash of all that its numbers depend on.
+        group: number of its group in the plan.
+        runs: its runs.
+    """
+
+    name: str
+    group: int
+    runs: tuple[Run, ...]
+
+
+def units_of(index: int, group: Group) -> list[Unit]:
+    """The units of a group, in order."""
+    common = [__version__, group.meaning(), group.program.root, group.program.test_episodes]
+    return [
+        Unit(f"g{index:03d}-c{number:03d}-{_hash([common, _described(runs)])}", index, runs)
+        for number, runs in enumerate(group.chunks)
+    ]
+
+
+def _described(runs: tuple[Run, ...]) -> list[object]:
+    return [[run.index, run.seed, to_json(run.algorithm), to_json(run.env_params)] for run in runs]
+
+
+def _hash(described: object) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:DIGITS]
+
+
+class Claims(Protocol):
+    """Says which units this process may compute."""
+
+    def take(self, unit: Unit) -> "Claim | None":
+        """The right to compute a unit, or None while another process has it."""
+        ...
+
+
+class Claim(Protocol):
+    """The right to compute a unit."""
+
+    def held(self) -> bool:
+        """Whether it still is this process's."""
+        ...
+
+    def release(self) -> None:
+        """Let others have it."""
+        ...
+
+
+class Alone:
+    """All units are this process's: it owns the directory, or there is none."""
+
+    def take(self, unit: Unit) -> Claim:
+        return self
+
+    def held(self) -> bool:
+        return True
+
+    def release(self) -> None: ...
+
+
+class Shared:
+    """Units are taken one by one, each by a lease of its own, beside any number of other processes."""
+
+    def __init__(self, directory: RunDirectory):
+        self._directory = directory
+
+    def take(self, unit: Unit) -> Claim | None:
+        taken = Lease.take(self._directory.lease(unit.name))
+        if isinstance(taken, Holder):
+            return None
+        # First the lease, then this look: whoever wants the whole directory locks it first and then looks for leases.
+        owner = holder_of(self._directory.lock)
+        if owner is not None:
+            taken.release()
+            raise InputError(f"{self._directory.path} is in use by {owner}; {SHARE}")
+        return taken
+
+
+def own(directory: RunDirectory) -> Lease:
+    """Lock a whole directory.
+
+    Raises:
+        InputError: if another process owns it, or works on one of its units.
+    """
+    owner = Lease.take(directory.lock)
+    if isinstance(owner, Holder):
+        raise InputError(f"{directory.path} is in use by {owner}; {SHARE}")
+    workers = [worker for path in directory.leases() if (worker := holder_of(path)) is not None]
+    if workers:
+        owner.release()
+        raise InputError(f"{directory.path} is shared by {len(workers)} worker(s), e.g. {workers[0]}; end them first")
+    return owner
