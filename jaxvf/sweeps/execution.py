@@ -60,6 +60,7 @@ def go_on(
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
     with _owned(directory):
         plan = stored_plan(directory, planned, cache=cache)
+        loaded(directory, plan)  # a damaged file is named now, and not when all the rest is computed
         UnitFiles(directory).clear_leftovers(plan)
         return execute(plan, directory, cache=cache, **options)
 
@@ -85,6 +86,8 @@ def execute(
         grace: seconds from a SIGTERM to the end of the process; None for as long as a segment takes.
         claims: which units are this process's; None for all.
     """
+    if directory is not None and not directory.read_runs():
+        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
     shown = make_progress(progress)
     for line in [*plan.lines(), *(_differences(directory.read_json()) if directory else [])]:
         shown.note(line)
@@ -143,7 +146,7 @@ def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> 
             time.sleep(MERGE_SECONDS)
             continue
         result = _result(runner.plan, runner.files, {})
-        directory.write_runs([to_json(run) for run in result.runs])  # a setting may be an object, e.g. a mixer
+        _write_runs(directory, result.runs)
         runner.files.clear_leftovers(runner.plan)
         directory.update_json(timing=result.timing, status=FINISHED)
         if owner is not None:
@@ -210,6 +213,10 @@ def _timing(index: int, group: Group, records: Sequence[dict[str, Any]]) -> dict
         "predicted_bytes_per_run": group.predict(),
         **{key: value for key, value in last.items() if key not in ("seconds", "steps", "diverged")},
     }
+
+
+def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
+    directory.write_runs([to_json(record) for record in records])  # a setting may be an object, e.g. a mixer
 
 
 @contextlib.contextmanager

@@ -105,14 +105,13 @@ def test_an_interruption_without_a_directory_says_that_nothing_is_saved(monkeypa
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_process_that_died_before_it_had_a_plan_left_a_sweep_to_resume(tmp_path, reference):
-    """Between the first byte of run.json and the plan nothing is computed: all of it is done now."""
+def test_a_process_that_died_when_it_had_written_run_json_left_a_sweep_to_resume(tmp_path, reference):
+    """The first write says all: the chunk that was asked for is not forgotten."""
     out = tmp_path / "sweep"
-    sweep = tiny()
-    RunDirectory(out).create(to_json(sweep))
-    result = resume(out, progress="none")
-    assert_same_curves(result, reference[0], rtol=1e-4)
-    assert RunDirectory(out).read_json()["plan"][0]["chunk"] == 6
+    with execution.started(RunDirectory(out), to_json(tiny()), tiny().plan(chunk=4)):
+        assert files(out).keys() == {"run.json"}
+    resume(out, progress="none")
+    assert_same_files(out, reference[1])
 
 
 @pytest.mark.parametrize("when", ["before the checkpoint", "before its list", "while it is removed"])
