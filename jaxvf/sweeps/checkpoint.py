@@ -1,12 +1,10 @@
 """Checkpoints of a chunk at segment boundaries: everything that a bitwise continuation needs."""
 
-import contextlib
 import json
 import logging
 import math
 import shutil
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +40,11 @@ class Checkpoints:
         """
         import orbax.checkpoint as ocp
 
+        _silence_orbax()
         leaves = _stored_leaves(tree)
         self._checksums(segment).unlink(missing_ok=True)
         try:
-            with _silent_orbax(), ocp.StandardCheckpointer() as checkpointer:
+            with ocp.StandardCheckpointer() as checkpointer:
                 checkpointer.save(self.directory / str(segment), leaves, force=True)
         except Exception as error:  # orbax and tensorstore raise many kinds, some from their threads
             if not _no_space(error):
@@ -68,11 +67,12 @@ class Checkpoints:
         """
         import orbax.checkpoint as ocp
 
+        _silence_orbax()
         target = _stored_leaves(like)
         path = self.directory / str(segment)
         self._verify(segment)
         try:
-            with _silent_orbax(), ocp.StandardCheckpointer() as checkpointer:
+            with ocp.StandardCheckpointer() as checkpointer:
                 stored = checkpointer.restore(path, jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
         except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
             raise self._damaged(segment, path, _first_line(error)) from error
@@ -128,15 +128,18 @@ def _name(index: int) -> str:
     return f"{index:04d}"
 
 
-@contextlib.contextmanager
-def _silent_orbax() -> Iterator[None]:
-    """Keep orbax from logging the tracebacks of its threads: what goes wrong is raised here too, and said once."""
+def _silence_orbax() -> None:
+    """Keep orbax from logging the tracebacks of its threads: what goes wrong is raised here too, and said once.
+
+    For good: its threads may end after the call that started them has raised.
+    """
     logger = logging.getLogger("absl")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
+    if _not_of_orbax not in logger.filters:
+        logger.addFilter(_not_of_orbax)
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    return "orbax" not in record.pathname
 
 
 def _checksum(path: Path) -> int:
