@@ -40,6 +40,10 @@ class StopRequest:
         self.grace = grace
 
 
+_received: list[int] = []  # signals since the outermost block began: blocks within blocks count together
+_blocks: list[StopRequest] = []
+
+
 @contextlib.contextmanager
 def stop_on_signal(say: Callable[[str], None] | None = None, grace: float | None = None) -> Iterator[StopRequest]:
     """Turn the first SIGINT or SIGTERM inside the block into a request that the block may poll.
@@ -49,6 +53,7 @@ def stop_on_signal(say: Callable[[str], None] | None = None, grace: float | None
         grace: see `StopRequest`.
     """
     request = StopRequest(say, grace)
+    request.asked = bool(_received)  # in a block around this one, where something swallowed the interruption
 
     def ask(number: int, frame: FrameType | None) -> None:
         request.asked = True
@@ -76,6 +81,9 @@ def _answered(request: StopRequest, handler: Callable[[int, FrameType | None], N
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
     previous: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
+    if not _blocks:
+        _received.clear()
+    _blocks.append(request)
     read, write = os.pipe()
     os.set_blocking(write, False)
     watcher = threading.Thread(target=_watch, args=(read, request), name="signals", daemon=True)
@@ -93,11 +101,12 @@ def _answered(request: StopRequest, handler: Callable[[int, FrameType | None], N
         watcher.join()
         os.close(read)
         os.close(write)
+        _blocks.pop()
 
 
 def _watch(read: int, request: StopRequest) -> None:
     """Answer signals until the block ends."""
-    signals, deadline = 0, None
+    deadline = None
     while True:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not select.select([read], [], [], left)[0]:
@@ -107,8 +116,8 @@ def _watch(read: int, request: StopRequest) -> None:
             return
         if byte[0] not in (signal.SIGINT, signal.SIGTERM):  # another handler's
             continue
-        signals += 1
-        if signals > 1:
+        _received.append(byte[0])
+        if len(_received) > 1:
             _leave(request, "stopped at once")
         request.asked = True
         if byte[0] == signal.SIGTERM and request.grace is not None:

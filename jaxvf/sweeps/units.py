@@ -90,10 +90,10 @@ class Shared:
         if isinstance(taken, Holder):
             return None
         # First the lease, then this look: whoever wants the whole directory locks it first and then looks for leases.
-        owner = holder_of(self._directory.lock)
-        if owner is not None:
+        # Another worker may have locked it just now, to merge what is finished.
+        if holder_of(self._directory.lock) is not None:
             taken.release()
-            raise InputError(f"{self._directory.path} is in use by {owner}; {SHARE}")
+            return None
         return taken
 
 
