@@ -37,6 +37,7 @@ def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[None]:
     """Own a new directory, whose run.json says from the first moment on all that going on needs."""
     with _owned(directory):
         directory.create(config, versions=_versions(), device=devices.describe(), plan=plan.to_json())
+        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
         yield
 
 
@@ -60,7 +61,8 @@ def go_on(
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
     with _owned(directory):
         plan = stored_plan(directory, planned, cache=cache)
-        loaded(directory, plan)  # a damaged file is named now, and not when all the rest is computed
+        found = loaded(directory, plan)  # a damaged file is named now, and not when all the rest is computed
+        _write_runs(directory, found.runs)
         UnitFiles(directory).clear_leftovers(plan)
         return execute(plan, directory, cache=cache, **options)
 
@@ -86,8 +88,6 @@ def execute(
         grace: seconds from a SIGTERM to the end of the process; None for as long as a segment takes.
         claims: which units are this process's; None for all.
     """
-    if directory is not None and not directory.read_runs():
-        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
     shown = make_progress(progress)
     for line in [*plan.lines(), *(_differences(directory.read_json()) if directory else [])]:
         shown.note(line)
