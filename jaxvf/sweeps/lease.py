@@ -46,6 +46,9 @@ class Holder:
         return Holder(socket.gethostname(), os.getpid(), command, time.strftime("%Y-%m-%d %H:%M:%S"))
 
 
+_UNREADABLE = Holder(socket.gethostname(), 0, "unreadable", "an unknown time")
+
+
 class Lease:
     """A hold on a path, until `release` or the end of the process. Make one by `take`."""
 
@@ -126,7 +129,7 @@ def _take_over(path: Path, now: float) -> Lease | Holder | None:
         return None if age > DEAD_SECONDS else holder
     if not _lock_soon(descriptor):
         os.close(descriptor)
-        return holder or Holder(socket.gethostname(), 0, "unreadable", "an unknown time")
+        return holder or _UNREADABLE
     if not _same_file(path, descriptor):  # it was let go, and removed, before the lock was ours
         os.close(descriptor)
         return None
@@ -157,7 +160,9 @@ def holder_of(path: Path) -> Holder | None:
         holder = _read_holder(descriptor)
         if holder is not None and holder.host != socket.gethostname():
             return holder if time.time() - os.fstat(descriptor).st_mtime < DEAD_SECONDS else None
-        return None if _lock(descriptor, shared=True) else holder
+        if _lock(descriptor, shared=True):
+            return None
+        return holder or _UNREADABLE
     finally:
         os.close(descriptor)
 

@@ -14,6 +14,7 @@ from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.policy import params_shapes
 from jaxvf.results.store import RunDirectory, write_atomically
 from jaxvf.sweeps.checkpoint import Checkpoints
+from jaxvf.sweeps.lease import holder_of
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.units import Unit, units_of
 
@@ -142,7 +143,8 @@ class UnitFiles:
             if path.name not in going_on:
                 shutil.rmtree(path, ignore_errors=True)
         for path in [*self.out.path.glob(".*.tmp"), *self.out.path.glob("*/.*.tmp"), *self.out.leases()]:
-            path.unlink(missing_ok=True)
+            if holder_of(path) is None:  # not what a living process is about to make its lease
+                path.unlink(missing_ok=True)
 
     def _write_part(self, unit: Unit, group: Group, done: int, curves: Curves) -> None:
         assert self.out is not None
