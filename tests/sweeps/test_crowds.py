@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import jaxvf
+from jaxvf import scripts
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(jaxvf.__file__).parents[1]), "JAX_NUM_CPU_DEVICES": "-1"}
 
@@ -84,7 +85,7 @@ def quiet(tmp_path_factory, cache):
 def test_workers_share_a_sweep_each_unit_once_though_one_is_killed(tmp_path, quiet, cache):
     finished = crowd("shared", tmp_path / "sweep", 8, cache)
     assert len(set(finished)) == len(finished) and 5 <= len(finished) <= 6
-    compare = jaxvf.scripts.load("benchmarks", "chaos").compare
+    compare = scripts.load("benchmarks", "chaos").compare
     compare(tmp_path / "sweep", quiet)
 
 
