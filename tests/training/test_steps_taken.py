@@ -21,8 +21,10 @@ class Learned(NamedTuple):
 class Watch:
     """Reports how far a run is when it acts, by the action of agent 1, and when it learns. Agent 0 ends no episode."""
 
-    num_envs, agent_id, last_action, noisy_state, learns_from = 3, False, False, False, "either"
-    baseline, learns_from_agent_rewards = "critic", False
+    num_envs, agent_id, last_action, noisy_state = 3, False, False, False
+    rollout_length, baseline = 5, "critic"
+    sequence_length, buffer_size, batch_size, learning_starts = 5, 3, 3, 3
+    learns_from_agent_rewards, updates_per_episode, updates_per_step = False, 1 / 3, 0.0
 
     def check(self, env):
         pass
@@ -43,6 +45,12 @@ class Watch:
     def update(self, state, batch, key, progress):
         acted_at = batch.actions[..., 1].astype(jnp.float32)
         return state, {"acted_at": acted_at.mean(), "learned_at": progress.env_steps.astype(jnp.float32)}
+
+    def exact_value(self, params, carry, view, game, states, env_params):
+        pytest.fail("no game is solved")
+
+    def replays_sequences(self, spec):
+        pytest.fail("the experience is given")
 
     def test_metrics(self, params, env, env_params, key, episodes):
         return {}
