@@ -41,13 +41,18 @@ def compile_group(group: Group) -> Executable:
     begun = time.monotonic()
     arguments, clock = group.stack(group.chunks[0]), start_clock(group)
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
-        lowered = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
+        lowered = lowered_init(group)
         init = beside.submit(lowered.compile)  # while the segment is traced and compiled
         state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
         segment = spread(group.program.segment, group.chunk, shared_last=True)
         compiled = segment.lower(state, *arguments[:2], clock).compile()
     seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
     return Executable(init.result(), compiled, seconds, math.ceil(_bytes(compiled) / share), _cost(compiled, share))
+
+
+def lowered_init(group: Group) -> Any:
+    """The program that begins a chunk's runs, not compiled yet."""
+    return spread(group.program.init, group.chunk, shared_last=False).lower(*group.stack(group.chunks[0]))
 
 
 def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:
