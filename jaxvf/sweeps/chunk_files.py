@@ -1,6 +1,7 @@
 """What a run directory holds of the chunks of a sweep: parts of their curves, checkpoints, results."""
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ class ChunkResult:
     env_steps: np.ndarray
     params: Any
     diverged: np.ndarray
-    seconds: float
+    seconds: float  # of all processes that worked on it, without segments that were lost
 
     def status(self, place: int) -> str:
         """The fate of the run at `place` in the chunk."""
@@ -50,6 +51,10 @@ class ChunkFiles:
 
     def __init__(self, out: RunDirectory | None):
         self.out = out
+        self._earlier, self._resumed = (
+            0.0,
+            time.monotonic(),
+        )  # seconds of earlier processes, and when this one took over
 
     def is_finished(self, name: str) -> bool:
         """Whether an earlier process finished the chunk."""
@@ -80,6 +85,7 @@ class ChunkFiles:
 
     def resume(self, name: str, chunk: tuple[Run, ...], start: Any) -> Progressed:
         """How far a chunk is: at its newest checkpoint, or at `start`, its runs and clock at the beginning."""
+        self._earlier, self._resumed = 0.0, time.monotonic()
         if self.out is None:
             return Progressed(0, [], start)
         checkpoints = self._checkpoints(name)
@@ -89,6 +95,7 @@ class ChunkFiles:
         self.out.remove_parts(lambda part: _chunk_of(part) == name and _last_segment(part) > done)
         if not steps:
             return Progressed(0, [], start)
+        self._earlier = self.out.read_json().get("seconds_so_far", {}).get(name, 0.0)
         stored = self._history(name, chunk, done)
         history = [{key: values[segment] for key, values in stored.items()} for segment in range(done)]
         runs, clock = checkpoints.restore(done, (without_filling(start[0], len(chunk)), start[1]))
@@ -102,9 +109,12 @@ class ChunkFiles:
         self._write_part(name, group, chunk, progressed.segments, progressed.history)
         runs, clock = progressed.state
         self._checkpoints(name).save(progressed.segments, (without_filling(runs, len(chunk)), clock))
+        so_far = self._earlier + time.monotonic() - self._resumed
+        self.out.update_json(seconds_so_far={**self.out.read_json().get("seconds_so_far", {}), name: so_far})
 
     def finish(self, name: str, group: Group, history: History, result: ChunkResult) -> None:
-        """Store the rest of a finished chunk's curves, its parameters and its fate."""
+        """Store the rest of a finished chunk's curves, its parameters and its fate; add earlier processes' seconds."""
+        result.seconds += self._earlier
         if self.out is None:
             return
         if history:

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import signal
+import time
 
 import jax
 import numpy as np
@@ -118,6 +119,18 @@ def test_one_call_begins_goes_on_and_loads(tmp_path, monkeypatch, reference):
     with pytest.raises(InputError, match="holds another configuration"):
         tiny(seeds=3).run_or_resume(out)
     assert files(out) == before
+
+
+def test_seconds_are_those_of_all_processes(tmp_path, monkeypatch):
+    """The whole chunk's steps over the whole chunk's seconds: a second before the stop counts after it too."""
+    out = tmp_path / "sweep"
+    during(monkeypatch, 3, lambda: (time.sleep(1.0), signal.raise_signal(signal.SIGTERM)))
+    with pytest.raises(Interrupted):
+        run(tiny(), out, chunk=4)
+    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    (timing,) = resume(out, progress="none").timing
+    assert timing["run_seconds"] > 1.0
+    assert timing["env_steps_per_second"] == pytest.approx(6 * 60 / timing["run_seconds"])
 
 
 def test_an_interruption_without_a_directory_says_that_nothing_is_saved(monkeypatch):
