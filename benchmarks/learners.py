@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvf import scripts
-from jaxvf.algorithm import Progress, Rollout
+from jaxvf.algorithm import Progress, ReplayLearner, Rollout
 from jaxvf.algorithms import ALGORITHMS, make
 from jaxvf.envs import PAYOFFS, Environment, MatrixGame, PredatorPrey
 from jaxvf.training import observed_by
@@ -37,7 +37,7 @@ WRITTEN_OUT = (2, 3)  # episode lengths at which every loop over time is unrolle
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """A row per place and learner; ratios are to QMIX's row of the same place. `quick` is the matrix game alone."""
-    names = tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if make(name).learns_from == "replay"]]))
+    names = tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if isinstance(make(name), ReplayLearner)]]))
     rows = [row for place in list(PLACES)[: 1 if quick else None] for row in measure(place, names)]
     return {"machine": throughput.machine(), "rounds": ROUNDS, "rows": rows}
 

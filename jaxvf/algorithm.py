@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, View
+from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, View
 
 Metrics = dict[str, Float[Array, "..."]]
 
@@ -54,7 +54,8 @@ class Rollout(NamedTuple):
 class Algorithm(Protocol):
     """A learner: a frozen dataclass whose traced fields are pytree leaves and whose static fields are structure.
 
-    Everything is written for one run. Learners know nothing of the program that trains them.
+    Everything is written for one run. Learners know nothing of the program that trains them. Where batches come from
+    is said by being a `ReplayLearner` or an `OnPolicyLearner`.
     """
 
     @property
@@ -70,11 +71,6 @@ class Algorithm(Protocol):
     @property
     def last_action(self) -> bool:
         """Whether every agent's observation holds its previous action."""
-        ...
-
-    @property
-    def learns_from(self) -> str:
-        """Where its batches come from: "replay", or the newest "rollouts" alone."""
         ...
 
     @property
@@ -116,6 +112,71 @@ class Algorithm(Protocol):
         self, params: Any, env: Environment, env_params: EnvParams, key: Key[Array, ""], episodes: int
     ) -> Metrics:
         """What an evaluation reports beside greedy episodes; {} for most."""
+        ...
+
+
+@runtime_checkable
+class ReplayLearner(Algorithm, Protocol):
+    """An algorithm that learns from replayed rollouts."""
+
+    @property
+    def learns_from_agent_rewards(self) -> bool:
+        """Whether replay keeps every agent's own reward."""
+        ...
+
+    @property
+    def sequence_length(self) -> int:
+        """Steps of a replayed sequence."""
+        ...
+
+    @property
+    def buffer_size(self) -> int:
+        """Rollouts that replay holds."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Rollouts in a gradient update."""
+        ...
+
+    @property
+    def learning_starts(self) -> int:
+        """Rollouts stored before the first update; at least a batch."""
+        ...
+
+    @property
+    def updates_per_episode(self) -> float:
+        """Gradient updates per collected rollout."""
+        ...
+
+    @property
+    def updates_per_step(self) -> float:
+        """Gradient updates per environment step of replayed sequences; 0 leaves it to `updates_per_episode`."""
+        ...
+
+    def replays_sequences(self, spec: EnvSpec) -> bool:
+        """Whether rollouts of this environment are sequences through the ends of episodes, not whole episodes."""
+        ...
+
+
+@runtime_checkable
+class OnPolicyLearner(Algorithm, Protocol):
+    """An algorithm that learns once from the newest rollouts; its `act` records `trust_region.batches.Extras`."""
+
+    @property
+    def rollout_length(self) -> int:
+        """Steps of a rollout."""
+        ...
+
+    @property
+    def baseline(self) -> str:
+        """What returns are compared with: a learned "critic", or the "exact" value of a one-step game."""
+        ...
+
+    def exact_value(
+        self, params: Any, carry: Any, view: View, game: Any, states: EnvState, env_params: EnvParams
+    ) -> Float[Array, "_"]:
+        """Expected reward of a one-step `game` under the present policies, [B or 1]."""
         ...
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from jaxvf.algorithm import OnPolicyLearner, ReplayLearner
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import validated
 from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QmixMixer, QplexMixer, VdnMixer
@@ -86,7 +87,7 @@ def _a2po() -> TrustRegion:
     )
 
 
-ALGORITHMS: Mapping[str, Callable[[], Any]] = MappingProxyType(
+ALGORITHMS: Mapping[str, Callable[[], ReplayLearner | OnPolicyLearner]] = MappingProxyType(
     {
         "iql": lambda: QLearning(mixer=NoMixer()),
         "vdn": lambda: QLearning(mixer=VdnMixer()),

@@ -26,7 +26,8 @@ class Utilities(NamedTuple):
 class Mixer(nn.Module):
     """Base of every mixer: `(utilities, state [*batch, S]) -> [*batch, 1]`, or [*batch, N] where nothing is mixed.
 
-    A mixer that wants a term in the loss sows it into the collection "losses"; its mean is added.
+    A mixer that wants a term in the loss sows it into the collection "losses", one number a frame [*batch, 1]; its
+    mean over the steps taken is added.
     """
 
     # A duelling mixer asks agents for one output beside the action values, which are advantages then.

@@ -18,7 +18,8 @@ class QattenTransformation(nn.Module):
         w_i = Σ_k softmax_i(sel_k(x) · key_k(unit state_i) / √d) + 1e-10,    shift v(x)/n for every agent
 
     The unit state of agent i is its slice of the first n·U entries of the state, as SMAC lays its states out, or of
-    what the context has in the state's place. The squared logits are sown into "losses".
+    what the context has in the state's place. Their mean squared logit is sown into "losses",
+    frame by frame.
     """
 
     heads: int = static(4, "attention heads", low=1)
@@ -44,7 +45,8 @@ class QattenTransformation(nn.Module):
         key_kernel = self.param("keys", init, (units.shape[-1], self.heads * self.embed))
         keys = (units @ key_kernel).reshape(*units.shape[:-1], self.heads, self.embed)
         logits = jnp.einsum("...kd,...nkd->...kn", selectors, keys)
-        self.sow("losses", "squared_logits", self.regularization * self.heads * jnp.mean(logits**2))
+        squared = jnp.mean(logits**2, axis=(-2, -1))[..., None]
+        self.sow("losses", "squared_logits", self.regularization * self.heads * squared)
         attention = jax.nn.softmax(logits / self.embed**0.5, axis=-1)
         if self.weighted_head:
             heads = jnp.abs(MLP((self.hypernet_embed, self.heads), self.scheme, name="head_weights")(*context))

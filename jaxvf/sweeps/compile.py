@@ -49,7 +49,7 @@ def compile_group(group: Group) -> Executable:
     begun = time.monotonic()
     arguments, clock = group.stack(group.chunks[0]), start_clock(group)
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
-        lowered = spread(group.program.init, group.chunk, shared_last=False).lower(*arguments)
+        lowered = lowered_init(group)
         init = beside.submit(lowered.compile)  # while the segment is traced and compiled
         state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
         names: list[str] = []
@@ -74,6 +74,11 @@ def _with_packed_metrics(segment: Any, names: list[str]) -> Any:
         return runs, clock, jnp.concatenate(columns, axis=1)
 
     return packed
+
+
+def lowered_init(group: Group) -> Any:
+    """The program that begins a chunk's runs, not compiled yet."""
+    return spread(group.program.init, group.chunk, shared_last=False).lower(*group.stack(group.chunks[0]))
 
 
 def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:

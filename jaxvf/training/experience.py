@@ -1,6 +1,6 @@
 """The contract between a program and where its batches come from: replay, or the newest rollouts."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from jaxtyping import Array, Int, Key
 
@@ -9,10 +9,12 @@ from jaxvf.envs.protocol import EnvParams
 from jaxvf.training.clock import Clock
 from jaxvf.training.rollout import Sums
 
+Learner = TypeVar("Learner", bound=Algorithm, contravariant=True)
+
 
 @runtime_checkable
-class Experience(Protocol):
-    """Where batches come from. Everything is of one run, except `store`."""
+class Experience(Protocol[Learner]):
+    """Where batches of a kind of algorithm come from. Everything is of one run, except `store`."""
 
     @property
     def length(self) -> int:
@@ -29,13 +31,13 @@ class Experience(Protocol):
         """Environment steps of an iteration; final views, in which nobody steps, are counted as steps here."""
         ...
 
-    def init(self, algorithm: Algorithm, learner: Any, env_params: EnvParams, key: Key[Array, ""]) -> Any:
+    def init(self, algorithm: Learner, learner: Any, env_params: EnvParams, key: Key[Array, ""]) -> Any:
         """The memory before the first iteration: a record of whatever lasts from one to the next."""
         ...
 
     def collect(
         self,
-        algorithm: Algorithm,
+        algorithm: Learner,
         learner: Any,
         memory: Any,
         env_params: EnvParams,

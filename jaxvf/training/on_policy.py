@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxtyping import Array, Key
 
-from jaxvf.algorithm import Progress, Rollout
+from jaxvf.algorithm import OnPolicyLearner, Progress, Rollout
 from jaxvf.envs.one_step_game import one_step_game
 from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.envs.wrappers import EpisodeStatistics
@@ -28,7 +28,7 @@ class OnPolicy:
     length: int
 
     @staticmethod
-    def of(algorithm: Any, env: Environment) -> "OnPolicy":
+    def of(algorithm: OnPolicyLearner, env: Environment) -> "OnPolicy":
         """As the algorithm's fields ask for it."""
         return OnPolicy(env, algorithm.num_envs, algorithm.rollout_length)
 
@@ -48,14 +48,14 @@ class OnPolicy:
         player = Player(EpisodeStatistics(self.env), self.num_envs, restart=True)
         return Collector(player, self.length, final_view=not self.env.spec.ends_within(self.length))
 
-    def init(self, algorithm: Any, learner: Any, env_params: EnvParams, key: Key[Array, ""]) -> Stage:
+    def init(self, algorithm: OnPolicyLearner, learner: Any, env_params: EnvParams, key: Key[Array, ""]) -> Stage:
         """Environments at the beginning of an episode."""
         player = self.collector.player
         return player.begin(env_params, algorithm.initial_carry(player.carry_batch), key)
 
     def collect(
         self,
-        algorithm: Any,
+        algorithm: OnPolicyLearner,
         learner: Any,
         memory: Stage,
         env_params: EnvParams,

@@ -7,8 +7,7 @@ segment:  lax.scan over iterations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxvf.algorithm import Algorithm, Metrics, Progress, Rollout
+from jaxvf.algorithm import Algorithm, Metrics, OnPolicyLearner, Progress, ReplayLearner, Rollout
 from jaxvf.envs.check import state_change
 from jaxvf.envs.protocol import Environment, EnvParams, where_done
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
@@ -29,9 +28,6 @@ from jaxvf.training.on_policy import OnPolicy
 from jaxvf.training.replayed import Replayed
 from jaxvf.training.rollout import Sums
 
-EXPERIENCES: Mapping[str, Callable[[Any, Environment], Experience]] = MappingProxyType(
-    {"replay": Replayed.of, "rollouts": OnPolicy.of}
-)
 SumsOfRuns = dict[str, Float[Array, "R"]]
 MetricsOfRuns = dict[str, Float[Array, "R *n"]]
 
@@ -62,7 +58,7 @@ class Program:
     """
 
     env: Environment
-    experience: Experience
+    experience: Experience[Any]
     iterations: int
     test_episodes: int
     root: int
@@ -171,7 +167,13 @@ class Program:
 
 
 def make_program(
-    env: Environment, algorithm: Any, *, env_steps: int, test_interval: int, test_episodes: int, root: int
+    env: Environment,
+    algorithm: ReplayLearner | OnPolicyLearner,
+    *,
+    env_steps: int,
+    test_interval: int,
+    test_episodes: int,
+    root: int,
 ) -> Program:
     """The program of an algorithm on an environment.
 
@@ -189,8 +191,8 @@ def make_program(
     env = observed_by(algorithm, env)
     algorithm.check(env)
     check_state(env)
-    experience = EXPERIENCES[algorithm.learns_from](algorithm, env)
-    if experience.length > env_steps and algorithm.learns_from == "replay" and algorithm.replays_sequences(env.spec):
+    experience = Replayed.of(algorithm, env) if isinstance(algorithm, ReplayLearner) else OnPolicy.of(algorithm, env)
+    if isinstance(experience, Replayed) and experience.sequences and experience.length > env_steps:
         raise InputError(f"sequence_length={experience.length} is longer than env_steps={env_steps}, the whole budget")
     steps = experience.steps
     iterations = max(1, min(round(test_interval / steps), math.ceil(env_steps / steps)))

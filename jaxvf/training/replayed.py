@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key
 
-from jaxvf.algorithm import Progress, Rollout
+from jaxvf.algorithm import Progress, ReplayLearner, Rollout
 from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.envs.wrappers import EpisodeStatistics
 from jaxvf.errors import InputError
@@ -43,7 +43,7 @@ class Replayed:
     batch_size: int
 
     @staticmethod
-    def of(algorithm: Any, env: Environment) -> "Replayed":
+    def of(algorithm: ReplayLearner, env: Environment) -> "Replayed":
         """As the algorithm's fields ask for it.
 
         Raises:
@@ -84,7 +84,7 @@ class Replayed:
         """The ring."""
         return Replay(self.env.spec, self.pace.capacity, self.batch_size)
 
-    def init(self, algorithm: Any, learner: Any, env_params: EnvParams, key: Key[Array, ""]) -> Memory:
+    def init(self, algorithm: ReplayLearner, learner: Any, env_params: EnvParams, key: Key[Array, ""]) -> Memory:
         """An empty ring, and environments at the beginning of an episode."""
         player = self.collector.player
         stage = ()
@@ -99,7 +99,7 @@ class Replayed:
 
     def collect(
         self,
-        algorithm: Any,
+        algorithm: ReplayLearner,
         learner: Any,
         memory: Memory,
         env_params: EnvParams,
@@ -142,7 +142,7 @@ class Replayed:
         return batch
 
 
-def make_pace(algorithm: Any, length: int, *, sequences: bool) -> Pace:
+def make_pace(algorithm: ReplayLearner, length: int, *, sequences: bool) -> Pace:
     """The rhythm that an algorithm's static fields ask for, with rollouts of `length` steps.
 
     Raises:

@@ -48,11 +48,6 @@ class TrustRegion(Settings):
     """On-policy actors that move within a trust region, one after another or at once, and a central critic."""
 
     @property
-    def learns_from(self) -> str:
-        """It learns from the rollouts that it has just collected, and from nothing older."""
-        return "rollouts"
-
-    @property
     def noisy_state(self) -> bool:
         """No noise takes the state's place."""
         return False

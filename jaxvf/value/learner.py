@@ -99,11 +99,6 @@ class ValueLearner:
         return (params.agent,)
 
     @property
-    def learns_from(self) -> str:
-        """It learns from replayed rollouts."""
-        return "replay"
-
-    @property
     def learns_from_agent_rewards(self) -> bool:
         """Whether every agent's value regresses on its own reward."""
         return self.reward == "agents"

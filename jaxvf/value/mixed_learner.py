@@ -52,8 +52,8 @@ class MixedLearner(ValueLearner):
 
     def mix(
         self, mixer_params: Any, unrolled: Unrolled, frames: Frames, actions: Int[Array, "*#b N"]
-    ) -> tuple[Float[Array, "*#b M"], Float[Array, ""]]:
-        """The mixed value of joint actions, and what the mixer asks the loss to add."""
+    ) -> tuple[Float[Array, "*#b M"], Float[Array, "*#b 1"]]:
+        """The mixed value of joint actions, and what the mixer asks the loss to add in each frame."""
         utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])
-        return value, sum((jnp.mean(term) for term in jax.tree.leaves(sown)), jnp.zeros(()))
+        return value, sum(jax.tree.leaves(sown), jnp.zeros((1,) * value.ndim))

@@ -115,8 +115,8 @@ class Mrvf(MultiRoundLearner):
             return self.central.value(params.central, central_unrolled, now, actions)
 
         taken, (first, penalty) = joint(now.actions), self.mix(params.mixer, unrolled, now, now.actions)
-        errors = ((taken - y) ** 2, (first - y) ** 2)
-        loss = sum((mean_over_steps(error, batch.filled) for error in errors), penalty)
+        errors = ((taken - y) ** 2, (first - y) ** 2, penalty)
+        loss = sum((mean_over_steps(error, batch.filled) for error in errors), jnp.zeros(()))
         metrics = {"value": mean_over_steps(taken, batch.filled), "target": mean_over_steps(y, batch.filled)}
         for index, each in enumerate(params.rounds):
             round_key = jax.random.fold_in(key, index)

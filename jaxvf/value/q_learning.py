@@ -111,9 +111,9 @@ class QLearning(MixedLearner):
         now = Frames.of(batch, 0, steps)
         value, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
         target = self._targets(unrolled, target_params, batch)
-        squared = mean_over_steps((value - target) ** 2, batch.filled)
+        loss = mean_over_steps((value - target) ** 2 + penalty, batch.filled)
         means = {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
-        return squared + penalty, means
+        return loss, means
 
     def _targets(self, online: Unrolled, target_params: Networks, batch: Rollout) -> Float[Array, "T B M"]:
         """Targets around the target network's value of the next frame; SARSA's are Hu et al. 2026, eq. 29 and 30."""

@@ -95,10 +95,11 @@ class Resq(MixedLearner):
         following = greedy_actions(unrolled.outputs, batch.avail)[1:]
         target_unrolled = self.central.unroll(target, batch).frames(1, None)
         y = self.td_targets(batch, self.central.value(target, target_unrolled, then, following))
-        joint_loss, central_loss = (mean_over_steps((value - y) ** 2, batch.filled) for value in (joint, central))
+        joint_loss = mean_over_steps((joint - y) ** 2 + penalty, batch.filled)
+        central_loss = mean_over_steps((central - y) ** 2, batch.filled)
         metrics = {"value": joint, "target": y, "q_tot": total}
         metrics = {name: mean_over_steps(values, batch.filled) for name, values in metrics.items()}
-        return joint_loss + central_loss + penalty, {**metrics, "central_loss": central_loss}
+        return joint_loss + central_loss, {**metrics, "central_loss": central_loss}
 
     def _masked_residual(
         self, params: ResqParams, unrolled: Unrolled, batch: Rollout, frames: Frames

@@ -143,7 +143,8 @@ class WeightedLearner(MixedLearner):
         means = {"value": q_tot, "target": y, "weight": jnp.broadcast_to(weights, y.shape)}
         metrics = {name: mean_over_steps(values, filled) for name, values in means.items()}
         metrics["central_loss"] = central
-        return self.total_coefficient * total + self.central_coefficient * central + penalty, (fitted, metrics)
+        loss = self.total_coefficient * total + self.central_coefficient * central
+        return loss + mean_over_steps(penalty, filled), (fitted, metrics)
 
     def _recognize(
         self, fitted: Any, unrolled: Unrolled, now: Frames, y: Array, batch: Rollout, progress: Progress

@@ -4,15 +4,23 @@ import os
 import subprocess
 import sys
 
+import jax
+import pytest
+
+import jaxvf
+from jaxvf.algorithms import ALGORITHMS, make
+from jaxvf.training import observed_by
+from jaxvf.trust_region import Recurrent, TrustRegion
+
 # A fresh process, because the number of devices is fixed when JAX starts, and because what hangs cannot be stopped.
 PROGRAM = """
 import jax, jaxvf
-from jaxvf.sweeps import devices
+from jaxvf.sweeps.compile import lowered_init
 
 (group,) = jaxvf.Sweep("gaussian_team", "happo", seeds=64, env_steps=1000).plan(chunk=64).groups
 assert jax.device_count() == 2
 described = group.stack(group.runs)
-init = jax.jit(group.program.init, out_shardings=devices.placement(64).runs).lower(*described).compile()
+init = lowered_init(group).compile()
 for time in range(20):
     jax.block_until_ready(init(*described))
 print("initialized")
@@ -27,3 +35,15 @@ def test_64_runs_initialize_20_times_in_a_row():
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=SECONDS
     )
     assert (found.returncode, found.stdout) == (0, "initialized\n"), found.stderr
+
+
+@pytest.mark.parametrize(
+    "learner", [*map(make, ALGORITHMS), TrustRegion(actor=Recurrent(), critic=Recurrent())],
+    ids=[*ALGORITHMS, "recurrent"],
+)  # fmt: skip
+def test_no_learner_begins_with_a_call_to_another_library(learner):
+    """What hung were calls into LAPACK; the lowered program names whatever it would call."""
+    spec = observed_by(learner, jaxvf.envs.make("matrix_game/A")).spec
+    keys = jax.random.split(jax.random.key(0), 2)
+    text = jax.jit(jax.vmap(lambda key: learner.init(key, spec))).lower(keys).as_text()
+    assert "stablehlo" in text and "custom_call" not in text and "lapack" not in text.lower()

@@ -1,5 +1,6 @@
 """Stopping and resuming a sweep: whatever happens, the numbers are those of one quiet run."""
 
+import dataclasses
 import shutil
 import signal
 
@@ -7,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 from tiny_sweeps import (
+    TINY,
     assert_same_curves,
     assert_same_files,
     during,
@@ -18,11 +20,13 @@ from tiny_sweeps import (
 )
 
 from jaxvf.errors import InputError
+from jaxvf.networks import RecurrentAgent
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import Interrupted, execution, load, resume, runner
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.progress import Silent
+from jaxvf.trust_region import Recurrent, TrustRegion
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
@@ -38,6 +42,26 @@ def test_an_interrupted_sweep_goes_on_as_if_nothing_had_happened(tmp_path, monke
     assert_same_curves(resume(out, progress="none"), result)
     assert_same_files(out, quiet)
     assert not list((out / "checkpoints").glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    "learner",
+    [
+        dataclasses.replace(TINY, agent=RecurrentAgent(hidden=4), replay="sequences", sequence_length=3),
+        TrustRegion(
+            actor=Recurrent(hidden=4), critic=Recurrent(hidden=4), num_envs=2, rollout_length=3, chunk_length=3,
+            actor_epochs=1, critic_epochs=1,
+        ),
+    ],
+    ids=["sequences", "rollouts"],
+)  # fmt: skip
+def test_what_goes_on_between_segments_is_kept(tmp_path, monkeypatch, learner):
+    """Stopped after 3 of 6 segments of 3 steps, in the middle of an episode of 2: environments and memories go on."""
+    sweep = tiny(seeds=2, rates=[0.1], algorithms=learner, env="two_step_game", env_steps=36, test_interval=6)
+    out, quiet = tmp_path / "sweep", tmp_path / "quiet"
+    stop_at(monkeypatch, sweep, out, 3, chunk=2)
+    assert_same_curves(resume(out, progress="none"), run(sweep, quiet, chunk=2))
+    assert_same_files(out, quiet)
 
 
 def test_interrupted_twice(tmp_path, monkeypatch, reference):
@@ -95,6 +119,14 @@ def test_one_call_begins_goes_on_and_loads(tmp_path, monkeypatch, reference):
     with pytest.raises(InputError, match="holds another configuration"):
         tiny(seeds=3).run_or_resume(out)
     assert files(out) == before
+
+
+def test_the_rate_after_a_resume_is_of_the_steps_that_this_process_took(tmp_path, monkeypatch):
+    """Four runs for the second half of their segments, and two for all of them."""
+    out = tmp_path / "sweep"
+    stop_at(monkeypatch, tiny(), out, 3, chunk=4)
+    (timing,) = resume(out, progress="none").timing
+    assert timing["env_steps_per_second"] * timing["run_seconds"] == pytest.approx(4 * 30 + 2 * 60)
 
 
 def test_an_interruption_without_a_directory_says_that_nothing_is_saved(monkeypatch):

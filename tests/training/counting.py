@@ -52,5 +52,5 @@ class Counting(Environment):
         return CountingState(t, state.offset), outcome
 
     def observe(self, state, params):
-        seen = jnp.stack([state.t, state.offset]).astype(jnp.float32)
-        return View(jnp.broadcast_to(seen, (2, 2)), seen[:1], jnp.ones((2, 2), bool), jnp.ones(2, bool))
+        shown = jnp.stack([state.t, state.offset]).astype(jnp.float32)
+        return View(jnp.broadcast_to(shown, (2, 2)), shown[:1], jnp.ones((2, 2), bool), jnp.ones(2, bool))

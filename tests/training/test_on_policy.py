@@ -58,7 +58,7 @@ def close(a: Any, b: Any) -> None:
 
 
 def test_runs_are_independent_and_a_diverged_one_ends_alone():
-    """Invariants 6 and 8: any company, any place; neighbours keep their bits, the lost run its last finite state."""
+    """Any company, any place; neighbours keep their bits, the lost run its last finite state."""
     with np.errstate(all="ignore"):
         mixed, _, metrics = train(SMALL, TwoStepGame(), [0, 1, 2], learning_rate=[0.05, np.inf, 0.05])
     sane, clock, _ = train(SMALL, TwoStepGame(), [0, 1, 2], learning_rate=[0.05] * 3)
@@ -75,7 +75,7 @@ def test_runs_are_independent_and_a_diverged_one_ends_alone():
 
 
 def test_the_segment_has_no_callback_and_no_batched_loop():
-    """Invariant 7, for the deepest program: natural gradients have loops of fixed length alone."""
+    """For the deepest program: natural gradients have loops of fixed length alone."""
     algorithm = dataclasses.replace(SMALL, step="natural")
     program = program_of(algorithm, TwoStepGame())
     configured, params = spread(algorithm, 3), spread(TwoStepGame().default_params(), 3)
@@ -111,8 +111,8 @@ class Count(Environment):
         return CountState(state.t + 1), Outcome(jnp.float32(1), ended, over & ~ended, {})
 
     def observe(self, state: CountState, params: Any) -> View:
-        seen = jax.nn.one_hot(state.t, 4)
-        return View(jnp.broadcast_to(seen, (2, 4)), seen, jnp.ones((2, 2), bool), jnp.ones(2, bool))
+        shown = jax.nn.one_hot(state.t, 4)
+        return View(jnp.broadcast_to(shown, (2, 4)), shown, jnp.ones((2, 2), bool), jnp.ones(2, bool))
 
 
 def test_what_comes_after_the_last_step():
@@ -177,7 +177,7 @@ def test_memory_goes_on_from_rollout_to_rollout():
 
 
 def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf():
-    """Invariant 9: a fixed view evaluated once for all environments, or for each, trains the same actors."""
+    """A fixed view evaluated once for all environments, or for each, trains the same actors."""
 
     @dataclasses.dataclass(frozen=True)
     class Repeated(SoftmaxChain):

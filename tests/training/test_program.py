@@ -1,4 +1,4 @@
-"""The invariants of the compiled program: runs are independent, the clock is scalar, every size-one axis works."""
+"""Laws of the compiled program: runs are independent, the clock is scalar, every size-one axis works."""
 
 import dataclasses
 from typing import Any
@@ -99,7 +99,7 @@ def primitives(jaxpr: Any, found: list[Any] | None = None) -> list[Any]:
 
 
 def test_a_run_among_64_equals_the_same_run_alone():
-    """Invariant 6: seed 5 among 64 seeds and seed 5 alone learn the same parameters."""
+    """Seed 5 among 64 seeds and seed 5 alone learn the same parameters."""
     together, clock, _ = train(small("qmix"), TwoStepGame(), range(64))
     alone, _, _ = train(small("qmix"), TwoStepGame(), [5])
     assert int(clock.updates) > 0
@@ -109,7 +109,7 @@ def test_a_run_among_64_equals_the_same_run_alone():
 
 @pytest.mark.parametrize("name", DISTINCT)
 def test_the_segment_keeps_its_loops_and_has_no_callback(name):
-    """Invariant 7, for every learner: vmap batched no loop's length, and turned no ring write into a scatter."""
+    """For every learner: vmap batched no loop's length, and turned no ring write into a scatter."""
     algorithm = small(name)
     program = program_of(algorithm, TwoStepGame())
     configured, params = spread(algorithm, 3), spread(TwoStepGame().default_params(), 3)
@@ -140,7 +140,7 @@ def test_no_update_happens_before_replay_is_filled():
 
 @pytest.mark.parametrize("name", ["qmix", "pow_vdn", "mrvf"])
 def test_runs_are_independent(name):
-    """Invariants 6 and 8, for one learner of each kind: a run is the same in any company, at any place.
+    """For one learner of each kind: a run is the same in any company, at any place.
 
     A diverged run ends alone; its neighbours' bits are as if it were not there.
     """
@@ -162,7 +162,7 @@ def test_runs_are_independent(name):
 
 
 def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf():
-    """Invariant 9 in the whole program: a view evaluated once for all of B, or B times, trains the same network."""
+    """In the whole program: a view evaluated once for all of B, or B times, trains the same network."""
 
     @dataclasses.dataclass(frozen=True, eq=False, init=False)
     class Repeated(MatrixGame):
@@ -182,7 +182,7 @@ def test_a_size_one_leaf_gives_the_numbers_of_the_repeated_leaf():
 
 @pytest.mark.parametrize("name", ["qmix", "mrvf"])
 def test_every_axis_may_have_size_one(name):
-    """Invariant 9: one run, one environment, one agent, one action, one step, one stored episode."""
+    """One run, one environment, one agent, one action, one step, one stored episode."""
     payoff = np.array([5.0])
     tiny = dataclasses.replace(small(name), num_envs=1, batch_size=1, buffer_size=1)
     runs, clock, metrics = train(tiny, MatrixGame(payoff), [0], iterations=2, segments=1)

@@ -103,7 +103,7 @@ def test_targets_are_those_of_episodes_unrolled_alone(form, params, trace):
 
 
 def test_no_frame_of_a_sequence_is_padding():
-    """Invariant 10: every frame is a step taken or the final view of a cut-off episode; episodes are padded."""
+    """Every frame is a step taken or the final view of a cut-off episode; episodes are padded."""
     for params in (LONG, CUT):
         _, found = collected("sequences", params, 0.0)
         for batch, _ in found:
@@ -115,7 +115,7 @@ def test_no_frame_of_a_sequence_is_padding():
 
 
 def test_one_long_rollout_and_two_short_ones_give_the_same_targets():
-    """Invariant 10: with the stored carry, cutting a rollout in two changes no one-step target."""
+    """With the stored carry, cutting a rollout in two changes no one-step target."""
     long = dataclasses.replace(LEARNER, sequence_length=14, replay="sequences")
     _, short = collected("sequences", LONG, 0.0)
     halves = jnp.concatenate([targets for _, targets in short])

@@ -12,7 +12,7 @@ from jaxvf.training.rollout import Collector, Player
 
 
 def count_frames(carry, view, states, key):
-    """A policy that never ends the episode and counts the frames it has seen."""
+    """A policy that never ends the episode and counts its frames."""
     return jnp.zeros(view.obs.shape[:-1], jnp.int32), carry + 1, carry
 
 

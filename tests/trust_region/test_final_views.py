@@ -25,8 +25,9 @@ def cut_off(config, state):
 
 
 def with_nonsense(rollout):
-    """The same with another action, probability and reward where nobody steps."""
+    """The same with another observation, action, probability and reward where nobody steps."""
     return rollout._replace(
+        obs=rollout.obs.at[2, 1].set(1 - rollout.obs[2, 1]),
         actions=rollout.actions.at[2, 1].set((rollout.actions[2, 1] + 1) % 3),
         reward=rollout.reward.at[2, 1].set(1e3),
         extras=rollout.extras._replace(log_prob=rollout.extras.log_prob.at[2, 1].set(-3.0)),

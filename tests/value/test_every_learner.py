@@ -1,8 +1,10 @@
-"""What holds for one learner of every kind: shapes for size-one axes, ends of episodes, finite gradients for masks."""
+"""What holds for every learner: shapes for size-one axes, ends of episodes, masks, and steps that nobody took."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,7 @@ from jaxvf import hyperparameters
 from jaxvf.algorithm import Progress
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.networks import TabularAgent
+from jaxvf.value.learner import ValueLearner
 
 KEY, PROGRESS = jax.random.key(0), Progress(jnp.int32(1), jnp.int32(200_000))
 # Compiling is most of the time of these tests.
@@ -81,3 +84,47 @@ def test_ends_and_masks(name, random_episodes, state_for):
         after, metrics = update(learner, state, batch._replace(avail=avail, filled=filled))
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((after._replace(novelty=()), metrics)))
         assert abs(float(metrics["target"])) < 1e3  # no masked minimum was mixed into a target
+
+
+@pytest.fixture
+def with_nonsense(random_episodes) -> Callable[..., Any]:
+    """`with_nonsense(seed)`: two steps of four environments, of which half were taken; the rest holds random numbers.
+
+    Of environments 0 and 1 nothing was lived. Number 2 was cut off at its first step: the second frame is its final
+    view, in which nobody steps, and the third belongs to the next episode. Number 3 lives on.
+    """
+    batch, place = random_episodes(envs=4), np.arange(4)
+    filled = np.array([[False, False, True, True], [False, False, False, True]])
+    started = np.array([[True, True, True, False], [False] * 4, [False, False, True, False]])
+    truncated = np.array([[False, False, True, False], [False] * 4])
+    views = np.where(place < 2, True, np.arange(3)[:, None] + (place == 2) > 2)
+
+    def make(seed: int) -> Any:
+        other = random_episodes(envs=4, seed=seed)
+        noise = {"obs": 1e3 * other.obs, "state": 1e3 * other.state, "avail": other.avail, "actions": other.actions}
+
+        def mixed(mask: Any, nonsense: Any, lived: Any) -> Any:
+            return np.where(mask.reshape(mask.shape + (1,) * (lived.ndim - 2)), nonsense, lived)
+
+        return batch._replace(
+            **{name: mixed(views, values, getattr(batch, name)) for name, values in noise.items()},
+            reward=mixed(~filled, 1e3 * other.reward, batch.reward),
+            terminated=mixed(~filled & (place < 2), other.reward > 0, batch.terminated),
+            truncated=truncated,
+            filled=filled,
+            started=started,
+        )
+
+    return make
+
+
+@pytest.mark.parametrize("name", [name for name, make in ALGORITHMS.items() if isinstance(make(), ValueLearner)])
+def test_what_was_not_lived_changes_nothing(name, with_nonsense, state_for):
+    """Bitwise: parameters, moments, scales of a bonus and metrics. Counted as steps, the same numbers change all."""
+    learner = small(name, novelty_weight=0.5, gain_penalty=0.3, td_lambda=0.6)
+    pair = with_nonsense(1), with_nonsense(2)
+    state = state_for(learner, pair[0])
+    chex.assert_trees_all_equal(*(update(learner, state, batch) for batch in pair))
+    counted = [batch._replace(filled=np.ones((2, 4), bool)) for batch in pair]
+    losses = [float(update(learner, state, batch)[1]["loss"]) for batch in counted]
+    assert losses[0] != losses[1]

@@ -154,3 +154,30 @@ def test_a_step_whose_successor_is_not_stored_earns_nothing(kind, random_episode
     assert float(metrics["novelty"]) == pytest.approx(float(earned.sum()) / 6, rel=1e-5)
     expected = (batch.reward.sum() + 0.5 * float(earned.sum())) / 6
     assert float(metrics["target"]) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["state", "observations"])
+def test_in_sequences_only_steps_with_their_own_successor_earn(kind, random_episodes, state_for):
+    """The first of three environments terminated at its first step, where the next frame is another episode's, and
+    nobody took the second one's second step: neither earns, nor teaches the predictor.
+    """
+    batch = random_episodes()
+    shape = batch.filled.shape
+    batch = batch._replace(
+        terminated=np.arange(6).reshape(shape) == 0,
+        truncated=np.zeros(shape, bool),
+        filled=np.arange(6).reshape(shape) != 4,
+        started=np.arange(9).reshape(3, 3) == 3,
+    )
+    learner = learner_of(novelty=kind)
+    state = state_for(learner, batch)
+    counts = batch.filled & ~batch.terminated
+    if kind == "observations":
+        counts = np.repeat(counts[..., None], 2, axis=-1)
+    rows = (batch.state if kind == "state" else batch.obs)[1:]
+    earned, novelty = bonus(state.novelty, rows, counts, width=8, learning_rate=1e-4)
+    assert (np.asarray(earned) > 0).sum() == counts.sum()
+    after, metrics = update(learner, state, batch)
+    chex.assert_trees_all_close(after.novelty, novelty, rtol=1e-5, atol=1e-7)
+    mean = float(earned.sum()) / (5 * rows[..., 0].size / 6)  # over five steps taken, and agents
+    assert float(metrics["novelty"]) == pytest.approx(mean, rel=1e-5)
