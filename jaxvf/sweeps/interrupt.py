@@ -53,7 +53,6 @@ def stop_on_signal(say: Callable[[str], None] | None = None, grace: float | None
         grace: see `StopRequest`.
     """
     request = StopRequest(say, grace)
-    request.asked = bool(_received)  # in a block around this one, where something swallowed the interruption
 
     def ask(number: int, frame: FrameType | None) -> None:
         request.asked = True
@@ -83,6 +82,7 @@ def _answered(request: StopRequest, handler: Callable[[int, FrameType | None], N
     previous: dict[int, Any] = {number: signal.getsignal(number) for number in numbers}
     if not _blocks:
         _received.clear()
+    request.asked = bool(_received)  # in a block around this one, where something swallowed the interruption
     _blocks.append(request)
     read, write = os.pipe()
     os.set_blocking(write, False)
