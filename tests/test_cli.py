@@ -77,7 +77,8 @@ def finished(tmp_path_factory):
         ([*RUN[1:], "--seeds", "-3"], "seeds=-3 must be at least 1"),
         ([*RUN[1:], "--seeds", "0"], "seeds=0 must be at least 1"),
         ([*RUN[1:], "--seeds=-1,3"], "seeds=[-1, 3] must lie between 0 and 2147483647"),
-        ([*RUN[1:], "--seeds", "1,1"], "seeds=[1, 1] must be distinct and at least one"),
+        ([*RUN[1:], "--seeds", "1,1"], "seeds: 1 and 1 are the same seed; their runs would be counted "
+                                            "twice"),
         ([*RUN[1:], "--seeds", "many"], "seeds='many' is neither a count (32) nor a list (3,7,11)"),
         ([*RUN[1:], "--env-steps", "0"], "env_steps=0 must be at least 1"),
         ([*RUN[1:], "--env-steps", "-1e3"], "env_steps=-1000 must be at least 1"),

@@ -3,5 +3,18 @@
 from jaxvf.sweeps.interrupt import Interrupted
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.sweep import Sweep, load, resume
+from jaxvf.sweeps.values import LogUniform, Sobol, Uniform, lin, log
 
-__all__ = ["Group", "Interrupted", "Plan", "Sweep", "load", "resume"]
+__all__ = [
+    "Group",
+    "Interrupted",
+    "LogUniform",
+    "Plan",
+    "Sobol",
+    "Sweep",
+    "Uniform",
+    "lin",
+    "load",
+    "log",
+    "resume",
+]

@@ -17,7 +17,7 @@ from jaxvf.results.result import Result, assemble
 from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.wandb_log import Mode, open_wandb
 from jaxvf.serialize import from_json, to_json
-from jaxvf.sweeps import devices
+from jaxvf.sweeps import devices, values
 from jaxvf.sweeps.chunk_files import ChunkResult
 from jaxvf.sweeps.interrupt import StopRequest, stop_on_signal
 from jaxvf.sweeps.measurements import Measurements
@@ -41,22 +41,28 @@ class Sweep:
         seeds: how many, or which.
         grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...; a key "a,b" with tuples for values
             varies several fields together. The field "seed" takes the place of `seeds`: "env.payoff,seed" gives every
-            game seeds of its own.
+            game seeds of its own. Values of traced fields can be drawn: `Uniform`, `LogUniform`, and `Sobol` for one
+            or several fields. No two values may be equal in float32.
         env_steps: environment steps allotted to one run, rounded up to whole evaluations. An episode is allotted the
             environment's limit and may end earlier; the metric `steps_taken` counts the steps that were taken.
         test_interval: steps between evaluations; by default a twentieth of the budget.
         test_episodes: greedy episodes in an evaluation.
-        root_seed: root of all random streams; change it to repeat a whole sweep independently.
+        root_seed: root of all random streams, drawn values included; change it to repeat a whole sweep independently.
     """
 
     env: Any
     algorithms: Any
     seeds: int | Sequence[int] = 1
-    grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    grid: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     env_steps: float = 100_000  # a whole number, but 1e6 is one too
     test_interval: float | None = None
     test_episodes: int = 32
     root_seed: int = 0
+
+    def listed(self) -> "Sweep":
+        """The sweep with plain values where values are drawn: what a directory holds, whatever draws them later."""
+        root_seed = _whole("root_seed", self.root_seed, low=0)
+        return dataclasses.replace(self, grid=values.listed(self.grid, root_seed))
 
     def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True) -> Plan:
         """What running this would compile and hold in memory; nothing is compiled.
@@ -69,14 +75,15 @@ class Sweep:
             InputError: for anything in the description that is not valid.
         """
         devices.use_every_core()
+        root_seed = _whole("root_seed", self.root_seed, low=0)
         env_steps = _whole("env_steps", self.env_steps)
         interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
         return make_plan(
-            expand(self.env, self.algorithms, self.grid, self.seeds),
+            expand(self.env, self.algorithms, self.grid, self.seeds, root_seed),
             env_steps=env_steps,
             test_interval=_whole("test_interval", interval),
             test_episodes=_whole("test_episodes", self.test_episodes),
-            root=_whole("root_seed", self.root_seed, low=0),
+            root=root_seed,
             chunk=chunk,
             measurements=Measurements(cache),
         )
@@ -118,7 +125,7 @@ class Sweep:
         directory = None
         if out is not None:
             directory = RunDirectory(out)
-            directory.create(to_json(self))
+            directory.create(to_json(self.listed()))
         return _execute(plan, directory, progress=progress, wandb=wandb, cache=cache)
 
     def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
@@ -128,7 +135,7 @@ class Sweep:
             InputError: if `out` holds another sweep, or anything else.
         """
         described = Path(out) / "run.json"
-        if described.is_file() and RunDirectory(out).read_json().get("config") == to_json(self):
+        if described.is_file() and RunDirectory(out).read_json().get("config") == to_json(self.listed()):
             return resume(out, progress=progress)
         return self.run(out, chunk=chunk, progress=progress)
 
