@@ -108,6 +108,21 @@ def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     return chosen
 
 
+def with_static(env: Environment, field: str, value: Any) -> Environment:
+    """An environment with another size, or whatever else its programs are compiled for.
+
+    Raises:
+        InputError: for a field that is not there, or a value that it does not accept.
+    """
+    fields = _fields(env)
+    if field in fields:
+        value = coerce(fields[field], getattr(env, field), value)
+        return dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
+    if field in _fields(env.default_params()):
+        raise InputError(f"{field} is a number of {env.spec.name} and no part of it: give env.{field} in the grid")
+    raise unknown(f"field of {env.spec.name}", field, fields)
+
+
 def _settings(axes: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
     """One grid point by field; an axis "a,b" varies several fields together, each value a tuple."""
     settings: dict[str, Any] = {}
@@ -131,8 +146,7 @@ def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) ->
         elif field in _fields(env.default_params()):
             env_params[field] = value
         elif field in _fields(env):
-            value = coerce(_fields(env)[field], getattr(env, field), value)
-            env = dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
+            env = with_static(env, field, value)
         else:
             raise unknown(f"field of {env.spec.name}", field, {**_fields(env.default_params()), **_fields(env)})
     algorithm.check(observed_by(algorithm, env))
