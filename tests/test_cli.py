@@ -214,7 +214,7 @@ def test_a_dry_run_prints_the_plan_and_compiles_nothing(capsys, monkeypatch, tmp
     cli.main([*TINY, "learning_rate=0.1,0.2", "--out", "sweep", "--dry-run"])
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == "4 runs in 1 group(s), one program each"
-    assert "vdn on matrix_game/A: 4 runs, 1 chunk(s) of 4 (default), replay of episodes of 1 step" in out
+    assert "vdn on matrix_game/A, 4 runs, 1 chunk(s) of 4 (default), replay of episodes of 1 step" in out
     assert "2 evaluations of 10 steps" in out
     assert err == ""
     cli.main([*TINY, "--dry-run", "--json"])

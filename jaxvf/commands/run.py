@@ -65,7 +65,8 @@ def run(
     if measure and not dry_run:
         raise InputError("--measure belongs to --dry-run; a sweep that runs shows how long it still takes")
     given = _read(file)
-    options = {"out": out or given.pop("out", None), "chunk": given.pop("chunk", None) if chunk is None else chunk}
+    of_file = {name: given.pop(name, None) for name in ("out", "chunk")}
+    out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
     flags: dict[str, Any] = {
         "env": env or None,
         "algorithms": algorithm or None,
@@ -79,16 +80,14 @@ def run(
     fields = given | {name: value for name, value in flags.items() if value is not None}
     for name, flag in (("env", "--env"), ("algorithms", "--algorithm")):
         if name not in fields:
-            raise InputError(
-                f"name at least one {flag.removeprefix('--')}: {flag} NAME, or a file (jaxvf run sweep.toml)"
-            )
+            raise InputError(f"{flag} is missing; give {flag} NAME, or a file (jaxvf run sweep.toml)")
     sweep = Sweep(**fields)
     if dry_run:
-        plan = sweep.plan(chunk=options["chunk"], cache=not no_cache)
+        plan = sweep.plan(chunk=chunk, cache=not no_cache)
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
-    result = sweep.run(**options, yes=yes, wandb=wandb, cache=not no_cache)
-    results.finish(result, options["out"], as_json=json)
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache)
+    results.finish(result, out, as_json=json)
 
 
 def export(directory: Positional[Path]) -> None:

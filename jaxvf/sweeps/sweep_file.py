@@ -73,8 +73,10 @@ def _value(key: str, value: Any) -> Any:
         return {name: _axis(name, values) for name, values in _flat(value)}
     if key == "chunk" and type(value) is not int:
         raise InputError(f"chunk={value!r} is not a whole number")
-    if key == "out" and not isinstance(value, str):
-        raise InputError(f"out={value!r} is not a path")
+    if key == "out":
+        if not isinstance(value, str):
+            raise InputError(f"out={value!r} is not a path")
+        return Path(value)
     return value
 
 

@@ -1,6 +1,7 @@
 """A sweep as a file: what TOML says is what is meant, a directory gives its own sweep back, and errors are one line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def written(tmp_path, text):
 
 def test_a_file_says_what_python_would(tmp_path):
     found = read(written(tmp_path, FILE))
-    assert (found.pop("out"), found.pop("chunk")) == ("runs/pp", 64)
+    assert (found.pop("out"), found.pop("chunk")) == (Path("runs/pp"), 64)
     qplex = replace(replace(algorithms.make("qmix"), "mixer", "qplex"), "mixer.transformation", "attention")
     wanted = Sweep(
         env=["matrix_game/A", PredatorPrey(grid_size=6, n_prey=2)],
