@@ -90,6 +90,8 @@ def _differences(fields: Mapping[str, Any], config: Any) -> dict[str, Any]:
         own = to_json(getattr(config, name, None))
         if value == own:
             continue
+        if value is None:  # left out, it would become the registered object's own
+            raise ValueError(f"{name} is None")
         if is_object(value) and is_object(own) and value["class"] == own["class"]:
             found[name] = _differences(value["fields"], getattr(config, name))
         elif is_object(value):

@@ -1,6 +1,7 @@
 """A sweep as a file: what TOML says is what is meant, a directory gives its own sweep back, and errors are one line."""
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,23 @@ def test_a_given_chunk_is_exported(tmp_path):
     assert read(written(tmp_path, export(directory.path)))["chunk"] == 4
     directory.update_json(plan=[{"chunk": 4, "chunk_reason": "default"}])
     assert "chunk" not in read(written(tmp_path, export(directory.path)))
+
+
+def test_none_is_left_out_where_it_is_a_default_and_refused_where_it_is_not(tmp_path):
+    directory = RunDirectory(tmp_path / "sweep")
+    own = {
+        "class": "mine:Env",
+        "fields": {"size": 3, "map": None, "rule": {"class": "mine:Rule", "fields": {"x": None}}},
+    }
+    directory.create({"class": "jaxvf.sweeps.sweep:Sweep", "fields": {"env": [own], "algorithms": "vdn"}})
+    assert tomllib.loads(export(directory.path))["env"] == [
+        {"class": "mine:Env", "fields": {"size": 3, "rule": {"class": "mine:Rule", "fields": {}}}}
+    ]
+    config = to_json(SWEEPS["configured"])
+    config["fields"]["algorithms"][0]["fields"]["learning_rate"] = None
+    directory.update_json(config=config)
+    with pytest.raises(InputError, match="learning_rate is None"):
+        export(directory.path)
 
 
 @pytest.mark.parametrize("text", ['a"b', "back\\slash", "ü😀", "tab\tand\x7f", "line\nbreak"])
