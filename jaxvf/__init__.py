@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from jaxvf.api import run
     from jaxvf.errors import InputError
     from jaxvf.results import Policy, Result
-    from jaxvf.sweeps import Sweep, load, resume
+    from jaxvf.sweeps import LogUniform, Sobol, Sweep, Uniform, load, resume
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "run": "jaxvf.api",
     "Sweep": "jaxvf.sweeps",
+    "Uniform": "jaxvf.sweeps",
+    "LogUniform": "jaxvf.sweeps",
+    "Sobol": "jaxvf.sweeps",
     "resume": "jaxvf.sweeps",
     "load": "jaxvf.sweeps",
     "Result": "jaxvf.results",
@@ -29,7 +32,20 @@ _HOMES = {
     "envs": "",
 }
 
-__all__ = ["InputError", "Policy", "Result", "Sweep", "algorithms", "envs", "load", "resume", "run"]
+__all__ = [
+    "InputError",
+    "LogUniform",
+    "Policy",
+    "Result",
+    "Sobol",
+    "Sweep",
+    "Uniform",
+    "algorithms",
+    "envs",
+    "load",
+    "resume",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

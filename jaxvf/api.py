@@ -13,7 +13,7 @@ def run(
     algorithm: Any,
     *,
     seeds: int | Sequence[int] = 1,
-    sweep: Mapping[str, Sequence[Any]] | None = None,
+    sweep: Mapping[str, Any] | None = None,
     env_steps: int = 100_000,
     test_interval: int | None = None,
     test_episodes: int = 32,
@@ -32,12 +32,13 @@ def run(
         algorithm: registered name ("qmix"), a configured one (`jaxvf.value.QLearning(...)`), or a list of them.
         seeds: how many, or which.
         sweep: values by field. Traced fields ("learning_rate", "env.penalty") share one program; each distinct value
-            of a static one ("mixer.embed", "batch_size") compiles its own.
+            of a static one ("mixer.embed", "batch_size") compiles its own. Values are a list or an array, or for
+            traced fields `jaxvf.Uniform(-5, 0, 32)`, `jaxvf.LogUniform(1e-4, 1e-2, 32)` or `jaxvf.Sobol`.
         env_steps: environment steps allotted to one run; an episode is allotted the environment's limit, and
             the metric `steps_taken` counts the steps that were taken.
         test_interval: steps between evaluations; by default a twentieth of the budget.
         test_episodes: greedy episodes in an evaluation.
-        root_seed: root of all random streams.
+        root_seed: root of all random streams, drawn values included.
         out: directory for Parquet, configuration, checkpoints and policies; None keeps everything in memory.
         chunk: runs in a program at once; by default what the device holds.
         yes: agree to compile more than 16 programs.

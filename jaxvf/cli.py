@@ -8,77 +8,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Literal
 
 import tyro
 
-from jaxvf.cli_values import parse_seeds, parse_settings
+from jaxvf.commands import results
+from jaxvf.commands.run import Flag, Positional, export, run
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
-if TYPE_CHECKING:
-    from jaxvf.results import Result
-
 SUMMARY = "Cooperative multi-agent RL in which hundreds of runs are one XLA program."
 BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
-Positional = tyro.conf.Positional
-Flag = tyro.conf.FlagCreatePairsOff
-
-
-def run(
-    env: tuple[str, ...],
-    algorithm: tuple[str, ...],
-    seeds: str = "1",
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE[,VALUE...]")] = (),
-    env_steps: float = 100_000,
-    test_interval: float | None = None,
-    test_episodes: int = 32,
-    root_seed: int = 0,
-    out: Path | None = None,
-    chunk: int | None = None,
-    dry_run: Flag[bool] = False,
-    yes: Flag[bool] = False,
-    json: Flag[bool] = False,
-    wandb: Literal["offline", "online"] | None = None,
-    no_cache: Flag[bool] = False,
-) -> None:
-    """Train a sweep: every environment x algorithm x value of --set x seed is a run.
-
-    Args:
-        env: registered environments (`jaxvf list envs`).
-        algorithm: registered algorithms (`jaxvf list algorithms`).
-        seeds: how many (32), or which (3,7,11).
-        set: hyperparameters, several values sweep them: learning_rate=1e-3,5e-4 env.penalty=-1,-3.
-        env_steps: environment steps of one run.
-        test_interval: steps between evaluations; by default a twentieth of the budget.
-        test_episodes: greedy episodes in an evaluation.
-        root_seed: root of all random streams.
-        out: new directory for Parquet, configuration, checkpoints, policies and figures.
-        chunk: runs in a program at once; by default what the device holds.
-        dry_run: print the plan and stop: groups, programs, chunks, memory.
-        yes: agree to compile more than 16 programs.
-        json: print the summary as JSON on standard output.
-        wandb: log to Weights & Biases too.
-        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
-    """
-    from jaxvf.sweeps import Sweep
-
-    sweep = Sweep(
-        env=env,
-        algorithms=algorithm,
-        seeds=parse_seeds(seeds),
-        grid=parse_settings(set),
-        env_steps=env_steps,
-        test_interval=test_interval,
-        test_episodes=test_episodes,
-        root_seed=root_seed,
-    )
-    if dry_run:
-        plan = sweep.plan(chunk=chunk, cache=not no_cache)
-        print(dumps(plan.to_json()) if json else "\n".join(plan.lines()))
-        return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache)
-    _finish(result, out, as_json=json)
 
 
 def resume(directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False) -> None:
@@ -91,7 +31,7 @@ def resume(directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag
     """
     from jaxvf.sweeps import resume as go_on
 
-    _finish(go_on(directory, cache=not no_cache), directory, as_json=json)
+    results.finish(go_on(directory, cache=not no_cache), directory, as_json=json)
 
 
 def plot(directory: Positional[Path], metric: str = "test_return") -> None:
@@ -103,7 +43,7 @@ def plot(directory: Positional[Path], metric: str = "test_return") -> None:
     """
     from jaxvf.sweeps import load
 
-    print(_plot(load(directory), directory, metric))
+    print(results.draw(load(directory), directory, metric))
 
 
 def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0) -> None:
@@ -211,6 +151,7 @@ def bench(
 
 COMMANDS = {
     "run": run,
+    "export": export,
     "resume": resume,
     "plot": plot,
     "render": render,
@@ -241,38 +182,6 @@ def _keep_nothing() -> None:
     import jax
 
     jax.config.update("jax_enable_compilation_cache", False)
-
-
-def _finish(result: "Result", out: Path | None, *, as_json: bool) -> None:
-    rows = result.summary()
-    if as_json:
-        print(dumps(rows))
-    else:
-        for row in rows:
-            estimate, low, high = row.pop("test_return")
-            label = "  ".join(f"{name}={_short(value)}" for name, value in row.items())
-            print(f"test_return {estimate:.3f} [{low:.3f}, {high:.3f}]  {label}")
-    if out is not None:
-        print(_plot(result, out, "test_return"), file=sys.stderr)
-
-
-def _plot(result: "Result", out: Path, metric: str) -> str:
-    from jaxvf.results import plots
-
-    curves = {}
-    for condition in result.conditions():
-        chosen = result.select(**condition)
-        label = ", ".join(f"{name} {_short(value)}" if name not in ("env", "algorithm") else str(value)
-                          for name, value in condition.items())  # fmt: skip
-        curves[label] = (result.env_steps_of(chosen[0]), result.metric(metric)[chosen])
-    figure = plots.learning_curves(curves, ylabel=metric.replace("_", " "))
-    return str(plots.save(figure, out / "figures" / f"{metric}.png")[0])
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, tuple):  # an interval
-        return "{:.2f} [{:.2f}, {:.2f}]".format(*value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

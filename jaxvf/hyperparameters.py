@@ -93,6 +93,13 @@ def replace(config: Any, path: str, value: Any) -> Any:
     return dataclasses.replace(config, **{head: new})
 
 
+def field_at(config: Any, path: str) -> tuple[dataclasses.Field, Any]:
+    """The field at a dotted path and its value; raises `InputError` for a field that is not there."""
+    head, _, rest = path.partition(".")
+    field, value = _field(config, head), getattr(config, head)
+    return field_at(value, rest) if rest else (field, value)
+
+
 def validated(config: Any) -> Any:
     """A copy of `config` in which every field holds what `coerce` makes of it, inner configurations included.
 

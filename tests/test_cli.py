@@ -77,7 +77,8 @@ def finished(tmp_path_factory):
         ([*RUN[1:], "--seeds", "-3"], "seeds=-3 must be at least 1"),
         ([*RUN[1:], "--seeds", "0"], "seeds=0 must be at least 1"),
         ([*RUN[1:], "--seeds=-1,3"], "seeds=[-1, 3] must lie between 0 and 2147483647"),
-        ([*RUN[1:], "--seeds", "1,1"], "seeds=[1, 1] must be distinct and at least one"),
+        ([*RUN[1:], "--seeds", "1,1"], "seeds: 1 and 1 are the same seed; their runs would be counted "
+                                            "twice"),
         ([*RUN[1:], "--seeds", "many"], "seeds='many' is neither a count (32) nor a list (3,7,11)"),
         ([*RUN[1:], "--env-steps", "0"], "env_steps=0 must be at least 1"),
         ([*RUN[1:], "--env-steps", "-1e3"], "env_steps=-1000 must be at least 1"),
@@ -213,7 +214,7 @@ def test_a_dry_run_prints_the_plan_and_compiles_nothing(capsys, monkeypatch, tmp
     cli.main([*TINY, "learning_rate=0.1,0.2", "--out", "sweep", "--dry-run"])
     out, err = capsys.readouterr()
     assert out.splitlines()[0] == "4 runs in 1 group(s), one program each"
-    assert "vdn on matrix_game/A: 4 runs, 1 chunk(s) of 4 (default), replay of episodes of 1 step" in out
+    assert "vdn on matrix_game/A, 4 runs, 1 chunk(s) of 4 (default), replay of episodes of 1 step" in out
     assert "2 evaluations of 10 steps" in out
     assert err == ""
     cli.main([*TINY, "--dry-run", "--json"])

@@ -4,5 +4,19 @@ from jaxvf.sweeps.interrupt import Interrupted
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.stored import load, resume, work
 from jaxvf.sweeps.sweep import Sweep
+from jaxvf.sweeps.values import LogUniform, Sobol, Uniform, lin, log
 
-__all__ = ["Group", "Interrupted", "Plan", "Sweep", "load", "resume", "work"]
+__all__ = [
+    "Group",
+    "Interrupted",
+    "LogUniform",
+    "Plan",
+    "Sobol",
+    "Sweep",
+    "Uniform",
+    "lin",
+    "load",
+    "log",
+    "resume",
+    "work",
+]

@@ -8,7 +8,7 @@ import jax
 
 from jaxvf.sweeps import chunk_size, devices
 from jaxvf.sweeps.chunk_size import ChunkSize
-from jaxvf.sweeps.compile import compile_group
+from jaxvf.sweeps.compile import Executable, compile_group
 from jaxvf.sweeps.plan import Group, start_clock
 from jaxvf.training import make_program
 
@@ -71,8 +71,17 @@ def _trial(group: Group, size: int, segment_seconds: float) -> Group:
 
 
 def _time(group: Group, stop: Callable[[], bool]) -> float:
-    """Seconds of a run and environment step, once updates have begun."""
-    executable = compile_group(group)
+    return time_segments(compile_group(group), group, stop)
+
+
+def time_segments(executable: Executable, group: Group, stop: Callable[[], bool]) -> float:
+    """Seconds of a run and environment step, once updates have begun; the runs start anew and are thrown away.
+
+    Args:
+        executable: the compiled programs of the group.
+        group: the group, of which the first chunk is timed.
+        stop: whether to stop, after the present segment.
+    """
     algorithm, env_params, seeds = group.stack(group.chunks[0])
     state, clock = executable.init(algorithm, env_params, seeds), start_clock(group)
     begun, segments, learning = time.monotonic(), 0, False

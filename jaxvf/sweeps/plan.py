@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from jaxvf.errors import InputError
 from jaxvf.serialize import to_json
-from jaxvf.sweeps import chunk_size, devices
+from jaxvf.sweeps import chunk_size, devices, plan_text
 from jaxvf.sweeps.chunk_size import ChunkSize
 from jaxvf.sweeps.measurements import Measurements, program_key
 from jaxvf.sweeps.memory import predict_bytes
@@ -107,8 +107,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan as a user reads it."""
-        head = f"{self.runs} runs in {len(self.groups)} group(s), one program each"
-        return [head, *(_group_line(index, group) for index, group in enumerate(self.groups))]
+        return plan_text.lines(self)
 
     def to_json(self) -> list[dict[str, Any]]:
         """The plan for `--json` and `run.json`."""
@@ -191,14 +190,3 @@ def make_plan(
 def start_clock(group: Group) -> Clock:
     """The clock of a chunk that has not begun, on every device of the program."""
     return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
-
-
-def _group_line(index: int, group: Group) -> str:
-    labels = list(dict.fromkeys(f"{run.labels['algorithm']} on {run.labels['env']}" for run in group.runs))
-    shown = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
-    return (
-        f"  group {index}: {shown}: {len(group.runs)} runs, {len(group.chunks)} chunk(s) of {group.chunk} "
-        f"({group.size.reason}), {group.program.experience.described}, "
-        f"{group.segments} evaluations of {group.program.segment_steps:,} steps, "
-        f"{'' if group.measured_bytes else '~'}{group.bytes_per_run / 2**20:.1f} MiB a run"
-    )

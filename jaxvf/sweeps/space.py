@@ -6,7 +6,7 @@ import itertools
 import numbers
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,10 +15,12 @@ import numpy as np
 from jaxvf import algorithms, envs
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import InputError, unknown
-from jaxvf.hyperparameters import coerce, replace
+from jaxvf.hyperparameters import coerce, field_at, replace
+from jaxvf.sweeps.repeats import check_distinct
+from jaxvf.sweeps.values import SEED, is_drawn, listed
 from jaxvf.training import observed_by
 
-SEED = "seed"  # on an axis, in place of `seeds`: "env.payoff,seed" gives every payoff seeds of its own
+MOST_SEEDS = 10_000_000  # a count above is a slip of the pen, and would fill memory before anything else is checked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,15 +50,26 @@ class Run:
         return {"run": self.index, **self.labels, "seed": self.seed, **self.settings, "status": status}
 
 
-def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: int | Sequence[int]) -> list[Run]:
+def expand(
+    env: Any, algorithm: Any, grid: Mapping[str, Any], seeds: int | Sequence[int], root_seed: int = 0
+) -> list[Run]:
     """All runs, ordered by environment, algorithm, grid point and seed.
 
+    Args:
+        env: as in `Sweep`.
+        algorithm: as in `Sweep`.
+        grid: as in `Sweep`.
+        seeds: as in `Sweep`.
+        root_seed: what drawn values are drawn with.
+
     Raises:
-        InputError: for an unknown name or field, a value out of range, an axis without values, or a field on two axes.
+        InputError: for an unknown name or field, a value out of range, an axis without values, a value that is
+            repeated, a field on two axes, or drawn values of a field that is static.
     """
     seed_list = seed_sequence(seeds)
-    axes = {name: _values(name, values) for name, values in grid.items()}
+    axes = {name: _values(name, values) for name, values in listed(grid, root_seed).items()}
     _check_axes(axes, seed_list)
+    drawn = [field for axis, values in grid.items() if is_drawn(values) for field in axis.split(",")]
     points = [_settings(axes, values) for values in itertools.product(*axes.values())]
     runs: list[Run] = []
     for (env_label, made), (learner_label, learner) in itertools.product(
@@ -64,27 +77,50 @@ def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: i
         _labelled(_listed("algorithm", algorithm), algorithms.make, algorithms.name_of),
     ):
         labels = {"env": env_label, "algorithm": learner_label}
-        for settings in points:
-            configured = _configure(made, learner, {name: v for name, v in settings.items() if name != SEED})
+        _refuse_static(drawn, made, learner)
+        configured = [_configure(made, learner, settings) for settings in points]
+        check_distinct(axes, points, configured)
+        for settings, parts in zip(points, configured, strict=True):
             own = seed_sequence([settings[SEED]]) if SEED in settings else seed_list
-            runs += [Run(len(runs) + offset, seed, *configured, settings, labels) for offset, seed in enumerate(own)]
+            runs += [Run(len(runs) + offset, seed, *parts, settings, labels) for offset, seed in enumerate(own)]
     return runs
 
 
 def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     """The seeds of a sweep: 0 ... n-1 for a count n, or the given ones."""
     if isinstance(seeds, numbers.Integral):
-        if seeds < 1:
-            raise InputError(f"seeds={seeds} must be at least 1")
-        return list(range(int(seeds)))
+        count = int(seeds)
+        if count < 1:
+            raise InputError(f"seeds={count} must be at least 1")
+        if count > MOST_SEEDS:
+            raise InputError(f"seeds={count} is above its largest valid value {MOST_SEEDS}")
+        return list(range(count))
     if not isinstance(seeds, Sequence | np.ndarray) or not all(isinstance(seed, numbers.Integral) for seed in seeds):
         raise InputError(f"seeds={seeds!r} is neither a whole number nor a list of them")
-    listed = [int(seed) for seed in seeds]
-    if not listed or len(set(listed)) < len(listed):
-        raise InputError(f"seeds={listed} must be distinct and at least one")
-    if min(listed) < 0 or max(listed) >= 2**31:
-        raise InputError(f"seeds={listed} must lie between 0 and {2**31 - 1}")
-    return listed
+    chosen = [int(seed) for seed in seeds]
+    if not chosen:
+        raise InputError("seeds=[] names no seed")
+    twice = [seed for seed, count in Counter(chosen).items() if count > 1]
+    if twice:
+        raise InputError(f"seeds: {twice[0]} and {twice[0]} are the same seed; their runs would be counted twice")
+    if min(chosen) < 0 or max(chosen) >= 2**31:
+        raise InputError(f"seeds={chosen} must lie between 0 and {2**31 - 1}")
+    return chosen
+
+
+def with_static(env: Environment, field: str, value: Any) -> Environment:
+    """An environment with another size, or whatever else its programs are compiled for.
+
+    Raises:
+        InputError: for a field that is not there, or a value that it does not accept.
+    """
+    fields = _fields(env)
+    if field in fields:
+        value = coerce(fields[field], getattr(env, field), value)
+        return dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
+    if field in _fields(env.default_params()):
+        raise InputError(f"{field} is a number of {env.spec.name} and no part of it: give env.{field} in the grid")
+    raise unknown(f"field of {env.spec.name}", field, fields)
 
 
 def _settings(axes: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
@@ -103,17 +139,32 @@ def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) ->
     env_params: dict[str, Any] = {}
     for name, value in settings.items():
         scope, _, field = name.partition(".")
+        if name == SEED:
+            continue
         if scope != "env":
             algorithm = replace(algorithm, name, value)
         elif field in _fields(env.default_params()):
             env_params[field] = value
         elif field in _fields(env):
-            value = coerce(_fields(env)[field], getattr(env, field), value)
-            env = dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
+            env = with_static(env, field, value)
         else:
             raise unknown(f"field of {env.spec.name}", field, {**_fields(env.default_params()), **_fields(env)})
     algorithm.check(observed_by(algorithm, env))
     return env, _env_params(env, env_params), algorithm
+
+
+def _refuse_static(drawn: Sequence[str], env: Environment, algorithm: Any) -> None:
+    """Only numbers that share a program are drawn: each value of another field compiles a program of its own."""
+    for name in drawn:
+        scope, _, field = name.partition(".")
+        if name == SEED:
+            raise InputError("sweep over seed: seeds are not drawn; say how many there are, or list them")
+        if scope == "env":
+            static = field in _fields(env) and field not in _fields(env.default_params())
+        else:
+            static = not field_at(algorithm, name)[0].metadata.get("traced")
+        if static:
+            raise InputError(f"sweep over {name}: a static field compiles a program a value; list the values")
 
 
 def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
@@ -156,6 +207,9 @@ def _listed(kind: str, entry: Any) -> list[Any]:
     entries = list(entry) if isinstance(entry, list | tuple) else [entry]
     if not entries:
         raise InputError(f"{kind} names nothing to run")
+    twice = [name for name, count in Counter(one for one in entries if isinstance(one, str)).items() if count > 1]
+    if twice:
+        raise InputError(f"{kind} names {twice[0]!r} twice; their runs would be equal")
     return entries
 
 
@@ -181,7 +235,9 @@ def _check_axes(axes: Mapping[str, Any], seeds: list[int]) -> None:
 def _values(name: str, values: Any) -> list[Any]:
     if hasattr(values, "tolist"):  # an array, of NumPy or on a device: Python numbers, whose range can be checked
         values = np.asarray(values).tolist()
-    listed: list[Any] = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-    if not listed:
+    if isinstance(values, Iterator):  # it could be read only once, and a sweep reads it again
+        raise InputError(f"sweep over {name}: {type(values).__name__} is an iterator; make it a list")
+    several: list[Any] = list(values) if isinstance(values, Sequence) and not isinstance(values, str) else [values]
+    if not several:
         raise InputError(f"sweep over {name} has no values")
-    return [np.asarray(value).tolist() if hasattr(value, "tolist") else value for value in listed]
+    return [np.asarray(value).tolist() if hasattr(value, "tolist") else value for value in several]

@@ -13,7 +13,7 @@ from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
 from jaxvf.results.wandb_log import Mode
 from jaxvf.serialize import to_json
-from jaxvf.sweeps import devices
+from jaxvf.sweeps import devices, values
 from jaxvf.sweeps.execution import execute, go_on, started
 from jaxvf.sweeps.measurements import Measurements
 from jaxvf.sweeps.plan import Plan, make_plan
@@ -34,22 +34,28 @@ class Sweep:
         seeds: how many, or which.
         grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...; a key "a,b" with tuples for values
             varies several fields together. The field "seed" takes the place of `seeds`: "env.payoff,seed" gives every
-            game seeds of its own.
+            game seeds of its own. Values of traced fields can be drawn: `Uniform`, `LogUniform`, and `Sobol` for one
+            or several fields. No two values may be equal in float32.
         env_steps: environment steps allotted to one run, rounded up to whole evaluations. An episode is allotted the
             environment's limit and may end earlier; the metric `steps_taken` counts the steps that were taken.
         test_interval: steps between evaluations; by default a twentieth of the budget.
         test_episodes: greedy episodes in an evaluation.
-        root_seed: root of all random streams; change it to repeat a whole sweep independently.
+        root_seed: root of all random streams, drawn values included; change it to repeat a whole sweep independently.
     """
 
     env: Any
     algorithms: Any
     seeds: int | Sequence[int] = 1
-    grid: Mapping[str, Sequence[Any]] = dataclasses.field(default_factory=dict)
+    grid: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     env_steps: float = 100_000  # a whole number, but 1e6 is one too
     test_interval: float | None = None
     test_episodes: int = 32
     root_seed: int = 0
+
+    def listed(self) -> "Sweep":
+        """The sweep with plain values where values are drawn: what a directory holds, whatever draws them later."""
+        root_seed = _whole("root_seed", self.root_seed, low=0)
+        return dataclasses.replace(self, grid=values.listed(self.grid, root_seed))
 
     def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True) -> Plan:
         """What running this would compile and hold in memory; nothing is compiled.
@@ -62,14 +68,15 @@ class Sweep:
             InputError: for anything in the description that is not valid.
         """
         devices.use_cores()
+        root_seed = _whole("root_seed", self.root_seed, low=0)
         env_steps = _whole("env_steps", self.env_steps)
         interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
         return make_plan(
-            expand(self.env, self.algorithms, self.grid, self.seeds),
+            expand(self.env, self.algorithms, self.grid, self.seeds, root_seed),
             env_steps=env_steps,
             test_interval=_whole("test_interval", interval),
             test_episodes=_whole("test_episodes", self.test_episodes),
-            root=_whole("root_seed", self.root_seed, low=0),
+            root=root_seed,
             chunk=chunk,
             measurements=Measurements(cache),
         )
@@ -107,14 +114,14 @@ class Sweep:
         directory = None
         if out is not None:
             directory = RunDirectory(out)
-            directory.check_new(to_json(self))
+            directory.check_new(to_json(self.listed()))
         plan = self.plan(chunk=chunk, cache=cache)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
                 "sweep traced fields instead, or agree with yes=True (--yes)"
             )
-        with started(directory, to_json(self), plan) if directory else contextlib.nullcontext():
+        with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
             return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
 
     def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
@@ -124,7 +131,7 @@ class Sweep:
             InputError: if `out` holds another sweep, or anything else.
         """
         directory = RunDirectory(out)
-        if directory.exists() and directory.read_json().get("config") == to_json(self):
+        if directory.exists() and directory.read_json().get("config") == to_json(self.listed()):
             return go_on(directory, self.plan, progress=progress)
         return self.run(out, chunk=chunk, progress=progress)
 

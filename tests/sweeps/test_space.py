@@ -79,8 +79,9 @@ def test_seeds_are_a_count_or_a_list(seeds, listed):
     [
         (0, "seeds=0 must be at least 1"),
         (-3, "seeds=-3 must be at least 1"),
-        ([], "must be distinct and at least one"),
-        ([1, 1], "must be distinct"),
+        (10**30, "seeds=1" + 30 * "0" + " is above its largest valid value 10000000"),
+        ([], r"seeds=\[\] names no seed"),
+        ([3, 1, 1], "seeds: 1 and 1 are the same seed; their runs would be counted twice"),
         ([-1, 3], r"seeds=\[-1, 3\] must lie between 0 and 2147483647"),
         ([2**31], "must lie between"),
         ([1.5], "neither a whole number nor a list of them"),

@@ -1,0 +1,1 @@
+"""Commands of `jaxvf` that are more than one call of the package."""

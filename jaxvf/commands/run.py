@@ -1,0 +1,127 @@
+"""`jaxvf run`: from flags and a file to a sweep, its plan or its results."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from jaxvf.cli_values import parse_seeds, parse_settings
+from jaxvf.commands import results
+from jaxvf.errors import InputError
+from jaxvf.plain_json import dumps
+
+if TYPE_CHECKING:
+    from jaxvf.sweeps import Plan
+
+Positional = tyro.conf.Positional
+Flag = tyro.conf.FlagCreatePairsOff
+
+
+def run(
+    file: Positional[Path | None] = None,
+    env: tuple[str, ...] = (),
+    algorithm: tuple[str, ...] = (),
+    seeds: str | None = None,
+    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE[,VALUE...]")] = (),
+    env_steps: float | None = None,
+    test_interval: float | None = None,
+    test_episodes: int | None = None,
+    root_seed: int | None = None,
+    out: Path | None = None,
+    chunk: int | None = None,
+    dry_run: Flag[bool] = False,
+    measure: Flag[bool] = False,
+    yes: Flag[bool] = False,
+    json: Flag[bool] = False,
+    wandb: Literal["offline", "online"] | None = None,
+    no_cache: Flag[bool] = False,
+) -> None:
+    """Train a sweep: every environment x algorithm x value of --set x seed is a run.
+
+    Args:
+        file: the sweep as TOML (`jaxvf export` writes one); what is given beside it goes before.
+        env: registered environments (`jaxvf list envs`).
+        algorithm: registered algorithms (`jaxvf list algorithms`).
+        seeds: how many (32), or which (3,7,11); by default 1.
+        set: hyperparameters, several values sweep them: learning_rate=1e-3,5e-4 env.penalty=-1,-3; spaced by
+            lin(0,1,5) or log(1e-4,1e-2,16), drawn by uniform(-5,0,32) or log_uniform(1e-4,1e-2,32); together:
+            learning_rate,env.penalty=zip([1e-3,5e-4],[-1,-3]) or =sobol(log_uniform(1e-4,1e-2),uniform(-5,0),64).
+        env_steps: environment steps of one run; by default 100,000.
+        test_interval: steps between evaluations; by default a twentieth of the budget.
+        test_episodes: greedy episodes in an evaluation; by default 32.
+        root_seed: root of all random streams; by default 0.
+        out: new directory for Parquet, configuration, checkpoints, policies and figures.
+        chunk: runs in a program at once; by default what the device holds.
+        dry_run: print the plan and stop: groups and how they differ, programs, chunks, memory.
+        measure: with --dry-run: compile the programs, time them, and estimate how long the sweep will take.
+        yes: agree to compile more than 16 programs.
+        json: print the summary as JSON on standard output.
+        wandb: log to Weights & Biases too.
+        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
+    """
+    from jaxvf.sweeps import Sweep
+
+    if measure and not dry_run:
+        raise InputError("--measure belongs to --dry-run; a sweep that runs shows how long it still takes")
+    given = _read(file)
+    of_file = {name: given.pop(name, None) for name in ("out", "chunk")}
+    out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
+    flags: dict[str, Any] = {
+        "env": env or None,
+        "algorithms": algorithm or None,
+        "seeds": None if seeds is None else parse_seeds(seeds),
+        "grid": {**given.get("grid", {}), **parse_settings(set)},
+        "env_steps": env_steps,
+        "test_interval": test_interval,
+        "test_episodes": test_episodes,
+        "root_seed": root_seed,
+    }
+    fields = given | {name: value for name, value in flags.items() if value is not None}
+    for name, flag in (("env", "--env"), ("algorithms", "--algorithm")):
+        if name not in fields:
+            raise InputError(f"{flag} is missing; give {flag} NAME, or a file (jaxvf run sweep.toml)")
+    sweep = Sweep(**fields)
+    if dry_run:
+        plan = sweep.plan(chunk=chunk, cache=not no_cache)
+        _show(plan, measure=measure, as_json=json, cache=not no_cache)
+        return
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache)
+    results.finish(result, out, as_json=json)
+
+
+def export(directory: Positional[Path]) -> None:
+    """Print the sweep of a directory as TOML, to run it again or to change it: `jaxvf export DIR > sweep.toml`.
+
+    Args:
+        directory: the --out of the sweep.
+    """
+    from jaxvf.sweeps.export import export as as_toml
+
+    print(as_toml(directory), end="")
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    from jaxvf.sweeps.sweep_file import read
+
+    return read(file)
+
+
+def _show(plan: "Plan", *, measure: bool, as_json: bool, cache: bool) -> None:
+    """Print a plan, and what it is estimated to take where that is asked for."""
+    from jaxvf.sweeps import estimate
+
+    if not as_json:
+        print("\n".join(plan.lines()), flush=True)
+    estimates = []
+    for index, one in enumerate(estimate.measure(plan, keep=cache) if measure else ()):
+        estimates.append(one)
+        if not as_json:
+            print(estimate.line(index, one), flush=True)
+    if as_json:
+        times = [dataclasses.asdict(one) for one in estimates] or [{}] * len(plan.groups)
+        print(dumps([{**group, **time} for group, time in zip(plan.to_json(), times, strict=True)]))
+    elif estimates:
+        print(estimate.total(estimates))
