@@ -24,8 +24,8 @@ from jaxvf import Sweep, resume
 from jaxvf.mixers import VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.results.store import RunDirectory
+from jaxvf.signals import interrupt_on_signal
 from jaxvf.sweeps import unit_run
-from jaxvf.sweeps.interrupt import interrupt_on_signal
 from jaxvf.value import QLearning
 
 STOPS, QUICK = 200, 20

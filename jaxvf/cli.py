@@ -16,22 +16,41 @@ from jaxvf.commands import results
 from jaxvf.commands.run import Flag, Positional, export, run
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
+from jaxvf.signals import INTERRUPTED, interrupt_on_signal
 
 SUMMARY = "Cooperative multi-agent RL in which hundreds of runs are one XLA program."
-BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
+BAD_INPUT, CLOSED_PIPE = 2, 141
 
 
-def resume(directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False) -> None:
+def resume(
+    directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False, grace: float | None = None
+) -> None:
     """Continue an interrupted sweep, bitwise as if it had not stopped.
 
     Args:
         directory: the --out of the sweep.
         json: print the summary as JSON on standard output.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
+        grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
     """
     from jaxvf.sweeps import resume as go_on
 
-    results.finish(go_on(directory, cache=not no_cache), directory, as_json=json)
+    results.finish(go_on(directory, cache=not no_cache, grace=grace), directory, as_json=json)
+
+
+def work(directory: Positional[Path], no_cache: Flag[bool] = False, grace: float | None = None) -> None:
+    """Compute units of a sweep beside any number of other processes, until none is left.
+
+    Start as many as you like, on any machines that share the file system; a unit whose process died is taken again.
+
+    Args:
+        directory: the --out of the sweep.
+        no_cache: do not keep compiled programs in ~/.cache/jaxvf.
+        grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+    """
+    from jaxvf.sweeps import work as share
+
+    share(directory, cache=not no_cache, grace=grace)
 
 
 def plot(directory: Positional[Path], metric: str = "test_return") -> None:
@@ -153,6 +172,7 @@ COMMANDS = {
     "run": run,
     "export": export,
     "resume": resume,
+    "work": work,
     "plot": plot,
     "render": render,
     "list": list_,
@@ -164,8 +184,9 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption, 141 where nobody reads on."""
     try:
-        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="jaxvf", description=SUMMARY, args=arguments)
-        sys.stdout.flush()
+        with interrupt_on_signal():
+            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="jaxvf", description=SUMMARY, args=arguments)
+            sys.stdout.flush()
     except BrokenPipeError:  # `jaxvf list envs | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may Python's last flush complain
         sys.exit(CLOSED_PIPE)

@@ -36,6 +36,7 @@ def run(
     json: Flag[bool] = False,
     wandb: Literal["offline", "online"] | None = None,
     no_cache: Flag[bool] = False,
+    grace: float | None = None,
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
 
@@ -59,6 +60,7 @@ def run(
         json: print the summary as JSON on standard output.
         wandb: log to Weights & Biases too.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
+        grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
     """
     from jaxvf.sweeps import Sweep
 
@@ -86,7 +88,7 @@ def run(
         plan = sweep.plan(chunk=chunk, cache=not no_cache)
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache)
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache, grace=grace)
     results.finish(result, out, as_json=json)
 
 

@@ -1,6 +1,6 @@
 """Sweeps: from a description to a plan, from a plan to compiled programs, and back after an interruption."""
 
-from jaxvf.sweeps.interrupt import Interrupted
+from jaxvf.signals import Interrupted
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.stored import load, resume, work
 from jaxvf.sweeps.sweep import Sweep

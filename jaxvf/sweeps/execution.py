@@ -18,8 +18,8 @@ from jaxvf.results.result import Result, assemble
 from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.wandb_log import open_wandb
 from jaxvf.serialize import to_json
+from jaxvf.signals import stop_on_signal
 from jaxvf.sweeps import devices
-from jaxvf.sweeps.interrupt import stop_on_signal
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import make_progress

@@ -8,10 +8,10 @@ from typing import Any
 import jax
 
 from jaxvf.results.store import RunDirectory
+from jaxvf.signals import Interrupted, StopRequest
 from jaxvf.sweeps import cache, chunk_size, compile, pilot
 from jaxvf.sweeps.chunk_size import ChunkSize, Reason
 from jaxvf.sweeps.compile import Executable
-from jaxvf.sweeps.interrupt import Interrupted, StopRequest
 from jaxvf.sweeps.measurements import Measurements
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import Progress

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from jaxvf.results.statistics import iqm
+from jaxvf.signals import Interrupted, StopRequest
 from jaxvf.sweeps.compile import Executable
-from jaxvf.sweeps.interrupt import Interrupted, StopRequest
 from jaxvf.sweeps.plan import Group, start_clock
 from jaxvf.sweeps.progress import Progress
 from jaxvf.sweeps.unit_files import Curves, UnitFiles, UnitResult

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
-EXIT_CODE = 130
+INTERRUPTED = 130  # exit code
 _END = b"\0"  # no signal has this number
 
 
@@ -35,7 +35,7 @@ class StopRequest:
 
     def __init__(self, say: Callable[[str], None] | None = None, grace: float | None = None) -> None:
         self.asked = False
-        self.when: Callable[[], str] = lambda: "as soon as possible"
+        self.when: Callable[[], str] = lambda: "now"
         self.say = say or _say
         self.grace = grace
 
@@ -132,7 +132,7 @@ def _leave(request: StopRequest, why: str) -> None:
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h")  # the cursor, which a progress bar hides
         sys.stderr.flush()
-    os._exit(EXIT_CODE)
+    os._exit(INTERRUPTED)
 
 
 def _say(text: str) -> None:
