@@ -16,7 +16,7 @@ from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.value import exploration
 from jaxvf.value.frames import Unrolled, greedy_actions
-from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
+from jaxvf.value.optimizers import OPTIMIZERS, global_norm, make_optimizer
 from jaxvf.value.targets import td_lambda_targets
 
 REPLAYS = ("auto", "sequences", "episodes")
@@ -232,7 +232,7 @@ class ValueLearner:
         (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(params, *arguments)
         steps, opt_state = self.make_optimizer().update(grads, opt_state, params)
         params = optax.apply_updates(params, self.scale_steps(steps))
-        return params, opt_state, extra, {"loss": value, "grad_norm": optax.tree.norm(grads)}
+        return params, opt_state, extra, {"loss": value, "grad_norm": global_norm(grads)}
 
     def scale_steps(self, steps: Any) -> Any:
         """The optimizer's steps, where some parameters are to move faster."""
