@@ -16,7 +16,7 @@ from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.value import exploration
 from jaxvf.value.frames import Unrolled, greedy_actions
-from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
+from jaxvf.value.optimizers import OPTIMIZERS, global_norm, make_optimizer
 from jaxvf.value.targets import td_lambda_targets
 
 REPLAYS = ("auto", "sequences", "episodes")
@@ -227,7 +227,7 @@ class ValueLearner:
         (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(params, *arguments)
         steps, opt_state = self.make_optimizer().update(grads, opt_state, params)
         params = optax.apply_updates(params, self.scale_steps(steps))
-        return params, opt_state, extra, {"loss": value, "grad_norm": optax.tree.norm(grads)}
+        return params, opt_state, extra, {"loss": value, "grad_norm": global_norm(grads)}
 
     def scale_steps(self, steps: Any) -> Any:
         """The optimizer's steps, where some parameters are to move faster."""
@@ -243,13 +243,15 @@ class ValueLearner:
         interval = max(1, round(self.target_update_interval * per_rollout))
         due = (progress.updates + 1) % interval == 0
 
-        def copy(step: Array, old: Any) -> Any:
-            # Written as a choice, of which a GPU makes a few kernels, and not as 22 copies.
-            return jax.tree.map(lambda new, before: jnp.where(step == 0, new, before), params, old)
+        def chosen(due: Array, params: Any, old: Any) -> Any:
+            return jax.tree.map(lambda new, before: jnp.where(due, new, before), params, old)
 
-        # A loop of none or one step, whose length all runs share: nothing is copied between intervals. The branches of
-        # a `cond` would copy all parameters on a GPU, whichever is taken.
-        return jax.lax.fori_loop(0, due.astype(jnp.int32), copy, target_params)
+        def looped(due: Array, params: Any, old: Any) -> Any:
+            return jax.lax.fori_loop(0, due.astype(jnp.int32), lambda _, old: chosen(due, params, old), old)
+
+        # All runs share `due`. On a GPU the choice is part of the optimizer's kernels. A CPU would read and write all
+        # targets in every update, so there it is a loop of none or one step, which touches nothing between intervals.
+        return jax.lax.platform_dependent(due, params, target_params, cpu=looped, default=chosen)
 
     def td_targets(self, batch: Rollout, bootstrap: Float[Array, "_ _ M"]) -> Float[Array, "T B M"]:
         """TD(λ) targets around the values of frames 1 ... F-1, from the team's reward or each agent's own."""

@@ -1,9 +1,15 @@
 """The two optimizers of the field, with PyTorch's formulas."""
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
 OPTIMIZERS = ("rmsprop", "adam")
+# Numbers in a leaf below which leaves are summed together; of larger ones a CPU would copy too much.
+SMALL = 1024
 
 
 def make_optimizer(
@@ -20,4 +26,22 @@ def make_optimizer(
         rule = optax.rmsprop(learning_rate, decay=0.99, eps=1e-5, eps_in_sqrt=False, initial_scale=0.0)
     else:
         rule = optax.adam(learning_rate, b1=0.9, b2=0.999, eps=1e-8)
-    return optax.chain(optax.clip_by_global_norm(max_grad_norm), rule)
+    return optax.chain(clip_by_global_norm(max_grad_norm), rule)
+
+
+def clip_by_global_norm(most: float | Float[Array, ""]) -> optax.GradientTransformation:
+    """Gradients of a larger `global_norm` than `most` are scaled down to it; optax's formula."""
+
+    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        norm = global_norm(grads)
+        return jax.tree.map(lambda leaf: jnp.where(norm < most, leaf, leaf / norm * most), grads), state
+
+    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
+
+
+def global_norm(tree: Any) -> Float[Array, ""]:
+    """The L2 norm of all leaves together. Small ones are summed as one array: every sum is a kernel on a GPU."""
+    leaves = jax.tree.leaves(tree)
+    small = [leaf.ravel() for leaf in leaves if leaf.size < SMALL]
+    parts = [leaf for leaf in leaves if leaf.size >= SMALL] + ([jnp.concatenate(small)] if small else [])
+    return jnp.sqrt(sum((jnp.sum(part * part) for part in parts), jnp.zeros(())))

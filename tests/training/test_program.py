@@ -117,8 +117,9 @@ def test_the_segment_keeps_its_loops_and_has_no_callback(name):
     equations = primitives(jax.make_jaxpr(program.segment)(runs, configured, params, Clock.start()).jaxpr)
     names = [equation.primitive.name for equation in equations]
     assert not [found for found in names if "callback" in found or found.startswith("debug")]
-    # No branch over parameters, both of whose sides would copy them; a hard copy of the target is a loop.
-    assert "cond" not in names
+    # No branch over parameters, both of whose sides would copy them; what the platform chooses is none when it runs.
+    branches = [equation for equation in equations if equation.primitive.name == "cond"]
+    assert all(equation.params["branches_platforms"] for equation in branches)
     # The lengths of loops are scalars: a batched `while` would run until the slowest run ends.
     loops = [equation for equation in equations if equation.primitive.name == "while"]
     assert len(loops) >= 2

@@ -5,7 +5,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
+from jaxvf.value.optimizers import OPTIMIZERS, SMALL, global_norm, make_optimizer
 
 START = {"w": np.array([1.0, -2.0]), "b": np.array([0.5])}
 # Global norms 5, 0.5 and 13: with a clip of 1, the first and the last are scaled down.
@@ -76,3 +76,10 @@ def test_no_gradient_is_no_step(kind):
     zeros = {"w": np.zeros(2, np.float32)}
     steps, _ = optimizer.update(zeros, optimizer.init(zeros))
     np.testing.assert_array_equal(steps["w"], 0.0)
+
+
+def test_the_norm_is_of_small_and_large_leaves_together():
+    tree = {"small": np.full(4, 2.0, np.float32), "one": np.float32(3.0), "large": np.full((SMALL, 2), 0.5, np.float32)}
+    expected = np.sqrt(4 * 4 + 9 + 2 * SMALL * 0.25)
+    assert float(global_norm(tree)) == pytest.approx(expected, rel=1e-6)
+    assert float(global_norm({"large": tree["large"]})) == pytest.approx(np.sqrt(SMALL / 2), rel=1e-6)
