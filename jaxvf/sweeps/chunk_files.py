@@ -32,8 +32,6 @@ class ChunkResult:
 
     def status(self, place: int) -> str:
         """The fate of the run at `place` in the chunk."""
-        if self.params is None:
-            return "unfinished"
         return "diverged" if self.diverged[place] else "finished"
 
 
@@ -70,13 +68,6 @@ class ChunkFiles:
         metrics = self._history(name, chunk, group.segments)
         params = load_tree(policy_path(self.out.path, name), policy_shapes(group, len(chunk)))
         return ChunkResult(chunk, metrics, group.env_steps, params, np.asarray(entry["diverged"]), entry["seconds"])
-
-    def partial(self, name: str, group: Group, chunk: tuple[Run, ...]) -> ChunkResult:
-        """What is stored of a chunk that did not finish: its first segments, no parameters."""
-        assert self.out is not None
-        done = max([_last_segment(part) for part in self.out.parts() if _chunk_of(part) == name], default=0)
-        metrics = self._history(name, chunk, done)
-        return ChunkResult(chunk, metrics, group.env_steps, None, np.zeros(len(chunk), bool), 0.0)
 
     def resume(self, name: str, chunk: tuple[Run, ...], start: Any) -> Progressed:
         """How far a chunk is: at its newest checkpoint, or at `start`, its runs and clock at the beginning."""

@@ -118,6 +118,7 @@ class Plan:
                 "chunk": group.chunk,
                 "chunk_reason": group.size.reason,
                 "chunks": len(group.chunks),
+                "run_ranges": _ranges([run.index for run in group.runs]),
                 "predicted_bytes_per_run": group.predict(),
                 "measured_bytes_per_run": group.measured_bytes,
                 **group.meaning(),
@@ -191,6 +192,13 @@ def make_plan(
 def start_clock(group: Group) -> Clock:
     """The clock of a chunk that has not begun, on every device of the program."""
     return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as the first and last of every stretch without a gap."""
+    starts = [at for at, number in enumerate(numbers) if at == 0 or number != numbers[at - 1] + 1]
+    ends = [*starts[1:], len(numbers)]
+    return [[numbers[start], numbers[end - 1]] for start, end in zip(starts, ends, strict=True)]
 
 
 def _group_line(index: int, group: Group) -> str:

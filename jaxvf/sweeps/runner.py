@@ -70,14 +70,6 @@ class Runner:
         finally:
             self.progress.stop()
 
-    def stored(self) -> list[ChunkResult]:
-        """Whatever the directory holds of every chunk, finished or not; nothing runs."""
-        return [
-            (self.files.finished if self.files.is_finished(name) else self.files.partial)(name, group, chunk)
-            for index, group in enumerate(self.plan.groups)
-            for name, chunk in zip(chunk_names(index, group), group.chunks, strict=True)
-        ]
-
     def _run_group(self, index: int) -> list[ChunkResult]:
         while True:
             group = self.plan.groups[index]

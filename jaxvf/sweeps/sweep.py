@@ -14,17 +14,20 @@ from jaxvf import __version__
 from jaxvf.errors import InputError, unknown
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result, assemble
+from jaxvf.results.sections import checked_document
 from jaxvf.results.store import FINISHED, RunDirectory
+from jaxvf.results.stored import read_result
 from jaxvf.results.wandb_log import Mode, open_wandb
 from jaxvf.serialize import from_json, to_json
 from jaxvf.sweeps import devices
 from jaxvf.sweeps.chunk_files import ChunkResult
-from jaxvf.sweeps.interrupt import StopRequest, stop_on_signal
+from jaxvf.sweeps.interrupt import stop_on_signal
 from jaxvf.sweeps.measurements import Measurements
 from jaxvf.sweeps.plan import Plan, make_plan
 from jaxvf.sweeps.progress import PROGRESS, make_progress
 from jaxvf.sweeps.runner import Runner
 from jaxvf.sweeps.space import expand
+from jaxvf.sweeps.stored_policies import StoredPolicies, check_files, no_policy
 
 MANY_PROGRAMS = 16  # more than this many compilations are asked for explicitly
 EVALUATIONS = 20  # of a run whose test interval is not given
@@ -146,7 +149,7 @@ def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None
         InputError: if the directory holds no sweep, or a file of it is damaged.
     """
     directory = RunDirectory(path)
-    if directory.read_json().get("status") == FINISHED:
+    if checked_document(directory).get("status") == FINISHED:
         return load(path)
     return _execute(_stored_plan(directory), directory, progress=progress, wandb=wandb, cache=cache)
 
@@ -154,29 +157,39 @@ def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None
 def load(path: str | Path) -> Result:
     """The results in a directory, of an unfinished sweep as far as it got.
 
+    Curves and the table of runs are data. A policy is read when it is asked for, and only then must the program know
+    the classes of its environment and learner.
+
     Raises:
         InputError: if the directory holds no sweep, or a file of it is damaged.
     """
     directory = RunDirectory(path)
-    plan = _stored_plan(directory)
-    chunks = Runner(plan, make_progress("none"), StopRequest(), directory).stored()
-    return _result(plan, chunks, directory.read_json().get("timing", []))
+    return read_result(directory, StoredPolicies(directory, lambda: _stored_plan(directory)))
 
 
 def _stored_plan(directory: RunDirectory) -> Plan:
-    stored = directory.read_json()
-    sweep = from_json(stored.get("config"))
+    stored, described = checked_document(directory), directory.path / "run.json"
+    sweep = from_json(stored.get("config"), described)
     if not isinstance(sweep, Sweep):
-        raise InputError(f"{directory.path / 'run.json'} describes no sweep")
-    if "plan" not in stored:  # the process died before it had one, so nothing was computed
-        return sweep.plan()
-    # The chunks of the first process, whatever this device would hold: files are named by them.
-    plan = sweep.plan(chunk=[group["chunk"] for group in stored["plan"]])
+        raise InputError(f"{described} describes no sweep")
+    # The chunks of the first process, whatever this device would hold: files are named by them. A process that died
+    # before it had a plan has computed nothing.
+    chunks = [group["chunk"] for group in stored["plan"]] if "plan" in stored else None
+    try:
+        plan = sweep.plan(chunk=chunks)
+    except InputError as error:
+        raise InputError(f"{described} describes no sweep that can be run: {error}") from error
+    except Exception as error:  # fields that no constructor has checked: whatever they break, the file is to blame
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{described} describes no sweep that can be run: {reason}") from error
+    if chunks is None:
+        return plan
+    check_files(directory, plan, stored.get("chunks", {}))
     meanings = [group.meaning() for group in plan.groups]
     if meanings != [{name: group.get(name) for name in meanings[0]} for group in stored["plan"]]:
         written = stored.get("versions", {}).get("jaxvf")
         raise InputError(
-            f"{directory.path / 'run.json'} was written by jaxvf {written}, whose defaults or rules differ from those "
+            f"{described} was written by jaxvf {written}, whose defaults or rules differ from those "
             f"of {__version__}; use that version to go on"
         )
     return plan
@@ -224,10 +237,10 @@ def _result(plan: Plan, chunks: list[ChunkResult], timing: list[dict[str, Any]])
     def policy(row: int) -> Policy:
         for chunk in chunks:
             for place, run in enumerate(chunk.runs):
-                if run.index == row and chunk.params is not None:
+                if run.index == row:
                     params = jax.tree.map(lambda leaf, place=place: leaf[place], chunk.params)
                     return Policy(run.env, run.algorithm, params, run.env_params)
-        raise InputError(f"run={row} has no trained policy; valid: 0 to {len(runs) - 1} of a finished sweep")
+        raise no_policy(row, len(runs))
 
     return Result([records[index] for index in sorted(records)], curves, np.asarray(env_steps), timing, policy)
 
