@@ -23,6 +23,7 @@ SUMMARY = "Cooperative multi-agent RL in which hundreds of runs are one XLA prog
 BAD_INPUT, INTERRUPTED, CLOSED_PIPE = 2, 130, 141
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
+Import = Annotated[tuple[str, ...], tyro.conf.arg(name="import", metavar="MODULE")]
 
 
 def run(
@@ -41,6 +42,8 @@ def run(
     json: Flag[bool] = False,
     wandb: Literal["offline", "online"] | None = None,
     no_cache: Flag[bool] = False,
+    no_check: Flag[bool] = False,
+    import_: Import = (),
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
 
@@ -60,9 +63,13 @@ def run(
         json: print the summary as JSON on standard output.
         wandb: log to Weights & Biases too.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
+        no_check: do not check environments that are not jaxvf's first.
+        import_: modules of your own to import first, which add to `jaxvf.envs.ENVIRONMENTS`.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import Sweep
 
+    import_named(import_)
     sweep = Sweep(
         env=env,
         algorithms=algorithm,
@@ -77,36 +84,44 @@ def run(
         plan = sweep.plan(chunk=chunk, cache=not no_cache)
         print(dumps(plan.to_json()) if json else "\n".join(plan.lines()))
         return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache)
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache, check=not no_check)
     _finish(result, out, as_json=json)
 
 
-def resume(directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False) -> None:
+def resume(
+    directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False, import_: Import = ()
+) -> None:
     """Continue an interrupted sweep, bitwise as if it had not stopped.
 
     Args:
         directory: the --out of the sweep.
         json: print the summary as JSON on standard output.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
+        import_: modules of your own to import first, whose classes the sweep names.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import resume as go_on
 
+    import_named(import_)
     _finish(go_on(directory, cache=not no_cache), directory, as_json=json)
 
 
-def plot(directory: Positional[Path], metric: str = "test_return") -> None:
+def plot(directory: Positional[Path], metric: str = "test_return", import_: Import = ()) -> None:
     """Draw the curves of a sweep: IQM over runs with its 95 % interval, one line per condition.
 
     Args:
         directory: the --out of the sweep.
         metric: what to draw.
+        import_: modules of your own to import first; curves need none.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import load
 
+    import_named(import_)
     print(_plot(load(directory), directory, metric))
 
 
-def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0) -> None:
+def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0, import_: Import = ()) -> None:
     """Play one greedy episode of a trained run and write it as a page to step through, a GIF or an MP4.
 
     Args:
@@ -114,10 +129,13 @@ def render(directory: Positional[Path], run: int, out: Path | None = None, seed:
         run: which run; they are numbered from 0 on, as in runs.parquet.
         out: file ending in .html, .gif or .mp4; by default replays/ of the directory, as a page.
         seed: of the episode.
+        import_: modules of your own to import first, whose classes the sweep names.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.results.render import render as draw
     from jaxvf.sweeps import load
 
+    import_named(import_)
     result = load(directory)
     policy = result.policy(run)
     of = result.runs[run]

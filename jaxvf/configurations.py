@@ -72,7 +72,7 @@ def is_configuration(kind: type) -> bool:
 
 @functools.cache
 def registered() -> Mapping[str, type]:
-    """jaxvf's own classes: what the registries make and what that is made of, and what stands in no registry."""
+    """All of jaxvf's own classes: what the registries make and what that is made of, and what stands in no registry."""
     from jaxvf import algorithms, envs
     from jaxvf.envs.brax_team import BraxTeamParams
     from jaxvf.envs.combat import AttackMove, Ground, Map

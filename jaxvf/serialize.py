@@ -55,7 +55,7 @@ def from_json(document: Any, where: object = "run.json") -> Any:
     fields = {key: from_json(item, where) for key, item in document["fields"].items()}
     try:
         return kind(**fields)
-    except Exception as error:  # written by a version whose constructor was another, or by nobody: it may raise anything
+    except Exception as error:  # written by a version whose constructor was another, or by nobody
         raise InputError(f"{where} describes a {kind.__qualname__} that this version cannot make: {error}") from error
 
 

@@ -1,9 +1,10 @@
-"""What the files of a run directory hold, read as data: damage of any kind is `None` or `ValueError`, and nothing runs.
-"""
+"""What the files of a run directory hold, read as data: whatever is in them, nothing runs."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 DEEPEST = 50  # levels of JSON inside each other; a configuration has about ten
 
@@ -20,6 +21,18 @@ def parse_json(data: bytes) -> Any:
         raise ValueError("nested too deeply") from error
     _check_depth(value, DEEPEST)
     return value
+
+
+def from_text(text: Any) -> Any:
+    """The value of a cell of a column of JSON; lists as arrays, and None for a run that lacks the field.
+
+    Raises:
+        ValueError: if it holds no JSON.
+    """
+    if not isinstance(text, str | None):
+        raise ValueError(f"{text!r} is no text")
+    value = parse_json((text or "null").encode())
+    return np.asarray(value) if isinstance(value, list) else value
 
 
 def parse_file(path: Path) -> Any:

@@ -13,6 +13,8 @@ def usable_path(path: str | Path) -> Path:
     Raises:
         InputError: for a name that is too long, holds a zero byte, or lies where this user may not look.
     """
+    if not isinstance(path, str | Path):
+        raise InputError(f"{reprlib.repr(path)} is not a path")
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

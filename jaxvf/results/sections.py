@@ -72,9 +72,8 @@ def checked_document(directory: RunDirectory) -> dict[str, Any]:
         InputError: if a section is not what jaxvf writes; the line names it.
     """
     document = directory.read_json()
-    rules = {"status": _is_status, "plan": _is_plan, "chunks": _are_chunks, "timing": _is_timing, "versions": _is_named}
-    for section, holds in rules.items():
-        if section in document and not holds(document[section]):
+    for section, holds in SECTIONS.items():
+        if (section == "config" or section in document) and not holds(document.get(section)):
             raise damaged_section(directory, section, "not what jaxvf writes")
     return document
 
@@ -82,6 +81,10 @@ def checked_document(directory: RunDirectory) -> dict[str, Any]:
 def damaged_section(directory: RunDirectory, section: str, why: str) -> InputError:
     """The line about a section of run.json."""
     return directory.damaged(directory.path / "run.json", f"section {section}: {why}")
+
+
+def _is_class(section: Any) -> bool:
+    return isinstance(section, dict) and section.keys() == {"class", "fields"}
 
 
 def _is_status(section: Any) -> bool:
@@ -129,3 +132,13 @@ def _is_chunk(entry: Any) -> bool:
 
 def _is_timing(section: Any) -> bool:
     return isinstance(section, list) and all(isinstance(entry, dict) for entry in section)
+
+
+SECTIONS = {
+    "config": _is_class,
+    "status": _is_status,
+    "plan": _is_plan,
+    "chunks": _are_chunks,
+    "timing": _is_timing,
+    "versions": _is_named,
+}

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxvf.errors import InputError
+from jaxvf.results.parsing import from_text, metric_schema, parse_file
 from jaxvf.results.paths import usable_path
-from jaxvf.results.parsing import metric_schema, parse_file, parse_json
 
 UNFINISHED, FINISHED = "unfinished", "finished"  # the section "status" of run.json
 # A used-up quota and the limit on a file's size look like a full disk to the user, and need the same answer.
@@ -105,8 +105,11 @@ class RunDirectory:
         rows = table.to_pylist()
         for field in table.schema:
             if JSON_COLUMN.items() <= (field.metadata or {}).items():
-                for row in rows:
-                    row[field.name] = self._from_text(row[field.name])
+                try:
+                    for row in rows:
+                        row[field.name] = from_text(row[field.name])
+                except ValueError as error:
+                    raise self.damaged(self._runs, f"column {field.name} holds no JSON") from error
         return rows
 
     def write_part(
@@ -180,13 +183,6 @@ class RunDirectory:
     def damaged(self, path: Path, why: str) -> InputError:
         """The line about a file that can be read but does not hold what was written."""
         return InputError(f"damaged or truncated: {path} ({why}); the other files of the sweep are left as they are")
-
-    def _from_text(self, text: Any) -> Any:
-        try:
-            value = parse_json((text or "null").encode())
-            return np.asarray(value) if isinstance(value, list) else value
-        except (AttributeError, ValueError) as error:
-            raise self.damaged(self._runs, "a column of JSON holds none") from error
 
     def _write(self, path: Path, data: bytes) -> None:
         write_atomically(path, data, then=f"free some space, then {self._resume}")

@@ -111,8 +111,8 @@ class _Reader:
             raise self._damaged(part, "its runs are not those of run.json")
         steps = self.sections.segment_steps[runs]
         evaluation = columns["env_steps"] // steps - 1
-        misplaced = (columns["env_steps"] % steps != 0) | (evaluation < 0) | (evaluation >= self.sections.segments[runs])
-        if misplaced.any():
+        outside = (evaluation < 0) | (evaluation >= self.sections.segments[runs])
+        if (outside | (columns["env_steps"] % steps != 0)).any():
             raise self._damaged(part, "its env_steps are not those of run.json")
         if not np.array_equal(self._runs_of.setdefault(chunk, np.unique(runs)), np.unique(runs)):
             raise self._damaged(part, "its runs are not those of the other parts of its chunk")

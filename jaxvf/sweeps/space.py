@@ -3,11 +3,12 @@
 import dataclasses
 import inspect
 import itertools
+import math
 import numbers
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -18,6 +19,7 @@ from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import coerce, replace
 from jaxvf.training import observed_by
 
+MOST_RUNS = 10_000_000  # a sweep keeps a record of each
 SEED = "seed"  # on an axis, in place of `seeds`: "env.payoff,seed" gives every payoff seeds of its own
 
 
@@ -55,8 +57,14 @@ def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: i
         InputError: for an unknown name or field, a value out of range, an axis without values, or a field on two axes.
     """
     seed_list = seed_sequence(seeds)
+    if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
+        raise InputError(f"sweep={reprlib.repr(grid)} is not a mapping from fields to values")
     axes = {name: _values(name, values) for name, values in grid.items()}
     _check_axes(axes, seed_list)
+    parts = (env, algorithm, seed_list, *axes.values())
+    count = math.prod(len(part) for part in parts if isinstance(part, list | tuple))
+    if count > MOST_RUNS:
+        raise InputError(f"the sweep has {count:,} runs, more than {MOST_RUNS:,}; give fewer values or seeds")
     points = [_settings(axes, values) for values in itertools.product(*axes.values())]
     runs: list[Run] = []
     for (env_label, made), (learner_label, learner) in itertools.product(
@@ -64,27 +72,36 @@ def expand(env: Any, algorithm: Any, grid: Mapping[str, Sequence[Any]], seeds: i
         _labelled(_listed("algorithm", algorithm), algorithms.make, algorithms.name_of),
     ):
         labels = {"env": env_label, "algorithm": learner_label}
+        known: dict[Any, dict[str, Any]] = {}
         for settings in points:
             configured = _configure(made, learner, {name: v for name, v in settings.items() if name != SEED})
             own = seed_sequence([settings[SEED]]) if SEED in settings else seed_list
+            _check_distinct(known, (_identity(*configured), settings.get(SEED)), settings)
             runs += [Run(len(runs) + offset, seed, *configured, settings, labels) for offset, seed in enumerate(own)]
     return runs
 
 
 def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     """The seeds of a sweep: 0 ... n-1 for a count n, or the given ones."""
-    if isinstance(seeds, numbers.Integral):
+    if _is_whole(seeds):
         if seeds < 1:
-            raise InputError(f"seeds={seeds} must be at least 1")
+            raise InputError(f"seeds={reprlib.repr(seeds)} must be at least 1")
+        if seeds > MOST_RUNS:
+            raise InputError(f"seeds={reprlib.repr(seeds)} must be at most {MOST_RUNS:,}")
         return list(range(int(seeds)))
-    if not isinstance(seeds, Sequence | np.ndarray) or not all(isinstance(seed, numbers.Integral) for seed in seeds):
-        raise InputError(f"seeds={seeds!r} is neither a whole number nor a list of them")
+    if not isinstance(seeds, Sequence | np.ndarray) or not all(_is_whole(seed) for seed in seeds):
+        raise InputError(f"seeds={reprlib.repr(seeds)} is neither a whole number nor a list of them")
     listed = [int(seed) for seed in seeds]
+    shown = reprlib.repr(listed)
     if not listed or len(set(listed)) < len(listed):
-        raise InputError(f"seeds={listed} must be distinct and at least one")
+        raise InputError(f"seeds={shown} must be distinct and at least one")
     if min(listed) < 0 or max(listed) >= 2**31:
-        raise InputError(f"seeds={listed} must lie between 0 and {2**31 - 1}")
+        raise InputError(f"seeds={shown} must lie between 0 and {2**31 - 1}")
     return listed
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _settings(axes: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
@@ -121,22 +138,24 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
     params = jax.tree.map(np.asarray, env.default_params())
     fields = _fields(params)
     for name, value in settings.items():
-        default = np.asarray(getattr(params, name))
+        default, shown = np.asarray(getattr(params, name)), reprlib.repr(value)
         try:
-            array = np.asarray(value, np.float64)
+            given = np.asarray(value, np.float64)
         except (TypeError, ValueError) as error:
-            raise InputError(
-                f"env.{name}={reprlib.repr(value)} is not a number, nor a rectangular table of them"
-            ) from error
-        if array.dtype.kind == "i" and not np.array_equal(array, np.asarray(value)):
-            raise InputError(f"env.{name}={value!r} is not a whole number")
-        if array.shape != default.shape:
-            raise InputError(f"env.{name} has shape {array.shape}; {env.spec.name} takes {default.shape}")
-        if not np.isfinite(array).all():
-            raise InputError(f"env.{name}={reprlib.repr(value)} is not finite")
-        if default.dtype.kind in "iu" and (array % 1).any():
-            raise InputError(f"env.{name}={reprlib.repr(value)} is not a whole number")
-        array = array.astype(default.dtype)
+            raise InputError(f"env.{name}={shown} is not a number, nor a rectangular table of them") from error
+        except OverflowError as error:
+            raise InputError(f"env.{name}={shown} exceeds what {default.dtype} holds") from error
+        if given.shape != default.shape:
+            raise InputError(f"env.{name} has shape {given.shape}; {env.spec.name} takes {default.shape}")
+        if not np.isfinite(given).all():
+            raise InputError(f"env.{name}={shown} is not finite")
+        if default.dtype.kind in "iu" and (given % 1).any():
+            raise InputError(f"env.{name}={shown} is not a whole number")
+        bounds = np.iinfo(default.dtype) if default.dtype.kind in "iu" else np.finfo(default.dtype)
+        if (given < float(bounds.min)).any() or (given > float(bounds.max)).any():
+            largest = f"{float(bounds.max):g}, the largest that {default.dtype} holds"
+            raise InputError(f"env.{name}={shown} exceeds {largest}")
+        array = given.astype(default.dtype)
         if array.ndim == 0:
             coerce(fields[name], default.item(), array.item())
         if name == "limit" and array.item() > env.spec.limit_max:
@@ -144,6 +163,22 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
             raise InputError(f"env.limit={array.item()} exceeds limit_max={env.spec.limit_max}{hint}")
         params = dataclasses.replace(params, **{name: array})
     return params
+
+
+def _identity(env: Environment, env_params: Any, algorithm: Any) -> Any:
+    """What tells configurations apart in a program: their structure, and their numbers as the program holds them."""
+    numbers_of = [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves(algorithm)] + jax.tree.leaves(env_params)
+    return env, jax.tree.structure(algorithm), tuple((leaf.shape, leaf.tobytes()) for leaf in numbers_of)
+
+
+def _check_distinct(known: dict[Any, dict[str, Any]], identity: Any, settings: dict[str, Any]) -> None:
+    """Raise where an earlier grid point gives the very same run: it would count as an independent one."""
+    earlier = known.setdefault(identity, settings)
+    if earlier is not settings:
+        # Of two points that are alike, those fields are to blame that were given differently, or else twice.
+        unlike = [name for name in settings if repr(earlier[name]) != repr(settings[name])] or list(settings)
+        shown = ", ".join(f"{reprlib.repr(earlier[name])} and {reprlib.repr(settings[name])}" for name in unlike)
+        raise InputError(f"sweep over {', '.join(unlike)}: {shown} are the same; give each value once")
 
 
 def _fields(config: Any) -> dict[str, dataclasses.Field]:

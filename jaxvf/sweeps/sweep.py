@@ -2,7 +2,9 @@
 
 import dataclasses
 import importlib.metadata
+import numbers
 import platform
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -23,6 +25,7 @@ from jaxvf.sweeps import devices
 from jaxvf.sweeps.chunk_files import ChunkResult
 from jaxvf.sweeps.interrupt import stop_on_signal
 from jaxvf.sweeps.measurements import Measurements
+from jaxvf.sweeps.own_environments import check_described, check_planned
 from jaxvf.sweeps.plan import Plan, make_plan
 from jaxvf.sweeps.progress import PROGRESS, make_progress
 from jaxvf.sweeps.runner import Runner
@@ -80,7 +83,7 @@ class Sweep:
             test_interval=_whole("test_interval", interval),
             test_episodes=_whole("test_episodes", self.test_episodes),
             root=_whole("root_seed", self.root_seed, low=0),
-            chunk=chunk,
+            chunk=chunk if chunk is None or isinstance(chunk, list) else _whole("chunk", chunk),
             measurements=Measurements(cache),
         )
 
@@ -93,6 +96,7 @@ class Sweep:
         progress: str = "auto",
         wandb: str | None = None,
         cache: bool = True,
+        check: bool = True,
     ) -> Result:
         """Train all runs.
 
@@ -103,6 +107,7 @@ class Sweep:
             progress: "auto", "plain" or "none".
             wandb: "offline" or "online" to log to Weights & Biases too.
             cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
+            check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
 
         Raises:
             InputError: for bad input, before anything is written.
@@ -112,7 +117,10 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
+        checked = check_described(self.env) if check else []
         plan = self.plan(chunk=chunk, cache=cache)
+        if check:
+            check_planned([group.runs[0] for group in plan.groups], checked)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
@@ -124,7 +132,9 @@ class Sweep:
             directory.create(to_json(self))
         return _execute(plan, directory, progress=progress, wandb=wandb, cache=cache)
 
-    def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
+    def run_or_resume(
+        self, out: str | Path, *, chunk: int | None = None, progress: str = "auto", check: bool = True
+    ) -> Result:
         """Train all runs into `out`, or go on where an earlier call for this very sweep stopped, with its `chunk`.
 
         Raises:
@@ -133,7 +143,7 @@ class Sweep:
         described = Path(out) / "run.json"
         if described.is_file() and RunDirectory(out).read_json().get("config") == to_json(self):
             return resume(out, progress=progress)
-        return self.run(out, chunk=chunk, progress=progress)
+        return self.run(out, chunk=chunk, progress=progress, check=check)
 
 
 def resume(path: str | Path, *, progress: str = "auto", wandb: str | None = None, cache: bool = True) -> Result:
@@ -250,13 +260,13 @@ def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:
-    if not isinstance(value, int | float | np.number) or float(value) % 1 != 0:  # so of infinity and NaN
-        raise InputError(f"{name}={value!r} is not a whole number")
-    value = int(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1 != 0:  # so of infinity and NaN
+        raise InputError(f"{name}={reprlib.repr(value)} is not a whole number")
+    value = int(value)  # pyright: ignore[reportArgumentType]
     if value < low:
-        raise InputError(f"{name}={value} must be at least {low}")
+        raise InputError(f"{name}={reprlib.repr(value)} must be at least {low}")
     if value >= 2**31:
-        raise InputError(f"{name}={value} exceeds {2**31 - 1}, the largest that a counter holds")
+        raise InputError(f"{name}={reprlib.repr(value)} exceeds {2**31 - 1}, the largest that a counter holds")
     return value
 
 

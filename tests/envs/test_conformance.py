@@ -22,7 +22,7 @@ from jaxvf.envs import (
     check_env,
     make,
 )
-from jaxvf.envs.check import random_actions
+from jaxvf.envs.check_play import random_actions
 from jaxvf.envs.protocol import cut_at_limit
 from jaxvf.errors import InputError
 
