@@ -105,7 +105,8 @@ def validated(config: Any) -> Any:
     """
     changes = {}
     for field in _own_fields(config):
-        value = coerce(field, getattr(config, field.name), getattr(config, field.name))
+        value = getattr(config, field.name)
+        value = coerce(field, value if field.default is dataclasses.MISSING else field.default, value)
         changes[field.name] = validated(value) if dataclasses.is_dataclass(value) else value
     return dataclasses.replace(config, **changes)
 
