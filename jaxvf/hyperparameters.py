@@ -90,10 +90,10 @@ def replace(config: Any, path: str, value: Any) -> Any:
         path: for example "learning_rate" or "mixer.embed".
         value: the new value; a registered name where the field has a registry.
     """
-    head, _, rest = path.partition(".")
+    head, dot, rest = path.partition(".")
     field = _field(config, head)
     current = getattr(config, head)
-    new = replace(current, rest, value) if rest else coerce(field, current, value)
+    new = replace(current, rest, value) if dot else coerce(field, current, value)
     return dataclasses.replace(config, **{head: new})
 
 

@@ -170,16 +170,23 @@ def test_a_directory_of_something_else_is_left_alone(capsys, tmp_path):
     assert files(tmp_path) == {"thesis/chapter.tex": b"mine"}
 
 
-@pytest.mark.parametrize("command", ["resume", "plot"])
-@pytest.mark.parametrize("name", ["metrics/g000-c000-s000002.parquet", "policies/g000-c000.npz", "run.json"])
-def test_a_truncated_file_is_named_and_nothing_is_lost(capsys, finished, command, name):
+@pytest.mark.parametrize(
+    ("name", "commands"),
+    [
+        ("metrics/g000-c000-s000002.parquet", [["resume"], ["plot"]]),
+        ("policies/g000-c000.npz", [["render", "--run", "0"]]),
+        ("run.json", [["resume"], ["plot"], ["render", "--run", "0"]]),
+    ],
+)
+def test_a_truncated_file_is_named_and_nothing_is_lost(capsys, finished, name, commands):
     path = finished / name
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     before = files(finished)
     try:
-        assert str(path) in refused(capsys, [command, str(finished)])
-        assert files(finished) == before
+        for command, *options in commands:
+            assert str(path) in refused(capsys, [command, str(finished), *options])
+            assert files(finished) == before
     finally:
         path.write_bytes(whole)
 

@@ -28,11 +28,12 @@ def check_planned(runs: Sequence[Run], checked: Sequence[Environment]) -> None:
     """Check what a sweep over static fields makes of a user's own environments.
 
     Args:
-        runs: one of every group.
+        runs: of the sweep.
         checked: environments that have been checked.
     """
-    for env in {run.env for run in runs if is_own(run.env)} - set(checked):
-        _check(env)
+    for env in {run.env for run in runs} - set(checked):
+        if is_own(env):
+            _check(env)
 
 
 def is_own(env: Environment) -> bool:

@@ -182,6 +182,8 @@ def _check_distinct(known: dict[Any, dict[str, Any]], identity: Any, settings: d
 
 
 def _fields(config: Any) -> dict[str, dataclasses.Field]:
+    if not dataclasses.is_dataclass(config):  # a user's own, whose numbers are then fixed
+        return {}
     # A class with an `__init__` of its own may derive some of its fields; only its arguments can be set.
     arguments = inspect.signature(type(config)).parameters
     return {field.name: field for field in dataclasses.fields(config) if field.name in arguments}

@@ -64,12 +64,13 @@ class Sweep:
     test_episodes: int = 32
     root_seed: int = 0
 
-    def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True) -> Plan:
+    def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True, check: bool = False) -> Plan:
         """What running this would compile and hold in memory; nothing is compiled.
 
         Args:
             chunk: runs in a program at once; by default what the device holds and what is remembered as fastest.
             cache: use what earlier processes measured of the same programs.
+            check: first check environments that are not jaxvf's, whose random play is compiled.
 
         Raises:
             InputError: for anything in the description that is not valid.
@@ -77,8 +78,12 @@ class Sweep:
         devices.use_every_core()
         env_steps = _whole("env_steps", self.env_steps)
         interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
+        checked = check_described(self.env) if check else []
+        runs = expand(self.env, self.algorithms, self.grid, self.seeds)
+        if check:
+            check_planned(runs, checked)
         return make_plan(
-            expand(self.env, self.algorithms, self.grid, self.seeds),
+            runs,
             env_steps=env_steps,
             test_interval=_whole("test_interval", interval),
             test_episodes=_whole("test_episodes", self.test_episodes),
@@ -117,10 +122,7 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
-        checked = check_described(self.env) if check else []
-        plan = self.plan(chunk=chunk, cache=cache)
-        if check:
-            check_planned([group.runs[0] for group in plan.groups], checked)
+        plan = self.plan(chunk=chunk, cache=cache, check=check)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
