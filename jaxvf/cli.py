@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from jaxvf.cli_parse import parse
 from jaxvf.cli_values import parse_seeds, parse_settings
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
@@ -241,7 +242,7 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption, 141 where nobody reads on."""
     try:
-        tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="jaxvf", description=SUMMARY, args=arguments)
+        parse(COMMANDS, arguments, prog="jaxvf", description=SUMMARY)()
         sys.stdout.flush()
     except BrokenPipeError:  # `jaxvf list envs | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may Python's last flush complain

@@ -178,6 +178,24 @@ OTHERS = {
     "bench throughputt": "unknown benchmark 'throughputt'; did you mean 'throughput'?",
 }
 
+PARSER = {
+    "": "command",
+    "run": "--env",
+    "run --env matrix_game/A": "--algorithm",
+    "run --env matrix_game/A --algorithm vdn --env-steps many": "Error parsing --env-steps: could not convert "
+    "string to float: 'many'",
+    "run --env matrix_game/A --algorithm vdn --sets a=1": "Unrecognized options: --sets, a=1",
+    "run --env matrix_game/A --algorithm vdn --root-seed 0.5": "Error parsing --root-seed",
+    "run --env matrix_game/A --algorithm vdn --wandb onlin": "invalid choice 'onlin' for argument '--wandb'",
+    "lst": "Unrecognized options: lst",
+    "list envz": "invalid choice 'envz' for argument 'what'",
+    "plot": "PATH",
+    "render nowhere": "--run",
+    "render nowhere --run first": "Error parsing --run",
+    "bench --out": "--out",
+    "resume one two": "Unrecognized options: two",
+}
+
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
@@ -225,3 +243,8 @@ def test_names(here, capsys, names):
 @pytest.mark.parametrize("command", OTHERS, ids=lambda text: text[:40])
 def test_other_commands(here, capsys, command):
     assert_refused(capsys, here, command.split(), OTHERS[command])
+
+
+@pytest.mark.parametrize("command", PARSER)
+def test_what_the_parser_refuses(here, capsys, command):
+    assert_refused(capsys, here, command.split(), PARSER[command])
