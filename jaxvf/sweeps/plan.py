@@ -68,6 +68,7 @@ class Group:
         first = self.runs[0]
         return {
             "runs": len(self.runs),
+            "run_ranges": _ranges([run.index for run in self.runs]),
             "segments": self.segments,
             "segment_steps": self.program.segment_steps,
             "algorithm": to_json(first.algorithm),
@@ -118,7 +119,6 @@ class Plan:
                 "chunk": group.chunk,
                 "chunk_reason": group.size.reason,
                 "chunks": len(group.chunks),
-                "run_ranges": _ranges([run.index for run in group.runs]),
                 "predicted_bytes_per_run": group.predict(),
                 "measured_bytes_per_run": group.measured_bytes,
                 **group.meaning(),

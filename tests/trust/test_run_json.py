@@ -63,6 +63,7 @@ SECTIONS = {
     "run_ranges is text": put("all", "plan", 0, "run_ranges"),
     "run_ranges is backwards": put([[3, 0]], "plan", 0, "run_ranges"),
     "run_ranges is too long": put([[0, 10**9]], "plan", 0, "run_ranges"),
+    "run_ranges overlap": put([[0, 0], [0, 2]], "plan", 0, "run_ranges"),
     "run_ranges is one number": put([[3]], "plan", 0, "run_ranges"),
     "chunks is text": put("all", "chunks"),
     "chunks is a list": put([], "chunks"),
