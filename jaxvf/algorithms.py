@@ -171,7 +171,7 @@ def make(name: Any) -> Any:
         InputError: for a name that is not registered, with the nearest one that is; for a field out of its range.
     """
     if not isinstance(name, str):
-        if not callable(getattr(name, "update", None)):
+        if isinstance(name, type) or not callable(getattr(name, "update", None)):
             raise InputError(f"algorithm={name!r} is neither a registered name nor a learner")
         return validated(name)
     if name not in ALGORITHMS:

@@ -24,6 +24,7 @@ def run(
     progress: str = "auto",
     wandb: str | None = None,
     cache: bool = True,
+    check: bool = True,
 ) -> Result:
     """Train every combination of environments, algorithms, sweep values and seeds; each is a run.
 
@@ -45,6 +46,7 @@ def run(
         progress: "auto", "plain" or "none".
         wandb: "offline" or "online" to log to Weights & Biases too.
         cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
+        check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
 
     Raises:
         InputError: for bad input, before anything is written.
@@ -60,4 +62,4 @@ def run(
         test_episodes=test_episodes,
         root_seed=root_seed,
     )
-    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb, cache=cache)
+    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb, cache=cache, check=check)

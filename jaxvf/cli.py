@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
+from jaxvf.cli_parse import parse
 from jaxvf.commands import results
-from jaxvf.commands.run import Flag, Positional, export, run
+from jaxvf.commands.run import Flag, Import, Positional, export, run
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 from jaxvf.signals import INTERRUPTED, interrupt_on_signal
@@ -23,7 +22,11 @@ BAD_INPUT, CLOSED_PIPE = 2, 141
 
 
 def resume(
-    directory: Positional[Path], json: Flag[bool] = False, no_cache: Flag[bool] = False, grace: float | None = None
+    directory: Positional[Path],
+    json: Flag[bool] = False,
+    no_cache: Flag[bool] = False,
+    grace: float | None = None,
+    import_: Import = (),
 ) -> None:
     """Continue an interrupted sweep, bitwise as if it had not stopped.
 
@@ -32,13 +35,18 @@ def resume(
         json: print the summary as JSON on standard output.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        import_: modules of your own to import first, whose classes the sweep names.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import resume as go_on
 
+    import_named(import_)
     results.finish(go_on(directory, cache=not no_cache, grace=grace), directory, as_json=json)
 
 
-def work(directory: Positional[Path], no_cache: Flag[bool] = False, grace: float | None = None) -> None:
+def work(
+    directory: Positional[Path], no_cache: Flag[bool] = False, grace: float | None = None, import_: Import = ()
+) -> None:
     """Compute units of a sweep beside any number of other processes, until none is left.
 
     Start as many as you like, on any machines that share the file system; a unit whose process died is taken again.
@@ -47,25 +55,31 @@ def work(directory: Positional[Path], no_cache: Flag[bool] = False, grace: float
         directory: the --out of the sweep.
         no_cache: do not keep compiled programs in ~/.cache/jaxvf.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        import_: modules of your own to import first, whose classes the sweep names.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import work as share
 
+    import_named(import_)
     share(directory, cache=not no_cache, grace=grace)
 
 
-def plot(directory: Positional[Path], metric: str = "test_return") -> None:
+def plot(directory: Positional[Path], metric: str = "test_return", import_: Import = ()) -> None:
     """Draw the curves of a sweep: IQM over runs with its 95 % interval, one line per condition.
 
     Args:
         directory: the --out of the sweep.
         metric: what to draw.
+        import_: modules of your own to import first; curves need none.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import load
 
+    import_named(import_)
     print(results.draw(load(directory), directory, metric))
 
 
-def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0) -> None:
+def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0, import_: Import = ()) -> None:
     """Play one greedy episode of a trained run and write it as a page to step through, a GIF or an MP4.
 
     Args:
@@ -73,10 +87,13 @@ def render(directory: Positional[Path], run: int, out: Path | None = None, seed:
         run: which run; they are numbered from 0 on, as in runs.parquet.
         out: file ending in .html, .gif or .mp4; by default replays/ of the directory, as a page.
         seed: of the episode.
+        import_: modules of your own to import first, whose classes the sweep names.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.results.render import render as draw
     from jaxvf.sweeps import load
 
+    import_named(import_)
     result = load(directory)
     policy = result.policy(run)
     of = result.runs[run]
@@ -185,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption, 141 where nobody reads on."""
     try:
         with interrupt_on_signal():
-            tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="jaxvf", description=SUMMARY, args=arguments)
+            parse(COMMANDS, arguments, prog="jaxvf", description=SUMMARY)()
             sys.stdout.flush()
     except BrokenPipeError:  # `jaxvf list envs | head`: the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may Python's last flush complain

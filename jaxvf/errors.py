@@ -3,9 +3,15 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 2000  # characters of a line; a value may be a table of a million numbers
+
 
 class InputError(ValueError):
     """Bad input, said in one line: the field, the value and what would be valid. The CLI exits with 2."""
+
+    def __init__(self, message: object):
+        line = " ".join(part.strip() for part in str(message).splitlines())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
 
 
 def unknown(kind: str, value: object, valid: Iterable[str]) -> InputError:

@@ -8,6 +8,7 @@ sweep by tree structure therefore *is* the compile plan.
 
 import dataclasses
 import math
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
@@ -17,6 +18,9 @@ import numpy as np
 from jaxvf.errors import InputError, unknown
 
 T = TypeVar("T")
+LARGEST_COUNT = 2**31 - 1  # of a static field
+LARGEST_NUMBER = float(np.finfo(np.float32).max)  # of a traced one
+SMALLEST_NUMBER = float(np.finfo(np.float32).smallest_subnormal)
 
 
 def traced(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -86,10 +90,10 @@ def replace(config: Any, path: str, value: Any) -> Any:
         path: for example "learning_rate" or "mixer.embed".
         value: the new value; a registered name where the field has a registry.
     """
-    head, _, rest = path.partition(".")
+    head, dot, rest = path.partition(".")
     field = _field(config, head)
     current = getattr(config, head)
-    new = replace(current, rest, value) if rest else coerce(field, current, value)
+    new = replace(current, rest, value) if dot else coerce(field, current, value)
     return dataclasses.replace(config, **{head: new})
 
 
@@ -108,7 +112,8 @@ def validated(config: Any) -> Any:
     """
     changes = {}
     for field in _own_fields(config):
-        value = coerce(field, getattr(config, field.name), getattr(config, field.name))
+        value = getattr(config, field.name)
+        value = coerce(field, value if field.default is dataclasses.MISSING else field.default, value)
         changes[field.name] = validated(value) if dataclasses.is_dataclass(value) else value
     return dataclasses.replace(config, **changes)
 
@@ -116,7 +121,7 @@ def validated(config: Any) -> Any:
 def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
     """`value` as the field wants it: a registered name becomes its object, 1e3 becomes 1000; range and choice hold."""
     registry, choices = field.metadata.get("registry"), field.metadata.get("choices")
-    if isinstance(value, np.generic):  # a sweep over np.arange gives these
+    if isinstance(value, np.generic | np.ndarray) and value.ndim == 0:  # a sweep over np.arange gives these
         value = value.item()
     if registry is not None:
         if isinstance(value, str) and value in registry:
@@ -124,7 +129,7 @@ def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
         if not dataclasses.is_dataclass(value):
             raise unknown(field.name, value, registry)
         return value
-    if choices is not None and value not in choices:
+    if choices is not None and not (isinstance(value, str) and value in choices):
         raise unknown(field.name, value, choices)
     if isinstance(current, bool):
         if not isinstance(value, bool):
@@ -139,7 +144,7 @@ def _number(name: str, default: Any, value: Any, integral: bool) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         if hasattr(value, "dtype"):  # an array or a tracer: ranges are checked where the numbers are known
             return value
-        raise InputError(f"{name}={value!r} is not a number")
+        raise InputError(f"{name}={reprlib.repr(value)} is not a number")
     if integral and isinstance(default, int):
         if value % 1 != 0:  # so of infinity and NaN
             raise InputError(f"{name}={value!r} is not a whole number")
@@ -149,14 +154,22 @@ def _number(name: str, default: Any, value: Any, integral: bool) -> Any:
 
 def _check_range(field: dataclasses.Field, value: Any) -> None:
     low, high = field.metadata.get("low"), field.metadata.get("high")
-    if not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return
-    if not math.isfinite(value):
-        raise InputError(f"{field.name}={value!r} is not finite")
+    shown = reprlib.repr(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{field.name}={shown} is not finite")
     if low is not None and value < low:
-        raise InputError(f"{field.name}={value!r} is below its smallest valid value {low:g}")
+        raise InputError(f"{field.name}={shown} is below its smallest valid value {low:g}")
     if high is not None and value > high:
-        raise InputError(f"{field.name}={value!r} is above its largest valid value {high:g}")
+        raise InputError(f"{field.name}={shown} is above its largest valid value {high:g}")
+    if not field.metadata.get("traced"):
+        if abs(value) > LARGEST_COUNT:
+            raise InputError(f"{field.name}={shown} exceeds {LARGEST_COUNT}, the largest that a counter holds")
+    elif abs(value) > LARGEST_NUMBER:
+        raise InputError(f"{field.name}={shown} exceeds {LARGEST_NUMBER:g}, the largest that float32 holds")
+    elif value and not np.float32(value):
+        raise InputError(f"{field.name}={shown} is 0 in float32; the smallest number above it is {SMALLEST_NUMBER:g}")
 
 
 def _own_fields(config: Any) -> list[dataclasses.Field]:

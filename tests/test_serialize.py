@@ -100,9 +100,18 @@ def test_what_cannot_be_read_back_is_refused_when_writing():
 @pytest.mark.parametrize(
     ("described", "line"),
     [
-        ({"class": "no_such_package:Thing", "fields": {}}, "no_such_package:Thing, which cannot be imported"),
-        ({"class": "jaxvf.value:NoSuchLearner", "fields": {}}, "jaxvf.value:NoSuchLearner, which cannot be imported"),
-        ({"class": "jaxvf.value:QLearning", "fields": {"old": 1}}, "a QLearning that this version cannot make"),
+        (
+            {"class": "no_such_package:Thing", "fields": {}},
+            "the class no_such_package:Thing, which is not defined here: import no_such_package first",
+        ),
+        (
+            {"class": "jaxvf.value:NoSuchLearner", "fields": {}},
+            "the class jaxvf.value:NoSuchLearner, which is not defined",
+        ),
+        (
+            {"class": "jaxvf.value.q_learning:QLearning", "fields": {"old": 1}},
+            "a QLearning that this version cannot make",
+        ),
     ],
 )
 def test_a_class_that_is_gone_or_has_changed_is_one_line(described, line):

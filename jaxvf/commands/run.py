@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
+Import = Annotated[tuple[str, ...], tyro.conf.arg(name="import", metavar="MODULE")]
 
 
 def run(
@@ -36,7 +37,9 @@ def run(
     json: Flag[bool] = False,
     wandb: Literal["offline", "online"] | None = None,
     no_cache: Flag[bool] = False,
+    no_check: Flag[bool] = False,
     grace: float | None = None,
+    import_: Import = (),
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
 
@@ -60,10 +63,15 @@ def run(
         json: print the summary as JSON on standard output.
         wandb: log to Weights & Biases too.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
+        no_check: do not check environments that are not jaxvf's first.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        import_: modules of your own to import first, which add to `jaxvf.envs.ENVIRONMENTS` or whose classes the file
+            names.
     """
+    from jaxvf.configurations import import_named
     from jaxvf.sweeps import Sweep
 
+    import_named(import_)
     if measure and not dry_run:
         raise InputError("--measure belongs to --dry-run; a sweep that runs shows how long it still takes")
     given = _read(file)
@@ -88,7 +96,7 @@ def run(
         plan = sweep.plan(chunk=chunk, cache=not no_cache)
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache, grace=grace)
+    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache, grace=grace, check=not no_check)
     results.finish(result, out, as_json=json)
 
 

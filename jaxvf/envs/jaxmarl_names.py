@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import inspect
 import warnings
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ from jaxvf.errors import InputError, unknown
 
 PREFIX = "jaxmarl/"
 MABRAX = ("ant_4x2", "halfcheetah_6x1", "hopper_3x1", "humanoid_9|8", "walker2d_2x3")
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 Options = tuple[tuple[str, Any], ...]
 
 
@@ -55,14 +57,43 @@ def built(name: str, options: Options) -> Any:
         with warnings.catch_warnings():
             # Overcooked, MABrax and Brax announce their successors.
             warnings.simplefilter("ignore", Warning if name in MABRAX else DeprecationWarning)
-            return jaxmarl.make(name, **arguments)
+            made = jaxmarl.make(name, **arguments)
+            _check_options(label, made, options)
+            return made
     except ImportError as error:
         raise InputError(f"{label} needs brax, which is not installed: pip install 'jaxmarl[mabrax]'") from error
-    except (TypeError, ValueError, AssertionError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # JaxMARL's constructors check little: what is wrong shows wherever it is used
         if name.startswith("JaxRobotarium") and "requires" in str(error):
             raise InputError(f"{label} needs the package jaxrobotarium, which is not installed") from error
+        if isinstance(error, TypeError) and "unexpected keyword" in str(error):
+            _check_options(label, built(name, ()), options)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(f"{label} with {dict(options)}: {reason}") from error
+
+
+def _check_options(label: str, made: Any, options: Options) -> None:
+    """Raise for an option that no constructor names, of the environment or one in it: many ignore what they get."""
+    if label.removeprefix(PREFIX) in MABRAX:
+        return  # what is left over goes to brax, which refuses what it does not know
+    kinds = {type(made), *(type(part) for part in vars(made).values() if hasattr(part, "step_env"))}
+    bases = [base for kind in kinds for base in kind.__mro__ if "__init__" in vars(base)]
+    constructors = [vars(base)["__init__"] for base in bases]
+    signatures = [inspect.signature(constructor).parameters.values() for constructor in constructors]
+    known = {one.name for signature in signatures for one in signature if one.kind in NAMED} - {"self"}
+    # MPE's base class looks its constants up by name in what is left over.
+    known |= {text for one in constructors for text in _constants(one) if text.isidentifier() and text.islower()}
+    for option, _ in options:
+        if option not in known:
+            raise unknown(f"option of {label}", option, known)
+
+
+def _constants(constructor: Any) -> list[str]:
+    code = getattr(constructor, "__code__", None)
+    if code is None or not code.co_flags & inspect.CO_VARKEYWORDS:
+        return []
+    return [text for text in code.co_consts if isinstance(text, str)]
 
 
 def label_of(name: str, options: Options) -> str:
@@ -103,5 +134,5 @@ def _resolved(name: str, option: str, value: Any) -> Any:
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text

@@ -1,6 +1,7 @@
 """One-step matrix games: n agents, any payoff tensor, and the games that the field argues about."""
 
 import dataclasses
+import reprlib
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -135,12 +136,14 @@ class MatrixGame(OneStepGame):
 
 def _payoff_tensor(payoff: object) -> np.ndarray:
     try:
-        array = np.asarray(payoff, np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"payoff={payoff!r} is not a rectangular table of numbers") from error
+        array = np.asarray(payoff, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"payoff={reprlib.repr(payoff)} is not a rectangular table of numbers") from error
     if array.ndim == 0 or array.size == 0 or len(set(array.shape)) != 1:
         wanted = " x ".join([str(max(array.shape, default=1))] * max(array.ndim, 1))
         raise InputError(f"payoff has shape {array.shape}; it must be A x ... x A, one axis per agent, e.g. {wanted}")
     if not np.isfinite(array).all():
         raise InputError("payoff holds a number that is not finite")
-    return array
+    if np.abs(array).max() > np.finfo(np.float32).max:
+        raise InputError(f"payoff holds {np.abs(array).max():g}, more than float32 does")
+    return array.astype(np.float32)

@@ -9,9 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxvf import algorithms, envs
 from jaxvf.envs.protocol import Environment, EnvParams, View
 from jaxvf.errors import InputError
 from jaxvf.results.arrays import load_tree, save_tree
+from jaxvf.results.parsing import parse_json
+from jaxvf.results.paths import usable_path
 from jaxvf.results.store import write_atomically
 from jaxvf.serialize import from_json, to_json
 from jaxvf.training import observed_by
@@ -75,15 +78,21 @@ class Policy:
         """The policy that `save` wrote.
 
         Raises:
+            UnknownClassError: if its environment or learner is a class that this program does not know.
             InputError: if the directory holds none, or it is damaged.
         """
+        file = usable_path(path) / "policy.json"
         try:
-            described = json.loads((Path(path) / "policy.json").read_bytes())
+            described = parse_json(file.read_bytes())
             parts = described["env"], described["algorithm"]
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path} holds no policy: policy.json is missing or damaged") from error
-        env, algorithm = (from_json(part) for part in parts)
-        return Policy(env, algorithm, load_tree(Path(path) / "params.npz", params_shapes(env, algorithm)))
+        env, algorithm = (from_json(part, file) for part in parts)
+        try:
+            shapes = params_shapes(envs.make(env), algorithms.make(algorithm))
+        except Exception as error:  # fields that no constructor has checked: whatever they break, the file is to blame
+            raise InputError(f"{file} describes no policy that can act: {type(error).__name__}: {error}") from error
+        return Policy(env, algorithm, load_tree(Path(path) / "params.npz", shapes))
 
 
 def params_shapes(env: Environment, algorithm: Any) -> Any:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxvf.errors import InputError
+from jaxvf.results.parsing import from_text, metric_schema, parse_file
+from jaxvf.results.paths import usable_path
 
 UNFINISHED, FINISHED = "unfinished", "finished"  # the section "status" of run.json
 # A used-up quota and the limit on a file's size look like a full disk to the user, and need the same answer.
@@ -38,7 +40,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = usable_path(path)
         self._json = self.path / "run.json"
         self._runs = self.path / "runs.parquet"
         self._metrics = self.path / "metrics"
@@ -52,6 +54,14 @@ class RunDirectory:
     def lease(self, unit: str) -> Path:
         """The lease of the process that computes a unit."""
         return self.path / "units" / f"{unit}.lease"
+
+    def unit_record(self, unit: str) -> Path:
+        """What is recorded of a finished unit."""
+        return self.path / "units" / f"{unit}.json"
+
+    def unit_records(self) -> list[Path]:
+        """Records of the units that are finished."""
+        return sorted((self.path / "units").glob("[!.]*.json"))
 
     def leases(self) -> list[Path]:
         """Leases of units."""
@@ -127,9 +137,11 @@ class RunDirectory:
         rows = table.to_pylist()
         for field in table.schema:
             if JSON_COLUMN.items() <= (field.metadata or {}).items():
-                for row in rows:
-                    value = json.loads(row[field.name] or "null")
-                    row[field.name] = np.asarray(value) if isinstance(value, list) else value
+                try:
+                    for row in rows:
+                        row[field.name] = from_text(row[field.name])
+                except ValueError as error:
+                    raise self.damaged(self._runs, f"column {field.name} holds no JSON") from error
         return rows
 
     def write_part(
@@ -154,10 +166,10 @@ class RunDirectory:
         if name != Path(name).name or name.startswith("."):
             raise ValueError(f"part {name!r} is not a file name")
         columns = np.broadcast_arrays(*(np.asarray(c) for c in (run, seed, env_steps, metric, value)))
-        schema = _metric_schema()
+        schema = metric_schema()
         # Arrow checks the cast; NumPy would let a large index wrap round.
         arrays = [pa.array(c.ravel()).cast(kind) for c, kind in zip(columns, schema.types, strict=True)]
-        self._write(self._part(name), _to_parquet(pa.Table.from_arrays(arrays, schema=schema)))
+        self._write(self.part_path(name), _to_parquet(pa.Table.from_arrays(arrays, schema=schema)))
 
     def parts(self) -> list[str]:
         """Names of the metric parts, sorted."""
@@ -167,7 +179,7 @@ class RunDirectory:
         """Delete the parts whose name satisfies `predicate`; returns their names."""
         removed = [name for name in self.parts() if predicate(name)]
         for name in removed:
-            self._part(name).unlink()
+            self.part_path(name).unlink()
         return removed
 
     def read_metrics(self, predicate: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
@@ -179,24 +191,42 @@ class RunDirectory:
         import pyarrow as pa
 
         # A table without rows gives the columns their types where there is no part yet.
-        paths = [self._part(name) for name in self.parts() if predicate(name)]
-        table = pa.concat_tables([_metric_schema().empty_table(), *self._read(*paths)])
+        paths = [self.part_path(name) for name in self.parts() if predicate(name)]
+        table = pa.concat_tables([metric_schema().empty_table(), *self._read(*paths)])
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
-    def _part(self, name: str) -> Path:
+    def read_part(self, name: str) -> dict[str, np.ndarray]:
+        """One part of the metrics, an array per column; "metric" counts into "names", which is each name once.
+
+        Raises:
+            InputError: if the part is damaged; the line names it.
+        """
+        (table,) = self._read(self.part_path(name))
+        metric = table.column("metric").unify_dictionaries()
+        codes = np.concatenate([np.zeros(0, np.int32), *(chunk.indices.to_numpy() for chunk in metric.chunks)])
+        names = np.asarray(metric.chunk(0).dictionary.to_pylist() if metric.num_chunks else [], str)
+        columns = {key: table.column(key).to_numpy() for key in ("run", "seed", "env_steps", "value")}
+        return {**columns, "metric": codes, "names": names}
+
+    def part_path(self, name: str) -> Path:
+        """The file of a part of the metrics."""
         return self._metrics / f"{name}.parquet"
+
+    def damaged(self, path: Path, why: str) -> InputError:
+        """The line about a file that can be read but does not hold what was written."""
+        return InputError(f"damaged or truncated: {path} ({why}); the other files of the sweep are left as they are")
 
     def _write(self, path: Path, data: bytes) -> None:
         write_atomically(path, data, then=f"free some space, then {self._resume}")
 
     def _read(self, *paths: Path) -> list[Any]:
         """The contents of the files, or the error that names those that are damaged."""
-        contents = [_parse(path) for path in paths]
+        contents = [parse_file(path) for path in paths]
         if all(content is not None for content in contents):
             return contents
         # "Intact" is checked, not assumed.
-        files = [self._json, self._runs, *(self._part(name) for name in self.parts())]
-        damaged = [path for path in files if path.exists() and _parse(path) is None]
+        files = [self._json, self._runs, *(self.part_path(name) for name in self.parts())]
+        damaged = [path for path in files if path.exists() and parse_file(path) is None]
         rest = sum(path.exists() for path in files) - len(damaged)
         named = ", ".join(map(str, damaged))
         raise InputError(f"damaged or truncated: {named}; the other files of the sweep ({rest}) are intact")
@@ -226,6 +256,7 @@ def write_atomically(path: Path, data: bytes, *, then: str = "free some space an
         DiskFullError: on a full disk, a used-up quota or the limit on a file's size.
         InputError: on any other refusal of the file system.
     """
+    path = usable_path(path)
     temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -251,30 +282,6 @@ def _left_by_a_start(path: Path) -> bool:
 def _temporary(path: Path) -> Path:
     """Hidden, in the same directory (only there is a rename atomic), and overwritten by the next write."""
     return path.with_name(f".{path.name}.tmp")
-
-
-def _parse(path: Path) -> Any:
-    """The JSON object or the table in a file, or None where the file holds no such thing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        data = path.read_bytes()
-        if path.suffix == ".json":
-            document = json.loads(data)
-            return document if isinstance(document, dict) else None
-        table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
-    except (pa.ArrowException, OSError, ValueError):
-        return None
-    return table if path.parent.name != "metrics" or table.schema == _metric_schema() else None
-
-
-def _metric_schema() -> Any:
-    import pyarrow as pa
-
-    name = pa.dictionary(pa.int32(), pa.string())  # the string is stored once per part, not once per row
-    whole = {"run": pa.int32(), "seed": pa.int64(), "env_steps": pa.int64()}
-    return pa.schema({**whole, "metric": name, "value": pa.float32()})
 
 
 def _to_json(document: Any) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from jaxvf.errors import InputError
+from jaxvf.results.parsing import parse_json
 from jaxvf.results.store import NO_SPACE, DiskFullError, write_atomically
 
 KEPT = 2  # the newest and the one before it, in case the newest is damaged
@@ -29,7 +30,10 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Segments after which a checkpoint is stored, oldest first."""
-        numbered = [entry for entry in self.directory.glob("*") if entry.name.isdigit()]
+        for directory in (self.directory.parent, self.directory):
+            if directory.exists() and not directory.is_dir():
+                raise InputError(f"{directory} is a file where checkpoints are kept; move it away")
+        numbered = [entry for entry in self.directory.glob("*") if entry.name.isdecimal() and entry.name.isascii()]
         return sorted(int(entry.name) for entry in numbered if self._checksums(int(entry.name)).exists())
 
     def save(self, segment: int, tree: Any) -> None:
@@ -37,6 +41,7 @@ class Checkpoints:
 
         Raises:
             DiskFullError: if it does not fit; earlier checkpoints stay as they are.
+            InputError: on any other refusal of the file system.
         """
         import orbax.checkpoint as ocp
 
@@ -47,12 +52,14 @@ class Checkpoints:
             with ocp.StandardCheckpointer() as checkpointer:
                 checkpointer.save(self.directory / str(segment), leaves, force=True)
         except Exception as error:  # orbax and tensorstore raise many kinds, some from their threads
-            if not _no_space(error):
-                raise
-            raise DiskFullError(
-                f"no space for a checkpoint in {self.directory}; what was saved before is intact; "
-                "free some space, then resume the sweep"
-            ) from error
+            if isinstance(error, jax.errors.JaxRuntimeError):
+                raise  # of the computation that the leaves still wait for
+            saved = "what was saved before is intact"
+            if _no_space(error):
+                raise DiskFullError(
+                    f"no space for a checkpoint in {self.directory}; {saved}; free some space, then resume the sweep"
+                ) from error
+            raise InputError(f"cannot write a checkpoint in {self.directory}: {_first_line(error)}; {saved}") from error
         listed = {name: _checksum(path) for name, path in self._files(segment).items()}
         write_atomically(self._checksums(segment), json.dumps(listed, indent=2).encode())
         for old in self.steps()[:-KEPT]:
@@ -100,9 +107,11 @@ class Checkpoints:
     def _verify(self, segment: int) -> None:
         """Raise unless every file of a checkpoint is as it was written."""
         try:
-            listed = json.loads(self._checksums(segment).read_bytes())
-        except ValueError as error:
+            listed = parse_json(self._checksums(segment).read_bytes())
+        except (OSError, ValueError) as error:
             raise self._damaged(segment, self._checksums(segment), "no JSON") from error
+        if not isinstance(listed, dict):
+            raise self._damaged(segment, self._checksums(segment), "no list of files")
         found = self._files(segment)
         for name, checksum in listed.items():
             if name not in found:

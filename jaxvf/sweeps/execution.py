@@ -15,19 +15,23 @@ from jaxvf import __version__
 from jaxvf.errors import InputError
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result, assemble
+from jaxvf.results.sections import checked_document
 from jaxvf.results.store import FINISHED, RunDirectory
+from jaxvf.results.stored import read_result
 from jaxvf.results.wandb_log import open_wandb
 from jaxvf.serialize import to_json
 from jaxvf.signals import stop_on_signal
 from jaxvf.sweeps import devices
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
-from jaxvf.sweeps.plan import Group, Plan
+from jaxvf.sweeps.plan import Plan
 from jaxvf.sweeps.progress import make_progress
 from jaxvf.sweeps.runner import Runner
+from jaxvf.sweeps.stored_policies import StoredPolicies, check_files, no_policy
 from jaxvf.sweeps.unit_files import UnitFiles, UnitResult
-from jaxvf.sweeps.units import SHARE, Claims, Shared, Unit, own, units_of
+from jaxvf.sweeps.units import SHARE, Claims, Shared, own, planned_units
 
 VERSIONED = ("jax", "jaxlib", "flax", "optax", "numpy")
+MOST_DEVICES = 4096  # of one process
 MERGE_SECONDS = 0.2  # between two looks whether another process has merged
 START_SECONDS = 5.0  # a worker waits so long for the process that starts or ends a sweep
 
@@ -37,7 +41,7 @@ def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[None]:
     """Own a new directory, whose run.json says from the first moment on all that going on needs."""
     with _owned(directory):
         directory.create(config, versions=_versions(), device=devices.describe(), plan=plan.to_json())
-        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
+        _write_unfinished(directory, plan)
         yield
 
 
@@ -53,16 +57,17 @@ def go_on(
         cache: as `execute`.
         **options: of `execute`.
     """
-    if directory.read_json().get("status") == FINISHED:
-        return loaded(directory, stored_plan(directory, planned, cache=False))
+    if checked_document(directory).get("status") == FINISHED:
+        return loaded(directory, planned)
     if share:
         _await_owner(directory)
         plan = stored_plan(directory, planned, cache=cache)
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
     with _owned(directory):
         plan = stored_plan(directory, planned, cache=cache)
-        found = loaded(directory, plan)  # a damaged file is named now, and not when all the rest is computed
-        _write_runs(directory, found.runs)
+        if not directory.read_runs():  # the process died before it had written them
+            _write_unfinished(directory, plan)
+        loaded(directory, planned)  # a damaged file is named now, and not when all the rest is computed
         UnitFiles(directory).clear_leftovers(plan)
         return execute(plan, directory, cache=cache, **options)
 
@@ -112,107 +117,117 @@ def execute(
     return result
 
 
-def loaded(directory: RunDirectory, plan: Plan) -> Result:
-    """The results in a directory, of an unfinished sweep as far as it got."""
-    return _result(plan, UnitFiles(directory), {})
+def loaded(directory: RunDirectory, planned: Callable[..., Plan]) -> Result:
+    """The results in a directory, of an unfinished sweep as far as it got; `planned` is asked for policies alone."""
+    return read_result(directory, StoredPolicies(directory, lambda: stored_plan(directory, planned, cache=False)))
 
 
 def stored_plan(directory: RunDirectory, planned: Callable[..., Plan], *, cache: bool) -> Plan:
     """The plan of a stored sweep, cut as the process that began it cut it, whatever this device would hold.
 
     Raises:
-        InputError: if this version would compute something else.
+        InputError: if this version would compute something else, or a file belongs to another sweep.
     """
-    stored = directory.read_json()
-    devices.use_cores(stored.get("device", {}).get("count"))
-    plan = planned(chunk=[group["chunk"] for group in stored["plan"]], cache=cache)
+    stored, described = checked_document(directory), directory.path / "run.json"
+    if "plan" not in stored:
+        raise directory.damaged(described, "it has no plan")
+    devices.use_cores(_count(stored))
+    try:
+        plan = planned(chunk=[group["chunk"] for group in stored["plan"]], cache=cache)
+    except InputError as error:
+        raise InputError(f"{described} describes no sweep that can be run: {error}") from error
+    except Exception as error:  # fields that no constructor has checked: whatever they break, the file is to blame
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{described} describes no sweep that can be run: {reason}") from error
     meanings = [group.meaning() for group in plan.groups]
     written = stored.get("versions", {}).get("jaxvf")
     if written != __version__ or meanings != [{name: at.get(name) for name in meanings[0]} for at in stored["plan"]]:
         raise InputError(
-            f"{directory.path / 'run.json'} was written by jaxvf {written}, whose defaults or rules differ from those "
+            f"{described} was written by jaxvf {written}, whose defaults or rules differ from those "
             f"of {__version__}; use that version to go on"
         )
+    check_files(directory, plan)
     return plan
+
+
+def _count(stored: dict[str, Any]) -> int | None:
+    """Devices that a sweep began with, where its file says so."""
+    device = stored.get("device")
+    count = device.get("count") if isinstance(device, dict) else None
+    return count if isinstance(count, int) and not isinstance(count, bool) and 0 < count <= MOST_DEVICES else None
 
 
 def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> Result:
     """The result, once every unit is finished; the first process to come here writes it down."""
+    plan = runner.plan
     if directory is None:
-        return _result(runner.plan, runner.files, runner.results)
+        return _in_memory(plan, runner.results)
     while directory.read_json().get("status") != FINISHED:
         owner = Lease.take(directory.lock) if shared else None
         if isinstance(owner, Holder):
             time.sleep(MERGE_SECONDS)
             continue
-        result = _result(runner.plan, runner.files, {})
-        _write_runs(directory, result.runs)
-        runner.files.clear_leftovers(runner.plan)
-        directory.update_json(timing=result.timing, status=FINISHED)
+        records = [(unit.group, runner.files.record(unit)) for unit, _ in planned_units(plan)]
+        directory.update_json(timing=_timing(plan, records))
+        _write_runs(directory, loaded(directory, lambda **_: plan).runs)
+        runner.files.clear_leftovers(plan)
+        directory.update_json(status=FINISHED)
         if owner is not None:
             owner.release()
-        return result
-    return loaded(directory, runner.plan)
+    return loaded(directory, lambda **_: plan)
 
 
-def _result(plan: Plan, files: UnitFiles, computed: dict[str, UnitResult]) -> Result:
-    """The result of a plan from its files, or from what this process has `computed` where there are none."""
-    units = [(unit, group) for index, group in enumerate(plan.groups) for unit in units_of(index, group)]
-    ends = {unit.name: end for unit, _ in units if (end := _end(unit, files, computed)) is not None}
-    places = {run.index: (unit, group, place) for unit, group in units for place, run in enumerate(unit.runs)}
+def _in_memory(plan: Plan, computed: dict[str, UnitResult]) -> Result:
+    """The result of a sweep without a directory."""
+    units = planned_units(plan)
+    places = {run.index: (unit, place) for unit, _ in units for place, run in enumerate(unit.runs)}
     order = sorted(places)
     rows = {index: row for row, index in enumerate(order)}
-    curves, env_steps = assemble(
-        [
-            (
-                [rows[run.index] for run in unit.runs],
-                computed[unit.name].metrics if unit.name in computed else files.curves(unit, group),
-                group.env_steps,
-            )
-            for unit, group in units
-        ],
-        len(rows),
-    )
+    parts = [([rows[run.index] for run in unit.runs], computed[unit.name].metrics, of.env_steps) for unit, of in units]
+    curves, env_steps = assemble(parts, len(rows))
 
     def record(index: int) -> dict[str, Any]:
-        unit, _, place = places[index]
-        if unit.name not in ends:
-            return unit.runs[place].record("unfinished")
-        return unit.runs[place].record("diverged" if ends[unit.name]["diverged"][place] else "finished")
+        unit, place = places[index]
+        return unit.runs[place].record("diverged" if computed[unit.name].diverged[place] else "finished")
 
     def policy(index: int) -> Policy:
-        if index not in places or places[index][0].name not in ends:
-            raise InputError(f"run={index} has no trained policy; valid: 0 to {len(rows) - 1} of a finished sweep")
-        unit, group, place = places[index]
-        params = computed[unit.name].params if unit.name in computed else files.params(unit, group)
-        run = unit.runs[place]
+        if index not in places:
+            raise no_policy(index, len(rows))
+        unit, place = places[index]
+        run, params = unit.runs[place], computed[unit.name].params
         return Policy(run.env, run.algorithm, jax.tree.map(lambda leaf: leaf[place], params), run.env_params)
 
-    timing = []
-    for index, group in enumerate(plan.groups):
-        of_group = [ends[unit.name] for unit, _ in units if unit.group == index and unit.name in ends]
-        timing.append(_timing(index, group, of_group))
+    timing = _timing(plan, [(unit.group, computed[unit.name].record) for unit, _ in units])
     return Result([record(index) for index in order], curves, np.asarray(env_steps), timing, policy)
 
 
-def _end(unit: Unit, files: UnitFiles, computed: dict[str, UnitResult]) -> dict[str, Any] | None:
-    """What is recorded of a finished unit; None of another."""
-    if unit.name in computed:
-        return {**computed[unit.name].record, "diverged": computed[unit.name].diverged}
-    return files.record(unit) if files.is_finished(unit) else None
+def _timing(plan: Plan, records: Sequence[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What the units of each group took; steps and seconds are of the processes that finished them.
+
+    Args:
+        plan: of the sweep.
+        records: number of its group and record of every unit.
+    """
+    timing = []
+    for index, group in enumerate(plan.groups):
+        of_group = [record for number, record in records if number == index]
+        seconds = sum(record["seconds"] for record in of_group)
+        last = {key: value for record in of_group for key, value in record.items()}
+        timing.append(
+            {
+                "group": index,
+                "run_seconds": seconds,
+                "env_steps_per_second": sum(record["steps"] for record in of_group) / max(seconds, 1e-9),
+                "predicted_bytes_per_run": group.predict(),
+                **{key: value for key, value in last.items() if key not in ("seconds", "steps", "diverged")},
+            }
+        )
+    return timing
 
 
-def _timing(index: int, group: Group, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the units of a group took; steps and seconds are of the processes that finished them."""
-    seconds = sum(record["seconds"] for record in records)
-    last = {key: value for record in records for key, value in record.items()}
-    return {
-        "group": index,
-        "run_seconds": seconds,
-        "env_steps_per_second": sum(record["steps"] for record in records) / max(seconds, 1e-9),
-        "predicted_bytes_per_run": group.predict(),
-        **{key: value for key, value in last.items() if key not in ("seconds", "steps", "diverged")},
-    }
+def _write_unfinished(directory: RunDirectory, plan: Plan) -> None:
+    runs = sorted((run for group in plan.groups for run in group.runs), key=lambda run: run.index)
+    _write_runs(directory, [run.record("unfinished") for run in runs])
 
 
 def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:

@@ -68,6 +68,7 @@ class Group:
         first = self.runs[0]
         return {
             "runs": len(self.runs),
+            "run_ranges": _ranges([run.index for run in self.runs]),
             "segments": self.segments,
             "segment_steps": self.program.segment_steps,
             "algorithm": to_json(first.algorithm),
@@ -190,3 +191,10 @@ def make_plan(
 def start_clock(group: Group) -> Clock:
     """The clock of a chunk that has not begun, on every device of the program."""
     return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
+
+
+def _ranges(numbers: Sequence[int]) -> list[list[int]]:
+    """Ascending numbers as the first and last of every stretch without a gap."""
+    starts = [at for at, number in enumerate(numbers) if at == 0 or number != numbers[at - 1] + 1]
+    ends = [*starts[1:], len(numbers)]
+    return [[numbers[start], numbers[end - 1]] for start, end in zip(starts, ends, strict=True)]

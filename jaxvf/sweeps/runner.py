@@ -17,7 +17,7 @@ from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import Progress
 from jaxvf.sweeps.unit_files import UnitFiles, UnitResult
 from jaxvf.sweeps.unit_run import LostClaim, UnitRun
-from jaxvf.sweeps.units import Alone, Claim, Claims, Unit, units_of
+from jaxvf.sweeps.units import Alone, Claim, Claims, Unit, planned_units, units_of
 
 WAIT_SECONDS = 1.0  # between two looks for units that others may have left
 
@@ -64,7 +64,7 @@ class Runner:
             Interrupted: if a stop was asked for; every segment done so far is saved when there is a directory.
         """
         self.progress.start(self.plan.steps)
-        for unit, group in self.plan_units():
+        for unit, group in planned_units(self.plan):
             if self._is_finished(unit):
                 self.progress.skip(len(unit.runs) * group.segments * group.program.segment_steps)
         try:
@@ -75,10 +75,6 @@ class Runner:
                 self._wait()
         finally:
             self.progress.stop()
-
-    def plan_units(self) -> list[tuple[Unit, Group]]:
-        """Every unit of the plan, with its group."""
-        return [(unit, group) for index, group in enumerate(self.plan.groups) for unit in units_of(index, group)]
 
     def _run_group(self, index: int) -> bool:
         """Run the units of a group that this process may; returns whether all of the group are finished."""

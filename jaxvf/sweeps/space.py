@@ -3,11 +3,12 @@
 import dataclasses
 import inspect
 import itertools
+import math
 import numbers
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -20,7 +21,7 @@ from jaxvf.sweeps.repeats import check_distinct
 from jaxvf.sweeps.values import SEED, is_drawn, listed
 from jaxvf.training import observed_by
 
-MOST_SEEDS = 10_000_000  # a count above is a slip of the pen, and would fill memory before anything else is checked
+MOST_RUNS = 10_000_000  # a sweep keeps a record of each
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +68,15 @@ def expand(
             repeated, a field on two axes, or drawn values of a field that is static.
     """
     seed_list = seed_sequence(seeds)
+    if not isinstance(grid, Mapping) or not all(isinstance(name, str) for name in grid):
+        raise InputError(f"sweep={reprlib.repr(grid)} is not a mapping from fields to values")
     axes = {name: _values(name, values) for name, values in listed(grid, root_seed).items()}
     _check_axes(axes, seed_list)
     drawn = [field for axis, values in grid.items() if is_drawn(values) for field in axis.split(",")]
+    parts = (env, algorithm, seed_list, *axes.values())
+    count = math.prod(len(part) for part in parts if isinstance(part, list | tuple))
+    if count > MOST_RUNS:
+        raise InputError(f"the sweep has {count:,} runs, more than {MOST_RUNS:,}; give fewer values or seeds")
     points = [_settings(axes, values) for values in itertools.product(*axes.values())]
     runs: list[Run] = []
     for (env_label, made), (learner_label, learner) in itertools.product(
@@ -88,15 +95,14 @@ def expand(
 
 def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     """The seeds of a sweep: 0 ... n-1 for a count n, or the given ones."""
-    if isinstance(seeds, numbers.Integral):
-        count = int(seeds)
-        if count < 1:
-            raise InputError(f"seeds={count} must be at least 1")
-        if count > MOST_SEEDS:
-            raise InputError(f"seeds={count} is above its largest valid value {MOST_SEEDS}")
-        return list(range(count))
-    if not isinstance(seeds, Sequence | np.ndarray) or not all(isinstance(seed, numbers.Integral) for seed in seeds):
-        raise InputError(f"seeds={seeds!r} is neither a whole number nor a list of them")
+    if _is_whole(seeds):
+        if seeds < 1:
+            raise InputError(f"seeds={reprlib.repr(seeds)} must be at least 1")
+        if seeds > MOST_RUNS:
+            raise InputError(f"seeds={reprlib.repr(seeds)} must be at most {MOST_RUNS:,}")
+        return list(range(int(seeds)))
+    if not isinstance(seeds, Sequence | np.ndarray) or not all(_is_whole(seed) for seed in seeds):
+        raise InputError(f"seeds={reprlib.repr(seeds)} is neither a whole number nor a list of them")
     chosen = [int(seed) for seed in seeds]
     if not chosen:
         raise InputError("seeds=[] names no seed")
@@ -104,7 +110,7 @@ def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     if twice:
         raise InputError(f"seeds: {twice[0]} and {twice[0]} are the same seed; their runs would be counted twice")
     if min(chosen) < 0 or max(chosen) >= 2**31:
-        raise InputError(f"seeds={chosen} must lie between 0 and {2**31 - 1}")
+        raise InputError(f"seeds={reprlib.repr(chosen)} must lie between 0 and {2**31 - 1}")
     return chosen
 
 
@@ -121,6 +127,10 @@ def with_static(env: Environment, field: str, value: Any) -> Environment:
     if field in _fields(env.default_params()):
         raise InputError(f"{field} is a number of {env.spec.name} and no part of it: give env.{field} in the grid")
     raise unknown(f"field of {env.spec.name}", field, fields)
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def _settings(axes: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
@@ -172,22 +182,24 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
     params = jax.tree.map(np.asarray, env.default_params())
     fields = _fields(params)
     for name, value in settings.items():
-        default = np.asarray(getattr(params, name))
+        default, shown = np.asarray(getattr(params, name)), reprlib.repr(value)
         try:
-            array = np.asarray(value, np.float64)
+            given = np.asarray(value, np.float64)
         except (TypeError, ValueError) as error:
-            raise InputError(
-                f"env.{name}={reprlib.repr(value)} is not a number, nor a rectangular table of them"
-            ) from error
-        if array.dtype.kind == "i" and not np.array_equal(array, np.asarray(value)):
-            raise InputError(f"env.{name}={value!r} is not a whole number")
-        if array.shape != default.shape:
-            raise InputError(f"env.{name} has shape {array.shape}; {env.spec.name} takes {default.shape}")
-        if not np.isfinite(array).all():
-            raise InputError(f"env.{name}={reprlib.repr(value)} is not finite")
-        if default.dtype.kind in "iu" and (array % 1).any():
-            raise InputError(f"env.{name}={reprlib.repr(value)} is not a whole number")
-        array = array.astype(default.dtype)
+            raise InputError(f"env.{name}={shown} is not a number, nor a rectangular table of them") from error
+        except OverflowError as error:
+            raise InputError(f"env.{name}={shown} exceeds what {default.dtype} holds") from error
+        if given.shape != default.shape:
+            raise InputError(f"env.{name} has shape {given.shape}; {env.spec.name} takes {default.shape}")
+        if not np.isfinite(given).all():
+            raise InputError(f"env.{name}={shown} is not finite")
+        if default.dtype.kind in "iu" and (given % 1).any():
+            raise InputError(f"env.{name}={shown} is not a whole number")
+        bounds = np.iinfo(default.dtype) if default.dtype.kind in "iu" else np.finfo(default.dtype)
+        if (given < float(bounds.min)).any() or (given > float(bounds.max)).any():
+            largest = f"{float(bounds.max):g}, the largest that {default.dtype} holds"
+            raise InputError(f"env.{name}={shown} exceeds {largest}")
+        array = given.astype(default.dtype)
         if array.ndim == 0:
             coerce(fields[name], default.item(), array.item())
         if name == "limit" and array.item() > env.spec.limit_max:
@@ -198,6 +210,8 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
 
 
 def _fields(config: Any) -> dict[str, dataclasses.Field]:
+    if not dataclasses.is_dataclass(config):  # a user's own, whose numbers are then fixed
+        return {}
     # A class with an `__init__` of its own may derive some of its fields; only its arguments can be set.
     arguments = inspect.signature(type(config)).parameters
     return {field.name: field for field in dataclasses.fields(config) if field.name in arguments}

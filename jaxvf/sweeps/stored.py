@@ -4,9 +4,10 @@ from pathlib import Path
 
 from jaxvf.errors import InputError
 from jaxvf.results.result import Result
+from jaxvf.results.sections import checked_document
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import from_json
-from jaxvf.sweeps.execution import go_on, loaded, stored_plan
+from jaxvf.sweeps.execution import go_on, loaded
 from jaxvf.sweeps.sweep import Sweep
 
 
@@ -55,15 +56,19 @@ def work(path: str | Path, *, progress: str = "auto", cache: bool = True, grace:
 def load(path: str | Path) -> Result:
     """The results in a directory, of an unfinished sweep as far as it got.
 
+    Curves and the table of runs are data. A policy is read when it is asked for, and only then must the program know
+    the classes of its environment and learner.
+
     Raises:
         InputError: if the directory holds no sweep, or a file of it is damaged.
     """
     directory = RunDirectory(path)
-    return loaded(directory, stored_plan(directory, _sweep(directory).plan, cache=False))
+    return loaded(directory, lambda **options: _sweep(directory).plan(**options))
 
 
 def _sweep(directory: RunDirectory) -> Sweep:
-    sweep = from_json(directory.read_json().get("config"))
+    described = directory.path / "run.json"
+    sweep = from_json(checked_document(directory).get("config"), described)
     if not isinstance(sweep, Sweep):
-        raise InputError(f"{directory.path / 'run.json'} describes no sweep")
+        raise InputError(f"{described} describes no sweep")
     return sweep

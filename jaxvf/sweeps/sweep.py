@@ -2,11 +2,11 @@
 
 import contextlib
 import dataclasses
+import numbers
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
-
-import numpy as np
 
 from jaxvf.errors import InputError, unknown
 from jaxvf.results.result import Result
@@ -16,6 +16,7 @@ from jaxvf.serialize import to_json
 from jaxvf.sweeps import devices, values
 from jaxvf.sweeps.execution import execute, go_on, started
 from jaxvf.sweeps.measurements import Measurements
+from jaxvf.sweeps.own_environments import check_described, check_planned
 from jaxvf.sweeps.plan import Plan, make_plan
 from jaxvf.sweeps.progress import PROGRESS
 from jaxvf.sweeps.space import expand
@@ -57,12 +58,13 @@ class Sweep:
         root_seed = _whole("root_seed", self.root_seed, low=0)
         return dataclasses.replace(self, grid=values.listed(self.grid, root_seed))
 
-    def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True) -> Plan:
+    def plan(self, *, chunk: int | Sequence[int] | None = None, cache: bool = True, check: bool = False) -> Plan:
         """What running this would compile and hold in memory; nothing is compiled.
 
         Args:
             chunk: runs in a program at once; by default what the device holds and what is remembered as fastest.
             cache: use what earlier processes measured of the same programs.
+            check: first check environments that are not jaxvf's, whose random play is compiled.
 
         Raises:
             InputError: for anything in the description that is not valid.
@@ -71,13 +73,17 @@ class Sweep:
         root_seed = _whole("root_seed", self.root_seed, low=0)
         env_steps = _whole("env_steps", self.env_steps)
         interval = max(1, env_steps // EVALUATIONS) if self.test_interval is None else self.test_interval
+        checked = check_described(self.env) if check else []
+        runs = expand(self.env, self.algorithms, self.grid, self.seeds, root_seed)
+        if check:
+            check_planned(runs, checked)
         return make_plan(
-            expand(self.env, self.algorithms, self.grid, self.seeds, root_seed),
+            runs,
             env_steps=env_steps,
             test_interval=_whole("test_interval", interval),
             test_episodes=_whole("test_episodes", self.test_episodes),
             root=root_seed,
-            chunk=chunk,
+            chunk=chunk if chunk is None or isinstance(chunk, list) else _whole("chunk", chunk),
             measurements=Measurements(cache),
         )
 
@@ -91,6 +97,7 @@ class Sweep:
         wandb: str | None = None,
         cache: bool = True,
         grace: float | None = None,
+        check: bool = True,
     ) -> Result:
         """Train all runs.
 
@@ -102,6 +109,7 @@ class Sweep:
             wandb: "offline" or "online" to log to Weights & Biases too.
             cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
             grace: seconds from a SIGTERM to the end of the process; None to end the segment however long it takes.
+            check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
 
         Raises:
             InputError: for bad input, before anything is written.
@@ -115,7 +123,7 @@ class Sweep:
         if out is not None:
             directory = RunDirectory(out)
             directory.check_new(to_json(self.listed()))
-        plan = self.plan(chunk=chunk, cache=cache)
+        plan = self.plan(chunk=chunk, cache=cache, check=check)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
@@ -124,7 +132,9 @@ class Sweep:
         with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
             return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
 
-    def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
+    def run_or_resume(
+        self, out: str | Path, *, chunk: int | None = None, progress: str = "auto", check: bool = True
+    ) -> Result:
         """Train all runs into `out`, or go on where an earlier call for this very sweep stopped, with its `chunk`.
 
         Raises:
@@ -133,15 +143,15 @@ class Sweep:
         directory = RunDirectory(out)
         if directory.exists() and directory.read_json().get("config") == to_json(self.listed()):
             return go_on(directory, self.plan, progress=progress)
-        return self.run(out, chunk=chunk, progress=progress)
+        return self.run(out, chunk=chunk, progress=progress, check=check)
 
 
 def _whole(name: str, value: Any, low: int = 1) -> int:
-    if not isinstance(value, int | float | np.number) or float(value) % 1 != 0:  # so of infinity and NaN
-        raise InputError(f"{name}={value!r} is not a whole number")
-    value = int(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or value % 1 != 0:  # so of infinity and NaN
+        raise InputError(f"{name}={reprlib.repr(value)} is not a whole number")
+    value = int(value)  # pyright: ignore[reportArgumentType]
     if value < low:
-        raise InputError(f"{name}={value} must be at least {low}")
+        raise InputError(f"{name}={reprlib.repr(value)} must be at least {low}")
     if value >= 2**31:
-        raise InputError(f"{name}={value} exceeds {2**31 - 1}, the largest that a counter holds")
+        raise InputError(f"{name}={reprlib.repr(value)} exceeds {2**31 - 1}, the largest that a counter holds")
     return value

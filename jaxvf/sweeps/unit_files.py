@@ -12,11 +12,12 @@ import numpy as np
 from jaxvf.errors import InputError
 from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.policy import params_shapes
+from jaxvf.results.sections import read_unit
 from jaxvf.results.store import RunDirectory, write_atomically
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.lease import holder_of
 from jaxvf.sweeps.plan import Group, Plan
-from jaxvf.sweeps.units import Unit, units_of
+from jaxvf.sweeps.units import Unit, planned_units
 
 
 @dataclasses.dataclass
@@ -64,7 +65,7 @@ class UnitFiles:
         if self.out is None:
             return False
         of_group = f"g{index:03d}-"
-        finished = [path.stem for path in (self.out.path / "units").glob("*.json")]
+        finished = [path.stem for path in self.out.unit_records()]
         return any(name.startswith(of_group) for name in [*finished, *self.out.parts()])
 
     def record(self, unit: Unit) -> dict[str, Any]:
@@ -73,26 +74,11 @@ class UnitFiles:
         Raises:
             InputError: if its file is damaged.
         """
-        path = self._record_path(unit)
-        try:
-            record = json.loads(path.read_bytes())
-            if len(record["diverged"]) == len(unit.runs) and all(isinstance(one, bool) for one in record["diverged"]):
-                return record
-        except (OSError, ValueError, TypeError, KeyError):
-            pass
-        raise InputError(f"{path} is damaged; remove it to compute its unit again; everything else is intact")
+        return read_unit(self._record_path(unit))
 
     def params(self, unit: Unit, group: Group) -> Any:
         """The final parameters of a finished unit, with a leading runs axis."""
         return load_tree(self._policy_path(unit), policy_shapes(group, len(unit.runs)))
-
-    def curves(self, unit: Unit, group: Group) -> dict[str, np.ndarray]:
-        """Curves [segments, runs] as far as they are stored."""
-        assert self.out is not None
-        if self.is_finished(unit):
-            return self._curves(unit, group.segments)
-        parts = [_last_segment(part) for part in self.out.parts() if _unit_of(part) == unit.name]
-        return self._curves(unit, max(parts, default=0))
 
     def resume(self, unit: Unit, start: Any) -> tuple[int, Any]:
         """How far a unit is, in segments, and the state to go on from: its newest checkpoint's, or `start`."""
@@ -133,12 +119,7 @@ class UnitFiles:
         """Remove what processes that were killed left behind: temporary files, checkpoints that nobody needs."""
         if self.out is None:
             return
-        going_on = {
-            unit.name
-            for index, group in enumerate(plan.groups)
-            for unit in units_of(index, group)
-            if not self.is_finished(unit)
-        }
+        going_on = {unit.name for unit, _ in planned_units(plan) if not self.is_finished(unit)}
         for path in (self.out.path / "checkpoints").glob("*"):
             if path.name not in going_on:
                 shutil.rmtree(path, ignore_errors=True)
@@ -171,7 +152,7 @@ class UnitFiles:
 
     def _record_path(self, unit: Unit) -> Path:
         assert self.out is not None
-        return self.out.path / "units" / f"{unit.name}.json"
+        return self.out.unit_record(unit.name)
 
     def _policy_path(self, unit: Unit) -> Path:
         assert self.out is not None

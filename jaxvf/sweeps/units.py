@@ -9,7 +9,7 @@ from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import to_json
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
-from jaxvf.sweeps.plan import Group
+from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.space import Run
 
 DIGITS = 8  # of the hash in a unit's name
@@ -37,6 +37,11 @@ def units_of(index: int, group: Group) -> list[Unit]:
         Unit(f"g{index:03d}-c{number:03d}-{_hash([common, _described(runs)])}", index, runs)
         for number, runs in enumerate(group.chunks)
     ]
+
+
+def planned_units(plan: Plan) -> list[tuple[Unit, Group]]:
+    """Every unit of a plan, with its group."""
+    return [(unit, group) for index, group in enumerate(plan.groups) for unit in units_of(index, group)]
 
 
 def _described(runs: tuple[Run, ...]) -> list[object]:

@@ -32,11 +32,14 @@ def make_optimizer(
 def clip_by_global_norm(most: float | Float[Array, ""]) -> optax.GradientTransformation:
     """Gradients of a larger `global_norm` than `most` are scaled down to it; optax's formula."""
 
-    def update(grads: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
-        norm = global_norm(grads)
-        return jax.tree.map(lambda leaf: jnp.where(norm < most, leaf, leaf / norm * most), grads), state
+    def init(params: Any) -> optax.EmptyState:
+        return optax.EmptyState()
 
-    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        norm = global_norm(updates)
+        return jax.tree.map(lambda leaf: jnp.where(norm < most, leaf, leaf / norm * most), updates), state
+
+    return optax.GradientTransformation(init, update)
 
 
 def global_norm(tree: Any) -> Float[Array, ""]:

@@ -52,7 +52,11 @@ def test_adapters_survive_run_json(name):
         ("storm", "jaxmarl/storm is general-sum"),
         ("SMAX:scenario=3s_vs_5x", "unknown scenario of jaxmarl/SMAX '3s_vs_5x'; did you mean '3s_vs_5z'?"),
         ("overcooked:layout=cramped", "unknown layout of jaxmarl/overcooked 'cramped'; did you mean 'cramped_room'?"),
-        ("switch_riddle:num_agent=4", "unexpected keyword argument 'num_agent'"),
+        ("switch_riddle:num_agent=4", "unknown option of jaxmarl/switch_riddle 'num_agent'; did you mean 'num_agent"),
+        ("MPE_simple_spread_v3:num_agnts=3", "unknown option of jaxmarl/MPE_simple_spread_v3 'num_agnts'; did you mean "
+                                             "'num_agents'?"),
+        ("HeuristicEnemySMAX:max_stps=3", "unknown option of jaxmarl/HeuristicEnemySMAX 'max_stps'; did you mean "
+                                          "'max_steps'?"),
         ("switch_riddle:num_agents=2", "The minimum number of agents for this environment is 3"),
         ("switch_riddle:num_agents", "'num_agents' is not OPTION=VALUE"),
         (f"{MPE}:exact_limit=1", "exact_limit=1 is not True or False"),

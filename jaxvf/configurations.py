@@ -1,0 +1,128 @@
+"""Which classes a file may name: those that configurations of sweeps are made of, and no others.
+
+Files are data. A class that a file names is looked up, never imported: it is one of jaxvf's own, or one that the
+running program has defined or imported already, and of the kind that configurations are made of.
+"""
+
+import dataclasses
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import flax.linen as nn
+
+from jaxvf.envs.protocol import Environment
+from jaxvf.errors import InputError
+
+
+class UnknownClassError(InputError):
+    """A file names a class that is neither jaxvf's nor defined in this program."""
+
+
+def name_of(kind: type) -> str:
+    """What files call a class: its module and its name in it."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def find(name: Any, where: object) -> type:
+    """The class of a name that `name_of` gave.
+
+    Args:
+        name: as a file holds it.
+        where: the file, for the error message.
+
+    Raises:
+        UnknownClassError: for a class that this program has not defined or imported.
+        InputError: for anything that is not a class of the kind that configurations are made of.
+    """
+    if not isinstance(name, str) or name.count(":") != 1 or not all(name.split(":")):
+        raise InputError(f"{where}: class {name!r} is not MODULE:CLASS")
+    if name in registered():
+        return registered()[name]
+    module, _, path = name.partition(":")
+    found: Any = sys.modules.get(module)
+    for part in path.split("."):
+        # Not getattr: a module may import what it is asked for.
+        found = vars(found).get(part) if isinstance(found, ModuleType | type) else None
+    if found is None:
+        raise UnknownClassError(f"{where} names the class {name}, which {_how_to_define(module)}")
+    if not isinstance(found, type) or name_of(found) != name or not is_configuration(found):
+        raise InputError(f"{where} names {name}, which is no class that configurations are made of; nothing was run")
+    return found
+
+
+def is_configuration(kind: type) -> bool:
+    """Whether a class is jaxvf's own, an environment, a network, or another frozen dataclass of a user's.
+
+    Such dataclasses only keep what they are given; the standard library's are none of a user's.
+    """
+    if name_of(kind) in registered() or issubclass(kind, Environment | nn.Module):
+        return True
+    jaxmarl = sys.modules.get("jaxmarl.environments.multi_agent_env")
+    if jaxmarl is not None and issubclass(kind, jaxmarl.MultiAgentEnv):
+        return True
+    made = getattr(kind, "__dataclass_params__", None)
+    users = kind.__module__.partition(".")[0] not in sys.stdlib_module_names
+    return made is not None and made.frozen and made.init and users
+
+
+@functools.cache
+def registered() -> Mapping[str, type]:
+    """All of jaxvf's own classes: what the registries make and what that is made of, and what stands in no registry."""
+    from jaxvf import algorithms, envs
+    from jaxvf.envs.brax_team import BraxTeamParams
+    from jaxvf.envs.combat import AttackMove, Ground, Map
+    from jaxvf.envs.jaxmarl import NoParams
+    from jaxvf.envs.payoff_families import RandomGame
+    from jaxvf.mixers import MIXERS
+    from jaxvf.networks import AGENTS
+    from jaxvf.sweeps import Sweep
+    from jaxvf.trust_region import NETWORKS
+
+    wrappers = (envs.AgentId, envs.EpisodeStatistics, envs.LastAction, envs.NoiseState, envs.TimeLimit)
+    parts = (Sweep, RandomGame, Map, Ground, AttackMove, NoParams, BraxTeamParams)
+    found: set[type] = {*wrappers, *parts, envs.FromJaxMARL, envs.BraxTeam}
+    for constructors in (envs.ENVIRONMENTS, algorithms.ALGORITHMS, MIXERS, AGENTS, NETWORKS):
+        for construct in constructors.values():
+            made = construct()
+            found |= set(_kinds(made))
+            if isinstance(made, Environment):
+                found |= set(_kinds(made.default_params()))
+    return {name_of(kind): kind for kind in found if kind.__module__.partition(".")[0] == "jaxvf"}
+
+
+def import_named(modules: Sequence[str]) -> None:
+    """Import the modules that the user names on the command line, from the present directory too, like `python -m`.
+
+    Raises:
+        InputError: for a module that is not there, or fails.
+    """
+    if modules and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # a module of the user's own may raise anything
+            raise InputError(f"--import {module} failed: {type(error).__name__}: {error}") from error
+
+
+def _how_to_define(module: str) -> str:
+    if module == "__main__":
+        return "was defined in the program that began the sweep: load it from that program"
+    return f"is not defined here: import {module} first (on the command line: --import {module})"
+
+
+def _kinds(value: Any) -> Iterator[type]:
+    """The classes of a configuration and of everything in its fields."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _kinds(item)
+    elif dataclasses.is_dataclass(value):
+        yield type(value)
+        for field in dataclasses.fields(value):
+            if field.name != "parent":  # flax's own bookkeeping
+                yield from _kinds(getattr(value, field.name, None))
