@@ -51,5 +51,6 @@ def _one_line(box: str, prog: str) -> str:
     """What tyro says in a box, without the box and the columns of spaces."""
     words = [word for line in box.splitlines() if not re.match(r"[╭╰]", line) for word in line.strip("│ \n").split()]
     said, _, page = " ".join(word for word in words if set(word) != {"─"}).partition(HELP)
+    said = re.split(r" (?:Got errors|Argument helptext):", said)[0]
     command = re.search(rf"{prog}[\w ]* --help", page)
     return f"{said.strip().rstrip('.')}; see `{command[0] if command else f'{prog} --help'}`"

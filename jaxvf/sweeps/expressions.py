@@ -80,7 +80,7 @@ def _part(field: str, text: str) -> Any:
         tree = ast.parse(text, mode="eval").body
         if not isinstance(tree, ast.Call):
             return ast.literal_eval(tree)
-    except (ValueError, SyntaxError, RecursionError, MemoryError):  # not Python's: a name, or anything else
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):  # not Python's: a name, or anything else
         return text
     try:
         return _call(tree)

@@ -119,16 +119,16 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
-        directory = None
-        if out is not None:
-            directory = RunDirectory(out)
-            directory.check_new(to_json(self.listed()))
         plan = self.plan(chunk=chunk, cache=cache, check=check)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
                 "sweep traced fields instead, or agree with yes=True (--yes)"
             )
+        directory = None
+        if out is not None:
+            directory = RunDirectory(out)
+            directory.check_new(to_json(self.listed()))
         with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
             return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from trust_cases import SWEEP
 
-from jaxvf.sweeps import Interrupted, runner
-from jaxvf.sweeps import sweep as sweep_module
+from jaxvf.sweeps import Interrupted, execution, runner
 from jaxvf.sweeps.progress import Silent
 
 
@@ -33,7 +32,7 @@ def originals(tmp_path_factory, executables) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         _compile_once(patch, executables)
         SWEEP.run(root / "finished", chunk=2, progress="none")
-        patch.setattr(sweep_module, "make_progress", lambda mode: _StopInTheSecondChunk())
+        patch.setattr(execution, "make_progress", lambda mode: _StopInTheSecondChunk())
         with pytest.raises(Interrupted):
             SWEEP.run(root / "stopped", chunk=2)
     return root
@@ -43,7 +42,7 @@ def originals(tmp_path_factory, executables) -> Path:
 def here(tmp_path, monkeypatch, originals, executables) -> Path:
     """Copies of both in the present directory, and nothing else."""
     _compile_once(monkeypatch, executables)
-    monkeypatch.setattr(sweep_module, "make_progress", lambda mode: Silent())
+    monkeypatch.setattr(execution, "make_progress", lambda mode: Silent())
     monkeypatch.chdir(tmp_path)
     return shutil.copytree(originals, tmp_path, dirs_exist_ok=True)
 

@@ -28,7 +28,7 @@ SETTINGS = {
     "learning_rate=1,2,,3": "learning_rate='' is not a number",
     "learning_rate=1e-3,0.001": "sweep over learning_rate: 0.001 and 0.001 are the same",
     "learning_rate=0.1,0.10000000001": "sweep over learning_rate: 0.1 and 0.10000000001 are the same",
-    "learning_rate=0,-0.0,0": "sweep over learning_rate: 0 and 0 are the same",
+    "learning_rate=0,-0.0,0": "sweep over learning_rate: 0 and -0.0 are the same",
     "learning_rate=0.1,fast": "learning_rate='fast' is not a number",
     "learning_rate={[]:1}": "learning_rate='{[]:1}' is not a number",
     "learning_rate=" + "(" * 300 + ")" * 300: "learning_rate=",
@@ -95,7 +95,7 @@ OPTIONS = {
     "--seeds 10^30": "seeds='10^30' is neither a count (32) nor a list (3,7,11)",
     f"--seeds {'9' * 5000}": "is neither a count (32) nor a list (3,7,11)",
     "--seeds 1.5": "seeds='1.5' is neither a count (32) nor a list (3,7,11)",
-    "--seeds 1,1": "seeds=[1, 1] must be distinct and at least one",
+    "--seeds 1,1": "seeds: 1 and 1 are the same seed",
     "--seeds 1,,2": "seeds='1,,2' is neither a count (32) nor a list (3,7,11)",
     "--seeds 0,2147483648": "seeds=[0, 2147483648] must lie between 0 and 2147483647",
     "--seeds=-5,1": "seeds=[-5, 1] must lie between 0 and 2147483647",
@@ -125,7 +125,7 @@ OPTIONS = {
     f"--out {LONG}": "is no usable path: File name too long",
     f"--out {LONG}/{LONG}": "is no usable path: File name too long",
     "--out taken": "out: taken is a file; name a directory",
-    "--out taken/inside": "cannot write taken/inside/run.json: Not a directory",
+    "--out taken/inside": "cannot lock taken/inside/.lock: Not a directory",
     "--out full": "out: full is not empty and holds no sweep; name a new directory",
 }
 
@@ -182,7 +182,7 @@ PARSER = {
     "": "command",
     "run": "--env",
     "run --env matrix_game/A": "--algorithm",
-    "run --env matrix_game/A --algorithm vdn --env-steps many": "Error parsing --env-steps: could not convert "
+    "run --env matrix_game/A --algorithm vdn --env-steps many": "Error parsing --env-steps: no type matching"
     "string to float: 'many'",
     "run --env matrix_game/A --algorithm vdn --sets a=1": "Unrecognized options: --sets, a=1",
     "run --env matrix_game/A --algorithm vdn --root-seed 0.5": "Error parsing --root-seed",
