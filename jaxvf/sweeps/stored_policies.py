@@ -77,8 +77,11 @@ def check_files(directory: RunDirectory, plan: Plan) -> None:
     """Whether the metrics and the finished units are those of the plan, before anything is computed or removed.
 
     Raises:
-        InputError: for a file that belongs to no unit.
+        InputError: for a file that belongs to no unit, or where a directory should be.
     """
+    for path in (directory.path / name for name in ("metrics", "checkpoints", "policies", "units")):
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file where a directory should be; move it away")
     sizes = {unit.name: len(unit.runs) for unit, _ in planned_units(plan)}
     for path in directory.unit_records():
         if sizes.get(path.stem) != len(read_unit(path)["diverged"]):

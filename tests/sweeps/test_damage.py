@@ -108,12 +108,19 @@ def test_a_damaged_run_json_is_named(stopped, call):
         path.write_bytes(damaged)
         refuse(call, stopped, str(path))
     path.write_text(json.dumps({**document, "plan": document["plan"] * 2}))
-    refuse(call, stopped, "the stored plan has 2 groups")
-    # Written by a version whose defaults, rules or grouping were others: going on would change the sweep's meaning.
-    for field, value in (("runs", 5), ("env_version", 0), ("algorithm", {"class": "another", "fields": {}})):
+    refuse(call, stopped, str(path))
+
+
+@pytest.mark.parametrize("call", [resume, lambda out: load(out).policy(0)])
+def test_a_sweep_of_another_meaning_is_not_continued_and_its_policies_not_read(stopped, call):
+    """Written by a version whose defaults, rules or grouping were others; its curves stay what they are."""
+    path = stopped / "run.json"
+    document = json.loads(path.read_text())
+    for field, value in (("env_version", 0), ("algorithm", {"class": "another", "fields": {}})):
         other = {**document, "plan": [{**document["plan"][0], field: value}, *document["plan"][1:]]}
         path.write_text(json.dumps(other))
         refuse(call, stopped, str(path), "whose defaults or rules differ")
+        assert load(stopped).runs[0]["status"] == "finished"
 
 
 @pytest.mark.parametrize("call", [resume, load])

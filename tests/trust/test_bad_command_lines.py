@@ -182,8 +182,7 @@ PARSER = {
     "": "command",
     "run": "--env",
     "run --env matrix_game/A": "--algorithm",
-    "run --env matrix_game/A --algorithm vdn --env-steps many": "Error parsing --env-steps: no type matching"
-    "string to float: 'many'",
+    "run --env matrix_game/A --algorithm vdn --env-steps many": "Error parsing --env-steps: no type matching",
     "run --env matrix_game/A --algorithm vdn --sets a=1": "Unrecognized options: --sets, a=1",
     "run --env matrix_game/A --algorithm vdn --root-seed 0.5": "Error parsing --root-seed",
     "run --env matrix_game/A --algorithm vdn --wandb onlin": "invalid choice 'onlin' for argument '--wandb'",

@@ -18,6 +18,7 @@ from jaxvf.networks import AGENTS, FeedForwardAgent
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import from_json, to_json
 from jaxvf.sweeps import Sweep
+from jaxvf.sweeps.execution import started
 from jaxvf.trust_region import NETWORKS
 from jaxvf.value import QLearning
 
@@ -45,12 +46,13 @@ def own_game(tmp_path, monkeypatch):
 
 
 def begin(directory) -> None:
-    """A directory as a process leaves it that died before it had a plan, and the module forgotten."""
+    """A directory as a process leaves it that died when it had begun, and the module forgotten."""
     sys.path.insert(0, str(directory))
     import own_game  # pyright: ignore[reportMissingImports]
 
     sweep = Sweep(own_game.Mine(3), LEARNER, 2, {}, 40, 20, 1)
-    RunDirectory(directory / "sweep").create(to_json(sweep))
+    with started(RunDirectory(directory / "sweep"), to_json(sweep), sweep.plan()):
+        pass
     del sys.modules["own_game"], sys.path[0]
 
 
