@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxvf import __version__
+from jaxvf.configurations import UnknownClassError
 from jaxvf.errors import InputError
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result, assemble
@@ -134,6 +135,8 @@ def stored_plan(directory: RunDirectory, planned: Callable[..., Plan], *, cache:
     devices.use_cores(_count(stored))
     try:
         plan = planned(chunk=[group["chunk"] for group in stored["plan"]], cache=cache)
+    except UnknownClassError:
+        raise
     except InputError as error:
         raise InputError(f"{described} describes no sweep that can be run: {error}") from error
     except Exception as error:  # fields that no constructor has checked: whatever they break, the file is to blame
