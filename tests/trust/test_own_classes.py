@@ -90,7 +90,11 @@ def saved_policy(directory):
     return directory / "policy"
 
 
-@pytest.mark.parametrize("registry", [ENVIRONMENTS, ALGORITHMS, MIXERS, AGENTS, NETWORKS], ids=id)
+@pytest.mark.parametrize(
+    "registry",
+    [ENVIRONMENTS, ALGORITHMS, MIXERS, AGENTS, NETWORKS],
+    ids=["environments", "algorithms", "mixers", "agents", "networks"],
+)
 def test_whatever_is_registered_is_found(registry):
     for name, construct in registry.items():
         assert find(name_of(type(construct())), "run.json") is type(construct()), name
