@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from jaxvf import __version__
 from jaxvf.errors import InputError
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import chunk_size, devices, plan_text
@@ -19,6 +22,8 @@ from jaxvf.sweeps.measurements import Measurements, program_key
 from jaxvf.sweeps.memory import predict_bytes
 from jaxvf.sweeps.space import Run
 from jaxvf.training import Clock, Program, make_program
+
+DIGITS = 8  # of a hash in a file's name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +62,12 @@ class Group:
     def chunks(self) -> list[tuple[Run, ...]]:
         """The runs cut into chunks that reuse the program; the last may be short."""
         return [self.runs[start : start + self.chunk] for start in range(0, len(self.runs), self.chunk)]
+
+    @functools.cached_property
+    def digests(self) -> list[str]:
+        """Of each chunk, a hash of all that its numbers depend on: this version, what the group computes, its runs."""
+        common = [__version__, self.meaning(), self.program.root, self.program.test_episodes]
+        return [_digest([common, [run.meaning() for run in chunk]]) for chunk in self.chunks]
 
     @property
     def env_steps(self) -> np.ndarray:
@@ -191,6 +202,10 @@ def make_plan(
 def start_clock(group: Group) -> Clock:
     """The clock of a chunk that has not begun, on every device of the program."""
     return jax.device_put(Clock.start(), devices.placement(group.chunk).shared)
+
+
+def _digest(described: Any) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 def _ranges(numbers: Sequence[int]) -> list[list[int]]:

@@ -17,6 +17,7 @@ from jaxvf import algorithms, envs
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import coerce, field_at, replace
+from jaxvf.serialize import to_json
 from jaxvf.sweeps.repeats import check_distinct
 from jaxvf.sweeps.values import SEED, is_drawn, listed
 from jaxvf.training import observed_by
@@ -45,6 +46,10 @@ class Run:
     algorithm: Any
     settings: dict[str, Any]
     labels: dict[str, str]
+
+    def meaning(self) -> list[Any]:
+        """All that its numbers depend on, as JSON."""
+        return [self.index, self.seed, to_json(self.algorithm), to_json(self.env_params)]
 
     def record(self, status: str) -> dict[str, Any]:
         """Its row in the table of runs."""

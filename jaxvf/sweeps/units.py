@@ -1,18 +1,13 @@
 """Work units: the chunks of a sweep, each named by what it computes, and who may compute it."""
 
-import hashlib
-import json
 from typing import NamedTuple, Protocol
 
-from jaxvf import __version__
 from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
-from jaxvf.serialize import to_json
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.space import Run
 
-DIGITS = 8  # of the hash in a unit's name
 SHARE = "wait for it to end, or let several processes share a sweep by `jaxvf work DIR`"
 
 
@@ -32,24 +27,15 @@ class Unit(NamedTuple):
 
 def units_of(index: int, group: Group) -> list[Unit]:
     """The units of a group, in order."""
-    common = [__version__, group.meaning(), group.program.root, group.program.test_episodes]
     return [
-        Unit(f"g{index:03d}-c{number:03d}-{_hash([common, _described(runs)])}", index, runs)
-        for number, runs in enumerate(group.chunks)
+        Unit(f"g{index:03d}-c{number:03d}-{digest}", index, runs)
+        for number, (runs, digest) in enumerate(zip(group.chunks, group.digests, strict=True))
     ]
 
 
 def planned_units(plan: Plan) -> list[tuple[Unit, Group]]:
     """Every unit of a plan, with its group."""
     return [(unit, group) for index, group in enumerate(plan.groups) for unit in units_of(index, group)]
-
-
-def _described(runs: tuple[Run, ...]) -> list[object]:
-    return [[run.index, run.seed, to_json(run.algorithm), to_json(run.env_params)] for run in runs]
-
-
-def _hash(described: object) -> str:
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 class Claims(Protocol):
