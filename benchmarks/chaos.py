@@ -24,7 +24,7 @@ from jaxvf import Sweep, resume
 from jaxvf.mixers import VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.results.store import RunDirectory
-from jaxvf.signals import interrupt_on_signal
+from jaxvf.signals import INTERRUPTED, interrupt_on_signal
 from jaxvf.sweeps import unit_run
 from jaxvf.value import QLearning
 
@@ -67,7 +67,7 @@ def bench(*, quick: bool = False, stops: int | None = None, seed: int = 0) -> di
                 endings[f"{fault}: {_named(ending.code)}"] += 1
                 if fault == "SIGINT twice":
                     slowest = max(slowest, ending.seconds)
-            ended(forked(lambda devices=devices, out=out: sweep(out, devices)))
+            assert ended(forked(lambda devices=devices, out=out: sweep(out, devices))) == 0
             compare(out, quiet[devices])
             shutil.rmtree(out)
     assert slowest < AT_ONCE_SECONDS, f"the second SIGINT ended a process after {slowest:.2f} s"
@@ -106,16 +106,21 @@ def described() -> Sweep:
 
 def forked(work: Callable[[], None]) -> int:
     """A process that does `work`; its exit code is the command line's, or FAILED where it raises anything else."""
+    waiting = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, waiting)  # what comes too early is not for this process's handlers
     process = os.fork()
     if process:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
         return process
     code = FAILED
     try:
+        signal.set_wakeup_fd(-1)
         with interrupt_on_signal():  # as the command line does
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, waiting)
             work()
         code = 0
     except KeyboardInterrupt:
-        code = 130
+        code = INTERRUPTED
     except BaseException:
         traceback.print_exc()
     finally:
@@ -162,7 +167,7 @@ def _kill_at_operation(number: int) -> None:
 def ended(process: int) -> int:
     """The exit code of a process; raises where it failed in a way that nobody asked for."""
     code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-    if code not in (0, 130, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
+    if code not in (0, INTERRUPTED, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT):
         raise RuntimeError(f"a process of the sweep ended with {code}; its traceback stands above")
     return code
 
@@ -188,4 +193,4 @@ def _sorted_metrics(path: Path) -> dict[str, np.ndarray]:
 
 
 def _named(code: int) -> str:
-    return {0: "had finished", 130: "saved and stopped"}.get(code, f"ended by signal {-code}")
+    return {0: "had finished", INTERRUPTED: "saved and stopped"}.get(code, f"ended by signal {-code}")
