@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import math
 import time
@@ -63,6 +64,7 @@ def compile_group(group: Group) -> Executable:
 def _with_packed_metrics(segment: Any, names: list[str]) -> Any:
     """A segment whose metrics are one array, which the host reads at once; tracing it fills `names`."""
 
+    @functools.wraps(segment)  # whose name the compiled program and its file in the cache bear
     def packed(*arguments: Any) -> tuple[Any, Any, Array]:
         runs, clock, metrics = segment(*arguments)
         names.clear()

@@ -79,7 +79,7 @@ def test_seeds_are_a_count_or_a_list(seeds, listed):
     [
         (0, "seeds=0 must be at least 1"),
         (-3, "seeds=-3 must be at least 1"),
-        (10**30, "seeds=1" + 30 * "0" + " is above its largest valid value 10000000"),
+        (10**30, "seeds=1" + 30 * "0" + " must be at most 10,000,000"),
         ([], r"seeds=\[\] names no seed"),
         ([3, 1, 1], "seeds: 1 and 1 are the same seed; their runs would be counted twice"),
         ([-1, 3], r"seeds=\[-1, 3\] must lie between 0 and 2147483647"),
