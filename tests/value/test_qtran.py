@@ -205,17 +205,17 @@ def trained(learner, key, updates) -> tuple[LearnerState, dict]:
 
 @pytest.mark.parametrize("kind", [Qtran, QtranAlt])
 def test_the_table_of_8_and_12_is_solved(kind):
-    """Son et al. 2019's matrix game: J is the payoff to 0.1, the greedy joint action is (0, 0), T - J + V is 0 there
-    and at least -0.1 at every other of the nine joint actions. Three of three seeds.
+    """Son et al. 2019's matrix game: J is the payoff to 0.05, the greedy joint action is (0, 0), T - J + V is 0 there
+    and at least -0.05 at every other of the nine joint actions. Three of three seeds.
     """
     network = JointNetwork(width=32) if kind is Qtran else CounterfactualNetwork(width=32)
     learner = kind(agent=TabularAgent(), joint=network, optimizer="adam", learning_rate=3e-3, nopt_coefficient=1.0)
     keys = jax.random.split(jax.random.key(0), 3)
-    state, values = jax.vmap(trained, in_axes=(None, 0, None))(learner, keys, 3000)
+    state, values = jax.vmap(trained, in_axes=(None, 0, None))(learner, keys, 4000)
     q = np.asarray(state.params.agent["params"]["table"])  # [seed, agent, id, action]
     np.testing.assert_array_equal(q[:, :, 0].argmax(axis=-1), 0)
     total, joint, bias = (values[name][:, 0, :, 0] for name in ("q_tot", "q_joint", "bias"))
-    np.testing.assert_allclose(joint, np.broadcast_to(PAYOFF.ravel(), joint.shape), atol=0.1)
+    np.testing.assert_allclose(joint, np.broadcast_to(PAYOFF.ravel(), joint.shape), atol=0.05)
     slack = total - joint + bias
-    np.testing.assert_allclose(slack[:, 0], 0.0, atol=0.1)
-    assert float(slack.min()) >= -0.1
+    np.testing.assert_allclose(slack[:, 0], 0.0, atol=0.05)
+    assert float(slack.min()) >= -0.05
