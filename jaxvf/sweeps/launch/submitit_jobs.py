@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvf.errors import InputError
+from jaxvf.signals import stop_asked
 from jaxvf.sweeps.launch.crew import Crew, Start, missing
 from jaxvf.sweeps.launch.worker import Worker
 
@@ -37,7 +38,8 @@ class Requeued:
         # submitit's handler would leave at once, in the middle of a segment or of a file.
         def stop(*_: Any) -> None:
             timed_out.append(True)
-            signal.raise_signal(signal.SIGTERM)
+            if not stop_asked():  # SLURM sends a job that it preempts a SIGTERM first
+                signal.raise_signal(signal.SIGTERM)
 
         signal.signal(number, stop)
         try:
