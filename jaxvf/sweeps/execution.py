@@ -19,7 +19,7 @@ from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.wandb_log import open_wandb
 from jaxvf.serialize import to_json
 from jaxvf.signals import stop_on_signal
-from jaxvf.sweeps import devices
+from jaxvf.sweeps import devices, processes
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import make_progress
@@ -55,6 +55,7 @@ def go_on(
     """
     if directory.read_json().get("status") == FINISHED:
         return loaded(directory, stored_plan(directory, planned, cache=False))
+    processes.alone(directory.path)
     if share:
         _await_owner(directory)
         plan = stored_plan(directory, planned, cache=cache)

@@ -13,7 +13,7 @@ from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
 from jaxvf.results.wandb_log import Mode
 from jaxvf.serialize import to_json
-from jaxvf.sweeps import devices, values
+from jaxvf.sweeps import devices, processes, values
 from jaxvf.sweeps.execution import execute, go_on, started
 from jaxvf.sweeps.launch import launch
 from jaxvf.sweeps.measurements import Measurements
@@ -112,6 +112,8 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
+        if not processes.first():
+            out, progress, wandb = None, "none", None
         directory = None
         if out is not None:
             directory = RunDirectory(out)
@@ -176,6 +178,7 @@ class Sweep:
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
                 "sweep traced fields instead, or agree with yes=True (--yes)"
             )
+        processes.check_chunk(chunk, min(len(group.runs) for group in plan.groups))
         return plan
 
     def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
