@@ -1,4 +1,4 @@
-"""Values as they are written on the command line: settings of a sweep, and seeds."""
+"""Values as they are written on the command line: settings of a sweep, seeds, options of a launcher."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,3 +28,16 @@ def parse_seeds(text: str) -> int | list[int]:
     except ValueError as error:
         raise InputError(f"seeds={text!r} is neither a count (32) nor a list (3,7,11)") from error
     return numbers if "," in text else numbers[0]
+
+
+def parse_options(assignments: Sequence[str]) -> dict[str, str]:
+    """`name=value` of `--launch-options`."""
+    options: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name or not value:
+            raise InputError(f"--launch-options {assignment!r} is not NAME=VALUE")
+        if name in options:
+            raise InputError(f"--launch-options {name} is given twice")
+        options[name] = value
+    return options

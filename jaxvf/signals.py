@@ -72,6 +72,11 @@ def interrupt_on_signal() -> Iterator[None]:
         yield
 
 
+def stop_asked() -> bool:
+    """Whether a signal has come to the blocks that this process is in, so that another one would end it."""
+    return bool(_received) or any(request.asked for request in _blocks)
+
+
 @contextlib.contextmanager
 def _answered(request: StopRequest, handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Both signals go to `handler`, in the main thread when it gets there, and to a thread that answers at once."""

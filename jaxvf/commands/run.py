@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxvf.cli_values import parse_seeds, parse_settings
+from jaxvf.cli_values import parse_options, parse_seeds, parse_settings
 from jaxvf.commands import results
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
@@ -39,6 +39,9 @@ def run(
     no_cache: Flag[bool] = False,
     no_check: Flag[bool] = False,
     grace: float | None = None,
+    launch: Literal["none", "local", "slurm", "ray"] | None = None,
+    workers: int | None = None,
+    launch_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
     import_: Import = (),
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
@@ -65,6 +68,10 @@ def run(
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         no_check: do not check environments that are not jaxvf's first.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        launch: let workers in processes of their own train it: local (this machine), slurm (a job array), ray, or none
+            to write --out and print how to start them.
+        workers: with --launch: how many; by default 1.
+        launch_options: with --launch: partition=gpu time=240 of slurm, address=auto of ray, cores=4 of local, ...
         import_: modules of your own to import first, which add to `jaxvf.envs.ENVIRONMENTS` or whose classes the file
             names.
     """
@@ -74,6 +81,8 @@ def run(
     import_named(import_)
     if measure and not dry_run:
         raise InputError("--measure belongs to --dry-run; a sweep that runs shows how long it still takes")
+    if launch is None and (workers is not None or launch_options):
+        raise InputError("--workers and --launch-options belong to --launch local, slurm or ray")
     given = _read(file)
     of_file = {name: given.pop(name, None) for name in ("out", "chunk")}
     out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
@@ -96,8 +105,16 @@ def run(
         plan = sweep.plan(chunk=chunk, cache=not no_cache)
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache, grace=grace, check=not no_check)
-    results.finish(result, out, as_json=json)
+    common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
+    if launch is None:
+        result = sweep.run(out, wandb=wandb, **common)
+    elif out is None or wandb is not None:
+        raise InputError("--launch needs --out DIR" if out is None else "--launch: workers do not log to --wandb")
+    else:
+        workers, options = 1 if workers is None else workers, parse_options(launch_options)
+        result = sweep.launch(out, how=launch, workers=workers, options=options, modules=import_, **common)
+    if result is not None:
+        results.finish(result, out, as_json=json)
 
 
 def export(directory: Positional[Path]) -> None:

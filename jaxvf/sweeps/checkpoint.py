@@ -13,6 +13,7 @@ import jax
 from jaxvf.errors import InputError
 from jaxvf.results.parsing import parse_json
 from jaxvf.results.store import NO_SPACE, DiskFullError, write_atomically
+from jaxvf.sweeps import processes
 
 KEPT = 2  # the newest and the one before it, in case the newest is damaged
 BLOCK = 2**24  # bytes read at once
@@ -43,13 +44,11 @@ class Checkpoints:
             DiskFullError: if it does not fit; earlier checkpoints stay as they are.
             InputError: on any other refusal of the file system.
         """
-        import orbax.checkpoint as ocp
-
         _silence_orbax()
         leaves = _stored_leaves(tree)
         self._checksums(segment).unlink(missing_ok=True)
         try:
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _checkpointer() as checkpointer:
                 checkpointer.save(self.directory / str(segment), leaves, force=True)
         except Exception as error:  # orbax and tensorstore raise many kinds, some from their threads
             if isinstance(error, jax.errors.JaxRuntimeError):
@@ -79,7 +78,7 @@ class Checkpoints:
         path = self.directory / str(segment)
         self._verify(segment)
         try:
-            with ocp.StandardCheckpointer() as checkpointer:
+            with _checkpointer() as checkpointer:
                 stored = checkpointer.restore(path, jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
         except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
             raise self._damaged(segment, path, _first_line(error)) from error
@@ -126,6 +125,17 @@ class Checkpoints:
             f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} "
             f"to continue from {fallback}; everything else is intact"
         )
+
+
+def _checkpointer() -> Any:
+    """Orbax's; of several processes that share a program, this one writes and waits for no other."""
+    import orbax.checkpoint as ocp
+
+    me = jax.process_index()
+    options = ocp.options.MultiprocessingOptions(primary_host=me, active_processes={me}, barrier_sync_key_prefix="one")
+    return (
+        ocp.StandardCheckpointer(multiprocessing_options=options) if processes.several() else ocp.StandardCheckpointer()
+    )
 
 
 def _stored_leaves(tree: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from jaxvf.sweeps import devices
 # Runs a core that are tried on a CPU: one keeps a big network in the cache, 64 pay for dispatch once.
 PER_CORE = (1, 4, 16, 64)
 LOWER = "lower num_envs, buffer_size, batch_size or test_episodes"  # where one run takes too much memory
-Reason = Literal["given", "stored", "default", "remembered", "measured", "cut to fit"]
+Reason = Literal["given", "stored", "default", "remembered", "measured", "cut to fit", "shared"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,8 @@ class ChunkSize:
     Attributes:
         runs: the runs.
         reason: "given" by the user, "stored" by the process that began the sweep, "default" (what memory holds, on a
-            CPU at most 64 a core), "measured" by this process as the fastest, "remembered" from an earlier one, or
-            "cut to fit" into memory.
+            CPU at most 64 a core), "measured" by this process as the fastest, "remembered" from an earlier one,
+            "cut to fit" into memory, or "shared" among the workers that a launcher starts.
     """
 
     runs: int

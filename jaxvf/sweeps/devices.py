@@ -25,7 +25,7 @@ def use_cores(count: int | None = None) -> None:
     decided = jax_setting("jax_num_cpu_devices") != -1 or "device_count" in os.environ.get("XLA_FLAGS", "")
     if not decided:
         with contextlib.suppress(RuntimeError):  # JAX has its devices: an array was made before
-            jax.config.update("jax_num_cpu_devices", count or _cores())
+            jax.config.update("jax_num_cpu_devices", count or cores())
 
 
 def jax_setting(name: str) -> Any:
@@ -91,7 +91,7 @@ def describe() -> dict[str, Any]:
     return {"platform": devices[0].platform, "kind": devices[0].device_kind, "count": len(devices)}
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -22,7 +22,7 @@ from jaxvf.results.stored import read_result
 from jaxvf.results.wandb_log import open_wandb
 from jaxvf.serialize import to_json
 from jaxvf.signals import stop_on_signal
-from jaxvf.sweeps import devices
+from jaxvf.sweeps import devices, processes
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
 from jaxvf.sweeps.plan import Plan
 from jaxvf.sweeps.progress import make_progress
@@ -60,6 +60,7 @@ def go_on(
     """
     if checked_document(directory).get("status") == FINISHED:
         return loaded(directory, planned)
+    processes.alone(directory.path)
     if share:
         _await_owner(directory)
         plan = stored_plan(directory, planned, cache=cache)

@@ -9,7 +9,7 @@ import jax
 
 from jaxvf.results.store import RunDirectory
 from jaxvf.signals import Interrupted, StopRequest
-from jaxvf.sweeps import cache, chunk_size, compile, pilot
+from jaxvf.sweeps import cache, chunk_size, compile, pilot, processes
 from jaxvf.sweeps.chunk_size import ChunkSize, Reason
 from jaxvf.sweeps.compile import Executable
 from jaxvf.sweeps.measurements import Measurements
@@ -53,6 +53,7 @@ class Runner:
         self.plan, self.progress, self.stop, self.out, self.log, self.keep = plan, progress, stop, out, log, keep
         self.files, self.measurements = UnitFiles(out), Measurements(keep)
         self.claims, self.shared = claims or Alone(), claims is not None
+        self.fixed = self.shared or processes.several()  # other processes count on the plan's cut
         self.results: dict[str, UnitResult] = {}  # of this process's units, by name
         self._compiled: tuple[tuple[int, int], Executable] | None = None  # with its group and chunk
 
@@ -128,12 +129,12 @@ class Runner:
             self.progress.phase(f"compiling group {index + 1}/{len(self.plan.groups)}")
             self.stop.when = lambda: "once this program is compiled"
             executable = self._compile(index, group)
-            if self.stop.asked:
+            if processes.any_says(self.stop.asked)[0]:
                 raise Interrupted(self._how_to_continue())
             self.measurements.remember(group.key, bytes_per_run=executable.bytes_per_run)
             fitting = compile.fitting_chunk(executable, group.chunk)
             # What has begun keeps its chunks: files bear them, and other processes count on them.
-            if fitting == group.chunk or self.shared or self.files.begun(index):
+            if fitting == group.chunk or self.fixed or self.files.begun(index):
                 self._compiled = (index, group.chunk), executable
                 return executable
             self.progress.note(
@@ -157,7 +158,7 @@ class Runner:
         """
         group, begun = self.plan.groups[index], time.monotonic()
         sizes = pilot.worth_trying(group, seconds, executable.seconds)
-        if not sizes or self.shared or self.stop.asked or self.files.begun(index):
+        if not sizes or self.fixed or self.stop.asked or self.files.begun(index):
             return 0.0
         self.progress.phase(f"trying {', '.join(map(str, sizes))} runs a core")
         with cache.compiled_programs(self.progress.note) if self.keep else contextlib.nullcontext():

@@ -13,8 +13,9 @@ from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
 from jaxvf.results.wandb_log import Mode
 from jaxvf.serialize import to_json
-from jaxvf.sweeps import devices, values
+from jaxvf.sweeps import devices, processes, values
 from jaxvf.sweeps.execution import execute, go_on, started
+from jaxvf.sweeps.launch import launch
 from jaxvf.sweeps.measurements import Measurements
 from jaxvf.sweeps.own_environments import check_described, check_planned
 from jaxvf.sweeps.plan import Plan, make_plan
@@ -119,18 +120,76 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
-        plan = self.plan(chunk=chunk, cache=cache, check=check)
-        if len(plan.groups) > MANY_PROGRAMS and not yes:
-            raise InputError(
-                f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
-                "sweep traced fields instead, or agree with yes=True (--yes)"
-            )
+        if not processes.first():
+            out, progress, wandb = None, "none", None
+        plan = self.agreed_plan(chunk=chunk, yes=yes, cache=cache, check=check)
         directory = None
         if out is not None:
             directory = RunDirectory(out)
             directory.check_new(to_json(self.listed()))
         with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
             return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
+
+    def launch(
+        self,
+        out: str | Path,
+        *,
+        how: str,
+        workers: int = 1,
+        options: Mapping[str, Any] | None = None,
+        chunk: int | None = None,
+        yes: bool = False,
+        progress: str = "auto",
+        cache: bool = True,
+        grace: float | None = None,
+        modules: Sequence[str] = (),
+        check: bool = True,
+    ) -> Result | None:
+        """Train all runs by workers in processes of their own, and wait for them; the same call goes on with a sweep.
+
+        Args:
+            out: directory of the sweep, on a file system that all workers see.
+            how: "local" (this machine) and "slurm" (a job array), both by submitit; "ray"; or "none" to write the
+                directory and say how to start workers.
+            workers: how many; each group of runs is cut into at least as many units.
+            options: of the launcher: for "local" cores (of a worker); for "slurm" partition, time (minutes), ...; for
+                "ray" address, num_cpus, num_gpus, max_retries.
+            chunk: runs in a program at once, at most; by default what a device as this process has holds.
+            yes: agree to compile more than 16 programs.
+            progress: "auto", "plain" or "none".
+            cache: keep compiled programs in the user's cache.
+            grace: seconds from a worker's SIGTERM to its end; None to end the segment however long it takes.
+            modules: of your own, that workers import first.
+            check: first check environments that are not jaxvf's.
+
+        Returns:
+            The result; None of the launcher "none".
+
+        Raises:
+            InputError: for bad input, before anything is written, and if all workers ended too early.
+            Interrupted: after SIGINT or SIGTERM; workers of "local" and "ray" have saved their segments then.
+        """
+        if progress not in PROGRESS:
+            raise unknown("progress", progress, PROGRESS)
+        return launch(
+            self, out, how=how, workers=workers, options=options or {}, chunk=chunk, yes=yes, progress=progress,
+            cache=cache, grace=grace, modules=modules, check=check,
+        )  # fmt: skip
+
+    def agreed_plan(self, *, chunk: int | None, yes: bool, cache: bool, check: bool = True) -> Plan:
+        """The plan to run, as `run` takes it.
+
+        Raises:
+            InputError: as `plan`, and if it needs more programs than the user agrees to.
+        """
+        plan = self.plan(chunk=chunk, cache=cache, check=check)
+        if len(plan.groups) > MANY_PROGRAMS and not yes:
+            raise InputError(
+                f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
+                "sweep traced fields instead, or agree with yes=True (--yes)"
+            )
+        processes.check_chunk(chunk, min(len(group.runs) for group in plan.groups))
+        return plan
 
     def run_or_resume(
         self, out: str | Path, *, chunk: int | None = None, progress: str = "auto", check: bool = True

@@ -68,6 +68,11 @@ class UnitFiles:
         finished = [path.stem for path in self.out.unit_records()]
         return any(name.startswith(of_group) for name in [*finished, *self.out.parts()])
 
+    def reached(self) -> dict[str, int]:
+        """Segments of units, by name, whose curves are stored."""
+        parts = self.out.parts() if self.out is not None else []
+        return {_unit_of(part): _last_segment(part) for part in parts}  # sorted: the last one counts
+
     def record(self, unit: Unit) -> dict[str, Any]:
         """What `finish` recorded of a unit: the fate of its runs, seconds, environment steps.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxvf.results.statistics import iqm
 from jaxvf.signals import Interrupted, StopRequest
+from jaxvf.sweeps import processes
 from jaxvf.sweeps.compile import Executable
 from jaxvf.sweeps.plan import Group, start_clock
 from jaxvf.sweeps.progress import Progress
@@ -92,7 +93,7 @@ class UnitRun:
             self.state, self.algorithm, self.env_params, self.clock
         )
         # A copy: NumPy's view of a buffer of JAX would keep it alive.
-        row = np.array(np.asarray(metrics)[: len(self.unit.runs)].T, order="C")
+        row = np.array(np.asarray(processes.gathered(metrics))[: len(self.unit.runs)].T, order="C")
         self._curves.segments.append(row)
         self.done += 1
         self._segment_seconds = time.monotonic() - self._segment_begun
@@ -102,22 +103,24 @@ class UnitRun:
         waited = time.monotonic() - self._saved
         due = waited > max(CHECKPOINT_SECONDS, self._save_seconds / CHECKPOINT_SHARE)
         full = len(self._curves.segments) >= PART_SEGMENTS
-        if self.stop.asked or ((due or full) and self.done < self.group.segments):
+        stop, save = processes.any_says(self.stop.asked, due or full)
+        if stop or (save and self.done < self.group.segments):
             self._check_claim()
             before = time.monotonic()
-            self.files.save(self.unit, self.group, self.done, self._curves, (self.state, self.clock))
+            state = processes.gathered((self.state, self.clock))
+            self.files.save(self.unit, self.group, self.done, self._curves, state)
             self._saved = time.monotonic()
             self._save_seconds = self._saved - before
             if self.files.out is not None:
                 self._curves = Curves(self._curves.names, [])
-        if self.stop.asked:
+        if stop:
             raise Interrupted(self.how_to_continue)
 
     def _finish(self, seconds: float, steps: int) -> UnitResult:
         self._check_claim()
         count = len(self.unit.runs)
-        params = jax.tree.map(lambda leaf: np.array(leaf[:count]), self.state.learner.params)
-        diverged = np.array(self.state.diverged)[:count]
+        params, diverged = processes.gathered((self.state.learner.params, self.state.diverged))
+        params, diverged = jax.tree.map(lambda leaf: np.array(leaf[:count]), (params, diverged))
         record = {"seconds": seconds, "steps": steps, **self.executable.described()}
         result = UnitResult(params, diverged, record)
         self.files.finish(self.unit, self.group, self._curves, result)
@@ -132,7 +135,8 @@ class UnitRun:
             raise LostClaim(self.unit.name)
 
     def _steps_taken(self) -> int:
-        return int(np.asarray(self.state.env_steps)[: len(self.unit.runs)].astype(np.int64).sum())
+        taken = np.asarray(processes.gathered(self.state.env_steps))
+        return int(taken[: len(self.unit.runs)].astype(np.int64).sum())
 
     def _report(self, metrics: dict[str, np.ndarray]) -> None:
         returns, count = metrics["test_return"], len(self.unit.runs)
