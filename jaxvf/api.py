@@ -24,6 +24,8 @@ def run(
     progress: str = "auto",
     wandb: str | None = None,
     cache: bool = True,
+    within: float | None = None,
+    until_width: float | None = None,
 ) -> Result:
     """Train every combination of environments, algorithms, sweep values and seeds; each is a run.
 
@@ -45,6 +47,8 @@ def run(
         progress: "auto", "plain" or "none".
         wandb: "offline" or "online" to log to Weights & Biases too.
         cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
+        within: seconds in which rounds of `seeds` seeds each are added; the same call goes on later.
+        until_width: end earlier, when the 95 % interval of every condition's test return is narrower.
 
     Raises:
         InputError: for bad input, before anything is written.
@@ -60,4 +64,13 @@ def run(
         test_episodes=test_episodes,
         root_seed=root_seed,
     )
-    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb, cache=cache)
+    return described.run(
+        out,
+        chunk=chunk,
+        yes=yes,
+        progress=progress,
+        wandb=wandb,
+        cache=cache,
+        within=within,
+        until_width=until_width,
+    )

@@ -1,18 +1,20 @@
 """`jaxvf run`: from flags and a file to a sweep, its plan or its results."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxvf.cli_values import parse_seeds, parse_settings
+from jaxvf.cli_values import parse_duration, parse_seeds, parse_settings
 from jaxvf.commands import results
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
 if TYPE_CHECKING:
-    from jaxvf.sweeps import Plan
+    from jaxvf.results import Result
+    from jaxvf.sweeps import Plan, Sweep
 
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
@@ -37,6 +39,9 @@ def run(
     wandb: Literal["offline", "online"] | None = None,
     no_cache: Flag[bool] = False,
     grace: float | None = None,
+    within: str | None = None,
+    until_width: float | None = None,
+    search: str | None = None,
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
 
@@ -61,6 +66,10 @@ def run(
         wandb: log to Weights & Biases too.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        within: add rounds of --seeds seeds for so long (10m, 90s, 2h); the same command goes on where it stopped.
+        until_width: with --within: end when every condition's 95 % interval is narrower, e.g. 0.05.
+        search: train only where it pays: 'halving(factor=4)', 'population(every=2,fraction=0.2)' or
+            'optuna(trials=16,generations=8)'.
     """
     from jaxvf.sweeps import Sweep
 
@@ -88,8 +97,26 @@ def run(
         plan = sweep.plan(chunk=chunk, cache=not no_cache)
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
-    result = sweep.run(out, chunk=chunk, yes=yes, wandb=wandb, cache=not no_cache, grace=grace)
+    common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace}
+    if search is not None:
+        result = _searched(sweep, search, out, {"wandb": wandb, "within": within, "until_width": until_width}, common)
+    else:
+        seconds = None if within is None else parse_duration("--within", within)
+        result = sweep.run(out, wandb=wandb, within=seconds, until_width=until_width, **common)
     results.finish(result, out, as_json=json)
+
+
+def _searched(
+    sweep: "Sweep", method: str, out: Path | None, others: Mapping[str, Any], common: Mapping[str, Any]
+) -> "Result":
+    from jaxvf.sweeps.search import parse_method
+
+    for name, value in others.items():
+        if value is not None:
+            raise InputError(f"--{name.replace('_', '-')} and --search exclude each other")
+    if out is None:
+        raise InputError("--search needs --out DIR, where it is kept and goes on")
+    return sweep.search(parse_method(method), out, **common)
 
 
 def export(directory: Positional[Path]) -> None:

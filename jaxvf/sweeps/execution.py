@@ -35,9 +35,9 @@ START_SECONDS = 5.0  # a worker waits so long for the process that starts or end
 @contextlib.contextmanager
 def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[None]:
     """Own a new directory, whose run.json says from the first moment on all that going on needs."""
-    with _owned(directory):
+    with owned(directory):
         directory.create(config, versions=_versions(), device=devices.describe(), plan=plan.to_json())
-        _write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
+        write_runs(directory, [run.record("unfinished") for group in plan.groups for run in group.runs])
         yield
 
 
@@ -59,10 +59,10 @@ def go_on(
         _await_owner(directory)
         plan = stored_plan(directory, planned, cache=cache)
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
-    with _owned(directory):
+    with owned(directory):
         plan = stored_plan(directory, planned, cache=cache)
         found = loaded(directory, plan)  # a damaged file is named now, and not when all the rest is computed
-        _write_runs(directory, found.runs)
+        write_runs(directory, found.runs)
         UnitFiles(directory).clear_leftovers(plan)
         return execute(plan, directory, cache=cache, **options)
 
@@ -89,7 +89,7 @@ def execute(
         claims: which units are this process's; None for all.
     """
     shown = make_progress(progress)
-    for line in [*plan.lines(), *(_differences(directory.read_json()) if directory else [])]:
+    for line in [*plan.lines(), *(differences(directory.read_json()) if directory else [])]:
         shown.note(line)
     log = None
     if wandb is not None:
@@ -146,7 +146,7 @@ def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> 
             time.sleep(MERGE_SECONDS)
             continue
         result = _result(runner.plan, runner.files, {})
-        _write_runs(directory, result.runs)
+        write_runs(directory, result.runs)
         runner.files.clear_leftovers(runner.plan)
         directory.update_json(timing=result.timing, status=FINISHED)
         if owner is not None:
@@ -215,12 +215,13 @@ def _timing(index: int, group: Group, records: Sequence[dict[str, Any]]) -> dict
     }
 
 
-def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
+def write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
     directory.write_runs([to_json(record) for record in records])  # a setting may be an object, e.g. a mixer
 
 
 @contextlib.contextmanager
-def _owned(directory: RunDirectory) -> Iterator[None]:
+def owned(directory: RunDirectory) -> Iterator[None]:
+    """Own a directory for as long as the block takes."""
     owner = own(directory)
     try:
         yield
@@ -237,7 +238,7 @@ def _await_owner(directory: RunDirectory) -> None:
         time.sleep(MERGE_SECONDS)
 
 
-def _differences(stored: dict[str, Any]) -> Sequence[str]:
+def differences(stored: dict[str, Any]) -> Sequence[str]:
     """What is other than where a sweep began, so that its numbers go on but not bitwise: versions and devices."""
     here = {**_versions(), **{f"device {key}": value for key, value in devices.describe().items()}}
     there = {**stored.get("versions", {}), **{f"device {key}": at for key, at in stored.get("device", {}).items()}}

@@ -6,7 +6,9 @@ from jaxvf.errors import InputError
 from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import from_json
+from jaxvf.sweeps import search
 from jaxvf.sweeps.execution import go_on, loaded, stored_plan
+from jaxvf.sweeps.search import Search
 from jaxvf.sweeps.sweep import Sweep
 
 
@@ -31,7 +33,12 @@ def resume(
         InputError: if the directory holds no sweep, a file of it is damaged, or another process has it.
     """
     directory = RunDirectory(path)
-    return go_on(directory, _sweep(directory).plan, progress=progress, wandb=wandb, cache=cache, grace=grace)
+    described = _described(directory)
+    if isinstance(described, Search):
+        if wandb is not None:
+            raise InputError(f"wandb={wandb!r} belongs to a plain sweep, and {path} holds a search")
+        return search.run(described, path, search.Options(progress=progress, cache=cache, grace=grace))
+    return go_on(directory, described.plan, progress=progress, wandb=wandb, cache=cache, grace=grace)
 
 
 def work(path: str | Path, *, progress: str = "auto", cache: bool = True, grace: float | None = None) -> Result:
@@ -49,7 +56,10 @@ def work(path: str | Path, *, progress: str = "auto", cache: bool = True, grace:
         InputError: if the directory holds no sweep, a file of it is damaged, or one process has all of it.
     """
     directory = RunDirectory(path)
-    return go_on(directory, _sweep(directory).plan, share=True, progress=progress, cache=cache, grace=grace)
+    described = _described(directory)
+    if isinstance(described, Search):
+        raise InputError(f"{path} holds a search, whose runs are not shared; go on with `jaxvf resume {path}`")
+    return go_on(directory, described.plan, share=True, progress=progress, cache=cache, grace=grace)
 
 
 def load(path: str | Path) -> Result:
@@ -59,11 +69,15 @@ def load(path: str | Path) -> Result:
         InputError: if the directory holds no sweep, or a file of it is damaged.
     """
     directory = RunDirectory(path)
-    return loaded(directory, stored_plan(directory, _sweep(directory).plan, cache=False))
+    described = _described(directory)
+    if isinstance(described, Search):
+        return search.load(described, directory)
+    return loaded(directory, stored_plan(directory, described.plan, cache=False))
 
 
-def _sweep(directory: RunDirectory) -> Sweep:
-    sweep = from_json(directory.read_json().get("config"))
+def _described(directory: RunDirectory) -> Sweep | Search:
+    described = from_json(directory.read_json().get("config"))
+    sweep = described.sweep if isinstance(described, Search) else described
     if not isinstance(sweep, Sweep):
         raise InputError(f"{directory.path / 'run.json'} describes no sweep")
-    return sweep
+    return described

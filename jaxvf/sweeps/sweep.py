@@ -91,6 +91,8 @@ class Sweep:
         wandb: str | None = None,
         cache: bool = True,
         grace: float | None = None,
+        within: float | None = None,
+        until_width: float | None = None,
     ) -> Result:
         """Train all runs.
 
@@ -102,6 +104,8 @@ class Sweep:
             wandb: "offline" or "online" to log to Weights & Biases too.
             cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
             grace: seconds from a SIGTERM to the end of the process; None to end the segment however long it takes.
+            within: seconds in which rounds of `seeds` seeds each are added; the same call goes on later. None for one.
+            until_width: end earlier, when every interval of `Result.summary` is narrower.
 
         Raises:
             InputError: for bad input, before anything is written.
@@ -111,18 +115,64 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
+        if within is not None or until_width is not None:
+            if wandb is not None or within is None:
+                raise InputError("until_width belongs to within" if within is None else "within: rounds are not logged")
+            from jaxvf.sweeps.search import Options, run_within
+
+            return run_within(self.listed(), out, Options(chunk, yes, progress, cache, grace), within, until_width)
         directory = None
         if out is not None:
             directory = RunDirectory(out)
             directory.check_new(to_json(self.listed()))
+        plan = self.agreed_plan(chunk=chunk, yes=yes, cache=cache)
+        with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
+            return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
+
+    def search(
+        self,
+        method: Any,
+        out: str | Path,
+        *,
+        chunk: int | None = None,
+        yes: bool = False,
+        progress: str = "auto",
+        cache: bool = True,
+        grace: float | None = None,
+    ) -> Result:
+        """Train where it pays (docs/searching.md); the same call goes on with a search that was stopped.
+
+        Args:
+            method: `jaxvf.Halving`, `jaxvf.Population` or `jaxvf.Optuna`.
+            out: directory of the search.
+            chunk: as `run`, and only for `Optuna`: the others hold all runs at once.
+            yes: as `run`.
+            progress: as `run`.
+            cache: as `run`.
+            grace: as `run`.
+
+        Raises:
+            InputError: for bad input, before anything is written.
+            Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        """
+        from jaxvf.sweeps.search import Options, Optuna, Search, run
+
+        described = self if isinstance(method, Optuna) else self.listed()
+        return run(Search(described, method), out, Options(chunk, yes, progress, cache, grace))
+
+    def agreed_plan(self, *, chunk: int | None, yes: bool, cache: bool) -> Plan:
+        """The plan to run, as `run` takes it.
+
+        Raises:
+            InputError: as `plan`, and if it needs more programs than the user agrees to.
+        """
         plan = self.plan(chunk=chunk, cache=cache)
         if len(plan.groups) > MANY_PROGRAMS and not yes:
             raise InputError(
                 f"the sweep varies static fields and needs {len(plan.groups)} programs (more than {MANY_PROGRAMS}); "
                 "sweep traced fields instead, or agree with yes=True (--yes)"
             )
-        with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
-            return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
+        return plan
 
     def run_or_resume(self, out: str | Path, *, chunk: int | None = None, progress: str = "auto") -> Result:
         """Train all runs into `out`, or go on where an earlier call for this very sweep stopped, with its `chunk`.
