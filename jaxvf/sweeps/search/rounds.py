@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import itertools
+import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -48,8 +49,9 @@ class Budget:
 
     def __post_init__(self):
         for name, value in (("within", self.within), ("until_width", self.until_width)):
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-                raise InputError(f"{name}={value!r} is not a number above 0")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if value is not None and not (number and 0 < value < math.inf):
+                raise InputError(f"{name}={value!r} is not a finite number above 0")
 
 
 def run(search: Search, out: RunDirectory | None, options: Options, budget: Budget | None = None) -> Result:
