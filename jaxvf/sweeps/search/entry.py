@@ -74,7 +74,7 @@ def parse_method(text: str) -> Any:
     try:
         tree = ast.parse(text, mode="eval").body
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
-        name, given = ast.unparse(call.func), {one.arg: ast.literal_eval(one.value) for one in call.keywords}
+        name, given = ast.unparse(call.func), {str(one.arg): ast.literal_eval(one.value) for one in call.keywords}
     except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise InputError(f"search={text!r} is not a method such as halving(factor=4)") from error
     if name not in METHODS:

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxvf.errors import InputError
 from jaxvf.sweeps.plan import Group
-from jaxvf.sweeps.search.rules import Decision, check_count, comparable, places, task
+from jaxvf.sweeps.search.rules import Decision, check_count, check_fraction, comparable, places, task
 from jaxvf.sweeps.space import Run
 
 
@@ -15,30 +15,30 @@ from jaxvf.sweeps.space import Run
 class Halving:
     """Keep the best 1 / `factor` of the configurations at every rung; their mean over seeds decides.
 
-    With S segments and n configurations, rungs are after `first`, first · factor, first · factor², ... segments. What
+    Rungs are evaluations, spaced geometrically until one configuration is left, and as late as the budget allows. What
     is trained on different environments, or with other numbers of one, is not compared: each of these is halved alone.
 
     Attributes:
         factor: by which configurations become fewer.
-        first: segments before the first rung; by default so many that one configuration is left for the last stretch,
-            at least 1.
-        metric: what is compared, at the last evaluation before the rung; higher is better, diverged is worst.
+        budget: share of the whole sweep's segments that is trained, at most; a little more where even rungs at the very
+            first evaluations take more.
+        metric: what is compared, at the rung's evaluation; higher is better, diverged is worst, of equals the earlier
+            configuration stays.
     """
 
     factor: int = 4
-    first: int | None = None
+    budget: float = 0.25
     metric: str = "test_return"
 
     def __post_init__(self):
         check_count("factor", self.factor, low=2)
-        if self.first is not None:
-            check_count("first", self.first)
+        check_fraction("budget", self.budget, 1.0)
 
     def rule(self, group: Group, root_seed: int) -> "HalvingRule":
         """The rule for the runs of a group.
 
         Raises:
-            InputError: if there is only one configuration, or no rung before the end.
+            InputError: if there is only one configuration, or fewer evaluations than rungs.
         """
         contests = places(group.runs, task)
         configurations = [places([group.runs[row] for row in contest], _configuration) for contest in contests]
@@ -48,19 +48,34 @@ class Halving:
         if any(len({len(members) for members in contest}) > 1 for contest in configurations):
             raise InputError("halving: configurations have different numbers of seeds; give each as many")
         drops = math.ceil(math.log(most, self.factor) - 1e-9)  # 64 is exactly 4³, whatever the logarithm rounds to
-        first = self.first or max(1, group.segments // self.factor**drops)
-        if first >= group.segments:
-            raise InputError(f"halving: first={first} leaves nothing of the {group.segments} segments; lower it")
-        rungs = [first * self.factor**drop for drop in range(drops)]
+        if drops >= group.segments:
+            raise InputError(
+                f"halving: {most} configurations need {drops} rungs before the end, and there are {group.segments} "
+                "evaluations; lower test_interval or raise factor"
+            )
         return HalvingRule(
             metric=self.metric,
             factor=self.factor,
-            rungs=tuple(rung for rung in rungs if rung < group.segments),
+            rungs=self._rungs(most, drops, group.segments),
             configurations=tuple(
                 tuple(contest[members] for members in of_contest)
                 for contest, of_contest in zip(contests, configurations, strict=True)
             ),
         )
+
+    def _rungs(self, configurations: int, drops: int, segments: int) -> tuple[int, ...]:
+        """The latest rungs whose cost is within the budget, or the earliest there are."""
+        for first in range(segments - drops, 0, -1):
+            rungs = _spaced(first, drops, segments)
+            if rungs[-1] < segments:
+                bounds = [0, *rungs, segments]
+                cost = sum(
+                    _left(configurations, self.factor, rung) * (bounds[rung + 1] - bounds[rung])
+                    for rung in range(drops + 1)
+                )
+                if cost <= self.budget * configurations * segments:
+                    return rungs
+        return _spaced(1, drops, segments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +113,15 @@ class HalvingRule:
             kept += [row for place in best for row in alive[place].tolist()]
         sources = np.flatnonzero(np.isin(rows, kept))
         return Decision(rows[sources], sources, values[:, sources])
+
+
+def _spaced(first: int, drops: int, segments: int) -> tuple[int, ...]:
+    """So many rungs from `first` on, geometrically spaced towards the end, no two the same."""
+    rungs: list[int] = []
+    for drop in range(drops):
+        rung = round(first * (segments / first) ** (drop / drops))
+        rungs.append(max(rung, rungs[-1] + 1) if rungs else rung)
+    return tuple(rungs)
 
 
 def _left(configurations: int, factor: int, rung: int) -> int:

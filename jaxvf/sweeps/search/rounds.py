@@ -22,8 +22,8 @@ from jaxvf.sweeps.values import SEED
 
 # Below it a bootstrap interval says little: of three equal returns its width is 0.
 FEWEST = 10
-# Of a program's compile seconds is what taking it from the cache takes, where it is traced again; 0.12 to 0.15 for small
-# learners on a CPU.
+# Share of a program's compile seconds that taking it from the cache needs, as it is traced again; small learners on a
+# CPU need 0.12 to 0.15.
 RELOADED = 0.25
 
 

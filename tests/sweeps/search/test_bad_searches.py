@@ -15,7 +15,7 @@ STATIC = {"batch_size": [4, 8], "learning_rate": [0.1, 0.2]}
     [
         (lambda: Halving(factor=1), "factor=1"),
         (lambda: Halving(factor=2.5), "factor=2.5"),
-        (lambda: Halving(first=0), "first=0"),
+        (lambda: Halving(budget=0), "budget=0"),
         (lambda: Population(fraction=0), "fraction=0"),
         (lambda: Population(fraction=0.6), "fraction=0.6"),
         (lambda: Population(fraction=float("nan")), "fraction=nan"),
@@ -40,7 +40,7 @@ def test_settings_out_of_range(made, named):
         (Population(), {"grid": STATIC}, "batch_size"),
         (Halving(), {"env": ["matrix_game/A", "two_step_game"]}, "one environment"),
         (Halving(), {"rates": (0.1,), "seeds": 4}, "one configuration"),
-        (Halving(first=6), {}, "first=6"),
+        (Halving(), {"env_steps": 20}, "evaluations"),
         (Halving(metric="test_retrun"), {}, "did you mean 'test_return'"),
         (Population(metric="los"), {}, "did you mean 'loss'"),
         (Population(every=6), {}, "every=6"),
@@ -94,9 +94,11 @@ def test_rounds_that_cannot_be(tmp_path, options, described, named):
     ],
 )
 def test_the_command_line_exits_with_2(tmp_path, capsys, flags, named):
-    out = ["--out", str(tmp_path / "out")]
+    sweep = ["--env", "matrix_game/A", "--algorithm", "vdn", "--set", "learning_rate=0.1,0.2"]
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["run", "--env", "matrix_game/A", "--algorithm", "vdn", "--set", "learning_rate=0.1,0.2", *out, *flags])
+        cli.main(
+            ["run", "--env", "matrix_game/A", "--algorithm", "vdn", "--set", "learning_rate=0.1,0.2", *out, *flags]
+        )
     assert stopped.value.code == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1

@@ -1,5 +1,7 @@
 """Successive halving: who is dropped, what stays as it was, and what a kill may not change."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.search.files import SearchFiles
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
-HALVING = Halving(factor=2)  # rungs after 1, 2 and 4 of 6 segments: 16, 8, 4, then 2 runs
+HALVING = Halving(factor=2)  # rungs after 1, 2 and 3 of 6 segments: 16, 8, 4, then 2 runs
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def result(quiet, compiled_once):
 def decided(rates, seeds, scores, factor=2, done=1, **described):
     """The runs that stay after the first rung."""
     group = tiny(seeds=seeds, rates=rates, **described).plan().groups[0]
-    rule = Halving(factor=factor, first=1).rule(group, 0)
+    rule = dataclasses.replace(Halving(factor=factor).rule(group, 0), rungs=(1,))
     rows = np.arange(len(group.runs))
     decision = rule.decide(done, rows, np.asarray(scores, np.float32), np.zeros((0, len(rows)), np.float32))
     assert decision is None or len(decision.rows) == rule.runs_after(done)
@@ -49,7 +51,22 @@ def test_a_configuration_with_a_diverged_seed_is_worst():
 def test_environments_are_not_compared():
     """Every run on the second game has a worse return than every run on the first; each game keeps its best."""
     grid = {"env.payoff": [np.eye(3).tolist(), (-np.eye(3)).tolist()], "learning_rate": [0.1, 0.2]}
-    assert decided(None or (), 1, [8, 9, -1, -2], grid=grid) == [1, 2]
+    assert decided((), 1, [8, 9, -1, -2], grid=grid) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "configurations, factor, budget, segments",
+    [(64, 4, 0.25, 40), (64, 2, 0.25, 20), (16, 4, 0.5, 100)],
+)
+def test_rungs_are_as_late_as_the_budget_allows(configurations, factor, budget, segments):
+    group = tiny(seeds=1, rates=[0.001 * n for n in range(1, configurations + 1)], env_steps=10 * segments)
+    rule = Halving(factor=factor, budget=budget).rule(group.plan().groups[0], 0)
+    cost = sum(rule.runs_after(done) for done in range(segments)) / (configurations * segments)
+    assert cost <= budget
+    assert list(rule.rungs) == sorted(set(rule.rungs)) and rule.rungs[0] > 0 and rule.rungs[-1] < segments
+    assert rule.runs_after(segments) == 1
+    later = dataclasses.replace(rule, rungs=tuple(rung + 1 + segments // 10 for rung in rule.rungs))
+    assert sum(later.runs_after(done) for done in range(segments)) / (configurations * segments) > budget * 0.9
 
 
 def test_nothing_is_dropped_between_rungs():
@@ -57,8 +74,8 @@ def test_nothing_is_dropped_between_rungs():
 
 
 def test_rungs_drop_half_each_and_all_is_recorded(result):
-    assert sorted(last_segments(result)) == [1] * 8 + [2] * 4 + [4] * 2 + [6] * 2
-    by_segments = {1: "dropped", 2: "dropped", 4: "dropped", 6: "finished"}
+    assert sorted(last_segments(result)) == [1] * 8 + [2] * 4 + [3] * 2 + [6] * 2
+    by_segments = {1: "dropped", 2: "dropped", 3: "dropped", 6: "finished"}
     assert [run["status"] for run in result.runs] == [by_segments[n] for n in last_segments(result)]
     assert {run["learning_rate"] for run in result.runs if run["status"] == "finished"} <= set(RATES)
     np.testing.assert_array_equal(result.env_steps_of(0)[-1], 10 * last_segments(result)[0])

@@ -3,6 +3,7 @@
 import json
 import signal
 
+import jax
 import numpy as np
 import pytest
 from tiny_sweeps import At, assert_same_curves, tiny
@@ -74,7 +75,7 @@ def test_rounds_add_up_to_a_sweep_of_all_their_seeds():
         (same,) = whole.select(learning_rate=run["learning_rate"], seed=run["seed"])
         for name in ("loss", "test_return"):
             np.testing.assert_allclose(merged.metric(name)[row], whole.metric(name)[same], rtol=1e-4, atol=1e-5)
-        params = [[leaf for leaf in _leaves(result.policy(at).params)] for result, at in ((merged, row), (whole, same))]
+        params = [jax.tree.leaves(result.policy(at).params) for result, at in ((merged, row), (whole, same))]
         np.testing.assert_allclose(params[0][0], params[1][0], rtol=1e-4, atol=1e-5)
 
 
@@ -107,9 +108,3 @@ def test_an_interrupted_round_goes_on_bitwise_and_its_time_counts(tmp_path, monk
     assert budget(out)["spent"] > 0
     assert [run["status"] for run in load(out).runs] == ["finished"] * 10 + ["unfinished"] * 10
     assert_same_curves(resume(out, progress="none"), quiet)
-
-
-def _leaves(tree):
-    import jax
-
-    return jax.tree.leaves(tree)
