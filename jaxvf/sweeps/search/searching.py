@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, NamedTuple
 
-from jaxvf.errors import InputError, unknown
+from jaxvf.errors import unknown
 from jaxvf.serialize import to_json
 from jaxvf.sweeps.progress import PROGRESS
 
@@ -38,8 +38,3 @@ class Search:
     def config(self) -> Any:
         """The description, as plain JSON."""
         return to_json(self)
-
-
-def shown_once(name: str, chosen: Any) -> InputError:
-    """The error for what only a plain sweep takes."""
-    return InputError(f"{name}={chosen!r} belongs to a plain sweep; leave it out of a search")

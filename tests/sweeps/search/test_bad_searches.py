@@ -96,9 +96,7 @@ def test_rounds_that_cannot_be(tmp_path, options, described, named):
 def test_the_command_line_exits_with_2(tmp_path, capsys, flags, named):
     sweep = ["--env", "matrix_game/A", "--algorithm", "vdn", "--set", "learning_rate=0.1,0.2"]
     with pytest.raises(SystemExit) as stopped:
-        cli.main(
-            ["run", "--env", "matrix_game/A", "--algorithm", "vdn", "--set", "learning_rate=0.1,0.2", *out, *flags]
-        )
+        cli.main(["run", *sweep, "--out", str(tmp_path / "out"), *flags])
     assert stopped.value.code == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
