@@ -112,6 +112,9 @@ class Result:
             last = self.last("test_return")[chosen]
             diverged = sum(self.runs[row]["status"] == "diverged" for row in chosen)
             row = {**condition, "runs": len(chosen), "diverged": diverged}
+            dropped = sum(self.runs[row]["status"] == "dropped" for row in chosen)  # by successive halving
+            if dropped:
+                row["dropped"] = dropped
             row["test_return"] = _of_one_column(iqm_interval(last[:, None], rng=np.random.default_rng(0)))
             for name in ("optimal", "won"):
                 if f"test_{name}" in self._curves:

@@ -77,6 +77,7 @@ def test_rungs_drop_half_each_and_all_is_recorded(result):
     assert sorted(last_segments(result)) == [1] * 8 + [2] * 4 + [3] * 2 + [6] * 2
     by_segments = {1: "dropped", 2: "dropped", 3: "dropped", 6: "finished"}
     assert [run["status"] for run in result.runs] == [by_segments[n] for n in last_segments(result)]
+    assert sorted(row.get("dropped", 0) for row in result.summary()) == [0] + [2] * 7
     assert {run["learning_rate"] for run in result.runs if run["status"] == "finished"} <= set(RATES)
     np.testing.assert_array_equal(result.env_steps_of(0)[-1], 10 * last_segments(result)[0])
 
