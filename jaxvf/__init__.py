@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jaxvf.api import run
     from jaxvf.errors import InputError
     from jaxvf.results import Policy, Result
-    from jaxvf.sweeps import LogUniform, Sobol, Sweep, Uniform, load, resume
+    from jaxvf.sweeps import Halving, LogUniform, Optuna, Population, Sobol, Sweep, Uniform, load, resume
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,9 @@ _HOMES = {
     "Uniform": "jaxvf.sweeps",
     "LogUniform": "jaxvf.sweeps",
     "Sobol": "jaxvf.sweeps",
+    "Halving": "jaxvf.sweeps",
+    "Optuna": "jaxvf.sweeps",
+    "Population": "jaxvf.sweeps",
     "resume": "jaxvf.sweeps",
     "load": "jaxvf.sweeps",
     "Result": "jaxvf.results",
@@ -33,9 +36,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Halving",
     "InputError",
     "LogUniform",
+    "Optuna",
     "Policy",
+    "Population",
     "Result",
     "Sobol",
     "Sweep",

@@ -25,6 +25,8 @@ def run(
     wandb: str | None = None,
     cache: bool = True,
     check: bool = True,
+    within: float | None = None,
+    until_width: float | None = None,
 ) -> Result:
     """Train every combination of environments, algorithms, sweep values and seeds; each is a run.
 
@@ -47,6 +49,8 @@ def run(
         wandb: "offline" or "online" to log to Weights & Biases too.
         cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
         check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
+        within: seconds in which rounds of `seeds` seeds each are added; the same call goes on later.
+        until_width: end earlier, when the 95 % interval of every condition's test return is narrower.
 
     Raises:
         InputError: for bad input, before anything is written.
@@ -62,4 +66,14 @@ def run(
         test_episodes=test_episodes,
         root_seed=root_seed,
     )
-    return described.run(out, chunk=chunk, yes=yes, progress=progress, wandb=wandb, cache=cache, check=check)
+    return described.run(
+        out,
+        chunk=chunk,
+        yes=yes,
+        progress=progress,
+        wandb=wandb,
+        cache=cache,
+        check=check,
+        within=within,
+        until_width=until_width,
+    )

@@ -5,6 +5,8 @@ from typing import Any
 
 from jaxvf.errors import InputError
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
     """`field=value,value` and `field=log(1e-4,1e-2,16)` as a grid (`jaxvf.sweeps.expressions`)."""
@@ -19,6 +21,15 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
             raise InputError(f"--set {name} is given twice; write {name}=VALUE,VALUE")
         grid[name] = parse_values(name, values)
     return grid
+
+
+def parse_duration(flag: str, text: str) -> float:
+    """`90s`, `10m`, `2h`, `1d` or a plain number of seconds, in seconds."""
+    number, unit = (text[:-1], UNITS[text[-1]]) if text[-1:] in UNITS else (text, 1)
+    try:
+        return float(number) * unit
+    except ValueError as error:
+        raise InputError(f"{flag} {text!r} is no time such as 90s, 10m or 2h") from error
 
 
 def parse_seeds(text: str) -> int | list[int]:

@@ -81,10 +81,13 @@ def registered() -> Mapping[str, type]:
     from jaxvf.mixers import MIXERS
     from jaxvf.networks import AGENTS
     from jaxvf.sweeps import Sweep
+    from jaxvf.sweeps.search import Halving, Optuna, Population, Rounds, Search
+    from jaxvf.sweeps.values import LogUniform, Sobol, Uniform
     from jaxvf.trust_region import NETWORKS
 
     wrappers = (envs.AgentId, envs.EpisodeStatistics, envs.LastAction, envs.NoiseState, envs.TimeLimit)
-    parts = (Sweep, RandomGame, Map, Ground, AttackMove, NoParams, BraxTeamParams)
+    searches = (Search, Halving, Optuna, Population, Rounds, LogUniform, Sobol, Uniform)
+    parts = (*searches, Sweep, RandomGame, Map, Ground, AttackMove, NoParams, BraxTeamParams)
     found: set[type] = {*wrappers, *parts, envs.FromJaxMARL, envs.BraxTeam}
     for constructors in (envs.ENVIRONMENTS, algorithms.ALGORITHMS, MIXERS, AGENTS, NETWORKS):
         for construct in constructors.values():

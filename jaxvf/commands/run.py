@@ -1,18 +1,20 @@
 """`jaxvf run`: from flags and a file to a sweep, its plan or its results."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxvf.cli_values import parse_options, parse_seeds, parse_settings
+from jaxvf.cli_values import parse_duration, parse_options, parse_seeds, parse_settings
 from jaxvf.commands import results
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
 if TYPE_CHECKING:
-    from jaxvf.sweeps import Plan
+    from jaxvf.results import Result
+    from jaxvf.sweeps import Plan, Sweep
 
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
@@ -39,6 +41,9 @@ def run(
     no_cache: Flag[bool] = False,
     no_check: Flag[bool] = False,
     grace: float | None = None,
+    within: str | None = None,
+    until_width: float | None = None,
+    search: str | None = None,
     launch: Literal["none", "local", "slurm", "ray"] | None = None,
     workers: int | None = None,
     launch_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
@@ -68,6 +73,10 @@ def run(
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         no_check: do not check environments that are not jaxvf's first.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        within: add rounds of --seeds seeds for so long (10m, 90s, 2h); the same command goes on where it stopped.
+        until_width: with --within: end when every condition's 95 % interval is narrower, e.g. 0.05.
+        search: train only where it pays: 'halving(factor=4)', 'population(every=2,fraction=0.2)' or
+            'optuna(trials=16,generations=8)'.
         launch: let workers in processes of their own train it: local (this machine), slurm (a job array), ray, or none
             to write --out and print how to start them.
         workers: with --launch: how many; by default 1.
@@ -106,15 +115,45 @@ def run(
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
     common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
-    if launch is None:
-        result = sweep.run(out, wandb=wandb, **common)
-    elif out is None or wandb is not None:
-        raise InputError("--launch needs --out DIR" if out is None else "--launch: workers do not log to --wandb")
+    others = {"wandb": wandb, "within": within, "until_width": until_width, "launch": launch}
+    if search is not None:
+        result = _searched(sweep, search, out, others, common)
+    elif launch is not None:
+        crew = {"workers": 1 if workers is None else workers, "options": parse_options(launch_options)}
+        result = _launched(sweep, launch, out, others, {**crew, "modules": import_, **common})
     else:
-        workers, options = 1 if workers is None else workers, parse_options(launch_options)
-        result = sweep.launch(out, how=launch, workers=workers, options=options, modules=import_, **common)
+        seconds = None if within is None else parse_duration("--within", within)
+        result = sweep.run(out, wandb=wandb, within=seconds, until_width=until_width, **common)
     if result is not None:
         results.finish(result, out, as_json=json)
+
+
+def _launched(
+    sweep: "Sweep",
+    how: str,
+    out: Path | None,
+    others: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> "Result | None":
+    for name, value in others.items():
+        if value is not None and name != "launch":
+            raise InputError(f"--{name.replace('_', '-')} and --launch exclude each other")
+    if out is None:
+        raise InputError("--launch needs --out DIR")
+    return sweep.launch(out, how=how, **options)
+
+
+def _searched(
+    sweep: "Sweep", method: str, out: Path | None, others: Mapping[str, Any], common: Mapping[str, Any]
+) -> "Result":
+    from jaxvf.sweeps.search import parse_method
+
+    for name, value in others.items():
+        if value is not None:
+            raise InputError(f"--{name.replace('_', '-')} and --search exclude each other")
+    if out is None:
+        raise InputError("--search needs --out DIR, where it is kept and goes on")
+    return sweep.search(parse_method(method), out, **common)
 
 
 def export(directory: Positional[Path]) -> None:

@@ -109,19 +109,26 @@ class Result:
         rows = []
         for condition in self.conditions():
             chosen = self.select(**condition)
-            last = self._last("test_return")[chosen]
+            last = self.last("test_return")[chosen]
             diverged = sum(self.runs[row]["status"] == "diverged" for row in chosen)
             row = {**condition, "runs": len(chosen), "diverged": diverged}
+            dropped = sum(self.runs[row]["status"] == "dropped" for row in chosen)  # by successive halving
+            if dropped:
+                row["dropped"] = dropped
             row["test_return"] = _of_one_column(iqm_interval(last[:, None], rng=np.random.default_rng(0)))
             for name in ("optimal", "won"):
                 if f"test_{name}" in self._curves:
-                    reached = self._last(f"test_{name}")[chosen]
+                    reached = self.last(f"test_{name}")[chosen]
                     row[f"fraction_{name}"] = fraction_interval(int((reached >= 0.5).sum()), len(chosen))
             rows.append(row)
         return rows
 
-    def _last(self, name: str) -> Float[np.ndarray, " runs"]:
-        """A metric at each run's own last evaluation: static fields may give some runs fewer than others."""
+    def last(self, name: str) -> Float[np.ndarray, " runs"]:
+        """A metric at each run's own last evaluation: some runs may have fewer than others.
+
+        Raises:
+            InputError: for a metric that no run has.
+        """
         last = np.argmax(self._env_steps == self._env_steps[:, -1:], axis=1)
         return np.take_along_axis(self.metric(name), last[:, None], axis=1)[:, 0]
 

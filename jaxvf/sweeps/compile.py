@@ -78,6 +78,15 @@ def _with_packed_metrics(segment: Any, names: list[str]) -> Any:
     return packed
 
 
+def metric_names(group: Group) -> tuple[str, ...]:
+    """The metrics of a group's program, which is traced for them but not compiled."""
+    arguments, clock = group.stack(group.chunks[0]), start_clock(group)
+    names: list[str] = []
+    state = jax.eval_shape(group.program.init, *arguments)
+    jax.eval_shape(_with_packed_metrics(group.program.segment, names), state, *arguments[:2], clock)
+    return tuple(names)
+
+
 def lowered_init(group: Group) -> Any:
     """The program that begins a chunk's runs, not compiled yet."""
     return spread(group.program.init, group.chunk, shared_last=False).lower(*group.stack(group.chunks[0]))

@@ -40,7 +40,7 @@ START_SECONDS = 5.0  # a worker waits so long for the process that starts or end
 @contextlib.contextmanager
 def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[None]:
     """Own a new directory, whose run.json says from the first moment on all that going on needs."""
-    with _owned(directory):
+    with owned(directory):
         directory.create(config, versions=_versions(), device=devices.describe(), plan=plan.to_json())
         _write_unfinished(directory, plan)
         yield
@@ -65,7 +65,7 @@ def go_on(
         _await_owner(directory)
         plan = stored_plan(directory, planned, cache=cache)
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
-    with _owned(directory):
+    with owned(directory):
         plan = stored_plan(directory, planned, cache=cache)
         if not directory.read_runs():  # the process died before it had written them
             _write_unfinished(directory, plan)
@@ -96,7 +96,7 @@ def execute(
         claims: which units are this process's; None for all.
     """
     shown = make_progress(progress)
-    for line in [*plan.lines(), *(_differences(directory.read_json()) if directory else [])]:
+    for line in [*plan.lines(), *(differences(directory.read_json()) if directory else [])]:
         shown.note(line)
     log = None
     if wandb is not None:
@@ -173,7 +173,7 @@ def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> 
             continue
         records = [(unit.group, runner.files.record(unit)) for unit, _ in planned_units(plan)]
         directory.update_json(timing=_timing(plan, records))
-        _write_runs(directory, loaded(directory, lambda **_: plan).runs)
+        write_runs(directory, loaded(directory, lambda **_: plan).runs)
         runner.files.clear_leftovers(plan)
         directory.update_json(status=FINISHED)
         if owner is not None:
@@ -231,15 +231,16 @@ def _timing(plan: Plan, records: Sequence[tuple[int, dict[str, Any]]]) -> list[d
 
 def _write_unfinished(directory: RunDirectory, plan: Plan) -> None:
     runs = sorted((run for group in plan.groups for run in group.runs), key=lambda run: run.index)
-    _write_runs(directory, [run.record("unfinished") for run in runs])
+    write_runs(directory, [run.record("unfinished") for run in runs])
 
 
-def _write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
+def write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
     directory.write_runs([to_json(record) for record in records])  # a setting may be an object, e.g. a mixer
 
 
 @contextlib.contextmanager
-def _owned(directory: RunDirectory) -> Iterator[None]:
+def owned(directory: RunDirectory) -> Iterator[None]:
+    """Own a directory for as long as the block takes."""
     owner = own(directory)
     try:
         yield
@@ -256,7 +257,7 @@ def _await_owner(directory: RunDirectory) -> None:
         time.sleep(MERGE_SECONDS)
 
 
-def _differences(stored: dict[str, Any]) -> Sequence[str]:
+def differences(stored: dict[str, Any]) -> Sequence[str]:
     """What is other than where a sweep began, so that its numbers go on but not bitwise: versions and devices."""
     here = {**_versions(), **{f"device {key}": value for key, value in devices.describe().items()}}
     there = {**stored.get("versions", {}), **{f"device {key}": at for key, at in stored.get("device", {}).items()}}

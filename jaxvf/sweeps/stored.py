@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+from jaxvf.configurations import name_of
 from jaxvf.errors import InputError
 from jaxvf.results.result import Result
 from jaxvf.results.sections import checked_document
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import from_json
+from jaxvf.sweeps import search
 from jaxvf.sweeps.execution import go_on, loaded
+from jaxvf.sweeps.search import Search
 from jaxvf.sweeps.sweep import Sweep
 
 
@@ -32,7 +35,12 @@ def resume(
         InputError: if the directory holds no sweep, a file of it is damaged, or another process has it.
     """
     directory = RunDirectory(path)
-    return go_on(directory, _sweep(directory).plan, progress=progress, wandb=wandb, cache=cache, grace=grace)
+    described = _described(directory)
+    if isinstance(described, Search):
+        if wandb is not None:
+            raise InputError(f"wandb={wandb!r} belongs to a plain sweep, and {path} holds a search")
+        return search.run(described, path, search.Options(progress=progress, cache=cache, grace=grace))
+    return go_on(directory, described.plan, progress=progress, wandb=wandb, cache=cache, grace=grace)
 
 
 def work(path: str | Path, *, progress: str = "auto", cache: bool = True, grace: float | None = None) -> Result:
@@ -50,7 +58,10 @@ def work(path: str | Path, *, progress: str = "auto", cache: bool = True, grace:
         InputError: if the directory holds no sweep, a file of it is damaged, or one process has all of it.
     """
     directory = RunDirectory(path)
-    return go_on(directory, _sweep(directory).plan, share=True, progress=progress, cache=cache, grace=grace)
+    described = _described(directory)
+    if isinstance(described, Search):
+        raise InputError(f"{path} holds a search, whose runs are not shared; go on with `jaxvf resume {path}`")
+    return go_on(directory, described.plan, share=True, progress=progress, cache=cache, grace=grace)
 
 
 def load(path: str | Path) -> Result:
@@ -63,12 +74,28 @@ def load(path: str | Path) -> Result:
         InputError: if the directory holds no sweep, or a file of it is damaged.
     """
     directory = RunDirectory(path)
+    described = _search_in(directory)
+    if described is not None:
+        return search.load(described, directory)
     return loaded(directory, lambda **options: _sweep(directory).plan(**options))
 
 
-def _sweep(directory: RunDirectory) -> Sweep:
-    described = directory.path / "run.json"
-    sweep = from_json(checked_document(directory).get("config"), described)
+def _described(directory: RunDirectory) -> Sweep | Search:
+    path = directory.path / "run.json"
+    described = from_json(checked_document(directory).get("config"), path)
+    sweep = described.sweep if isinstance(described, Search) else described
     if not isinstance(sweep, Sweep):
-        raise InputError(f"{described} describes no sweep")
-    return sweep
+        raise InputError(f"{path} describes no sweep")
+    return described
+
+
+def _sweep(directory: RunDirectory) -> Sweep:
+    described = _described(directory)
+    return described.sweep if isinstance(described, Search) else described
+
+
+def _search_in(directory: RunDirectory) -> Search | None:
+    """The search that a directory holds, if it holds one; a sweep's classes need not be known to load its curves."""
+    named = checked_document(directory)["config"]["class"]
+    described = _described(directory) if named == name_of(Search) else None
+    return described if isinstance(described, Search) else None

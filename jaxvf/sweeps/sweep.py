@@ -99,6 +99,8 @@ class Sweep:
         cache: bool = True,
         grace: float | None = None,
         check: bool = True,
+        within: float | None = None,
+        until_width: float | None = None,
     ) -> Result:
         """Train all runs.
 
@@ -111,6 +113,8 @@ class Sweep:
             cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
             grace: seconds from a SIGTERM to the end of the process; None to end the segment however long it takes.
             check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
+            within: seconds in which rounds of `seeds` seeds each are added; the same call goes on later. None for one.
+            until_width: end earlier, when every interval of `Result.summary` is narrower.
 
         Raises:
             InputError: for bad input, before anything is written.
@@ -122,6 +126,12 @@ class Sweep:
             raise unknown("progress", progress, PROGRESS)
         if not processes.first():
             out, progress, wandb = None, "none", None
+        if within is not None or until_width is not None:
+            if wandb is not None or within is None:
+                raise InputError("until_width belongs to within" if within is None else "within: rounds are not logged")
+            from jaxvf.sweeps.search import Options, run_within
+
+            return run_within(self.listed(), out, Options(chunk, yes, progress, cache, grace), within, until_width)
         plan = self.agreed_plan(chunk=chunk, yes=yes, cache=cache, check=check)
         directory = None
         if out is not None:
@@ -175,6 +185,37 @@ class Sweep:
             self, out, how=how, workers=workers, options=options or {}, chunk=chunk, yes=yes, progress=progress,
             cache=cache, grace=grace, modules=modules, check=check,
         )  # fmt: skip
+
+    def search(
+        self,
+        method: Any,
+        out: str | Path,
+        *,
+        chunk: int | None = None,
+        yes: bool = False,
+        progress: str = "auto",
+        cache: bool = True,
+        grace: float | None = None,
+    ) -> Result:
+        """Train where it pays (docs/searching.md); the same call goes on with a search that was stopped.
+
+        Args:
+            method: `jaxvf.Halving`, `jaxvf.Population` or `jaxvf.Optuna`.
+            out: directory of the search.
+            chunk: as `run`, and only for `Optuna`: the others hold all runs at once.
+            yes: as `run`.
+            progress: as `run`.
+            cache: as `run`.
+            grace: as `run`.
+
+        Raises:
+            InputError: for bad input, before anything is written.
+            Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        """
+        from jaxvf.sweeps.search import Options, Optuna, Search, run
+
+        described = self if isinstance(method, Optuna) else self.listed()
+        return run(Search(described, method), out, Options(chunk, yes, progress, cache, grace))
 
     def agreed_plan(self, *, chunk: int | None, yes: bool, cache: bool, check: bool = True) -> Plan:
         """The plan to run, as `run` takes it.

@@ -1,7 +1,8 @@
 """Drives one unit through its compiled program, segment by segment, and saves at the boundaries."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -24,6 +25,40 @@ PART_SEGMENTS = 2_000  # curves of at most so many segments wait in memory for t
 
 class LostClaim(Exception):
     """Another process took this one for dead, and the unit from it."""
+
+
+class Rhythm:
+    """How long segments and saves take, and so when the next save is due."""
+
+    def __init__(self) -> None:
+        self._saved, self._save_seconds = time.monotonic(), 0.0
+        self._begun, self.segment_seconds = 0.0, 0.0
+
+    @contextlib.contextmanager
+    def segment(self) -> Iterator[None]:
+        """Time a segment."""
+        self._begun = time.monotonic()
+        yield
+        self.segment_seconds = time.monotonic() - self._begun
+
+    @contextlib.contextmanager
+    def saving(self) -> Iterator[None]:
+        """Time a save."""
+        before = time.monotonic()
+        yield
+        self._saved = time.monotonic()
+        self._save_seconds = self._saved - before
+
+    def save_due(self) -> bool:
+        """Whether the last save is long enough ago."""
+        waited = time.monotonic() - self._saved
+        return waited > max(CHECKPOINT_SECONDS, self._save_seconds / CHECKPOINT_SHARE)
+
+    def when(self) -> str:
+        """When the present segment is over, for `StopRequest.when`."""
+        left = self._begun + self.segment_seconds - time.monotonic()
+        known = f" (about {max(left, 0):.0f} s)" if self.segment_seconds else ""
+        return f"after this segment{known}"
 
 
 class UnitRun:
@@ -60,8 +95,7 @@ class UnitRun:
         start = executable.init(self.algorithm, self.env_params, seeds), start_clock(group)
         self.done, (self.state, self.clock) = files.resume(unit, start)
         self._curves = Curves(executable.metrics, [])  # of segments that no part holds
-        self._saved, self._save_seconds = time.monotonic(), 0.0
-        self._segment_seconds, self._segment_begun = 0.0, 0.0
+        self._rhythm = Rhythm()
 
     def run(self, after_first: Callable[[float], float]) -> UnitResult:
         """Train until the budget is spent.
@@ -76,41 +110,35 @@ class UnitRun:
         steps_before = self._steps_taken()
         self.progress.skip(len(self.unit.runs) * self.done * self.group.program.segment_steps)
         self.progress.phase(f"running {self.unit.name}")
-        self.stop.when = self._when
+        self.stop.when = self._rhythm.when
         begun = time.monotonic()
         while self.done < self.group.segments:
             first = self.done == 0
             self._segment()
             if first:
-                begun += after_first(self._segment_seconds)
+                begun += after_first(self._rhythm.segment_seconds)
             self._save_if_due()
         seconds = time.monotonic() - begun
         return self._finish(seconds, self._steps_taken() - steps_before)
 
     def _segment(self) -> None:
-        self._segment_begun = time.monotonic()
-        self.state, self.clock, metrics = self.executable.segment(
-            self.state, self.algorithm, self.env_params, self.clock
-        )
-        # A copy: NumPy's view of a buffer of JAX would keep it alive.
-        row = np.array(np.asarray(processes.gathered(metrics))[: len(self.unit.runs)].T, order="C")
+        with self._rhythm.segment():
+            self.state, self.clock, metrics = self.executable.segment(
+                self.state, self.algorithm, self.env_params, self.clock
+            )
+            row = copied(processes.gathered(metrics), len(self.unit.runs))
         self._curves.segments.append(row)
         self.done += 1
-        self._segment_seconds = time.monotonic() - self._segment_begun
         self._report(dict(zip(self.executable.metrics, row, strict=True)))
 
     def _save_if_due(self) -> None:
-        waited = time.monotonic() - self._saved
-        due = waited > max(CHECKPOINT_SECONDS, self._save_seconds / CHECKPOINT_SHARE)
-        full = len(self._curves.segments) >= PART_SEGMENTS
-        stop, save = processes.any_says(self.stop.asked, due or full)
+        due = self._rhythm.save_due() or len(self._curves.segments) >= PART_SEGMENTS
+        stop, save = processes.any_says(self.stop.asked, due)
         if stop or (save and self.done < self.group.segments):
             self._check_claim()
-            before = time.monotonic()
-            state = processes.gathered((self.state, self.clock))
-            self.files.save(self.unit, self.group, self.done, self._curves, state)
-            self._saved = time.monotonic()
-            self._save_seconds = self._saved - before
+            with self._rhythm.saving():
+                state = processes.gathered((self.state, self.clock))
+                self.files.save(self.unit, self.group, self.done, self._curves, state)
             if self.files.out is not None:
                 self._curves = Curves(self._curves.names, [])
         if stop:
@@ -139,15 +167,23 @@ class UnitRun:
         return int(taken[: len(self.unit.runs)].astype(np.int64).sum())
 
     def _report(self, metrics: dict[str, np.ndarray]) -> None:
-        returns, count = metrics["test_return"], len(self.unit.runs)
-        lost = int(np.isnan(returns).sum())
-        headline = f"test return {float(iqm(returns)):.2f} (IQM of {count})" + (f", {lost} diverged" if lost else "")
-        self.progress.advance(count * self.group.program.segment_steps, headline)
+        steps = len(self.unit.runs) * self.group.program.segment_steps
+        self.progress.advance(steps, headline(metrics["test_return"]))
         if self.log is not None:
             indices = np.asarray([run.index for run in self.unit.runs])
             self.log.log(int(self.group.env_steps[self.done - 1]), metrics, indices)
 
-    def _when(self) -> str:
-        left = self._segment_begun + self._segment_seconds - time.monotonic()
-        known = f" (about {max(left, 0):.0f} s)" if self._segment_seconds else ""
-        return f"after this segment{known}"
+
+def copied(metrics: Any, runs: int) -> np.ndarray:
+    """A program's metrics [runs, metric] of its first `runs` runs as [metric, runs].
+
+    A copy: NumPy's view of a buffer of JAX would keep it alive.
+    """
+    return np.array(np.asarray(metrics)[:runs].T, order="C")
+
+
+def headline(returns: np.ndarray) -> str:
+    """The test returns of all runs in a few words."""
+    lost = int(np.isnan(returns).sum())
+    diverged = f", {lost} diverged" if lost else ""
+    return f"test return {float(iqm(returns)):.2f} (IQM of {len(returns)}){diverged}"

@@ -139,7 +139,12 @@ def _drawn(axis: str, values: Range | Sobol, root_seed: int) -> list[Any]:
 
 
 def _in_float32(values: np.ndarray) -> list[float]:
-    return [float(str(value)) for value in values.astype(np.float32)]
+    return [as_float32(value) for value in values]
+
+
+def as_float32(value: float) -> float:
+    """The nearest number of float32, in its shortest decimal form."""
+    return float(str(np.float32(value)))
 
 
 def _check_bounds(low: Any, high: Any, *, positive: bool) -> None:
