@@ -15,12 +15,20 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from jaxvf.errors import InputError
+
 INTERRUPTED = 130  # exit code
 _END = b"\0"  # no signal has this number
 
 
 class Interrupted(KeyboardInterrupt):
     """A sweep stopped at a segment boundary because it was asked to; everything up to there is saved."""
+
+
+def check_grace(grace: Any) -> None:
+    """Raise InputError unless it is None or a number of seconds."""
+    if grace is not None and not (isinstance(grace, int | float) and 0 < grace < float("inf")):
+        raise InputError(f"grace={grace!r} is no number of seconds above 0")
 
 
 class StopRequest:
@@ -35,7 +43,7 @@ class StopRequest:
 
     def __init__(self, say: Callable[[str], None] | None = None, grace: float | None = None) -> None:
         self.asked = False
-        self.when: Callable[[], str] = lambda: "now"
+        self.when: Callable[[], str] = lambda: "as soon as possible"
         self.say = say or _say
         self.grace = grace
 
@@ -88,25 +96,25 @@ def _answered(request: StopRequest, handler: Callable[[int, FrameType | None], N
     if not _blocks:
         _received.clear()
     request.asked = bool(_received)  # in a block around this one, where something swallowed the interruption
-    _blocks.append(request)
     read, write = os.pipe()
     os.set_blocking(write, False)
     watcher = threading.Thread(target=_watch, args=(read, request), name="signals", daemon=True)
     watcher.start()
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-    for number in numbers:
-        signal.signal(number, handler)
     try:
+        _blocks.append(request)
+        for number in numbers:
+            signal.signal(number, handler)
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        _blocks.remove(request)
+        for number, before in previous.items():
+            signal.signal(number, before)
         signal.set_wakeup_fd(woken)
         os.write(write, _END)
         watcher.join()
         os.close(read)
         os.close(write)
-        _blocks.pop()
 
 
 def _watch(read: int, request: StopRequest) -> None:
@@ -127,7 +135,8 @@ def _watch(read: int, request: StopRequest) -> None:
         request.asked = True
         if byte[0] == signal.SIGTERM and request.grace is not None:
             deadline = time.monotonic() + request.grace
-        request.say(f"jaxvf: stopping {request.when()}; again to stop now")
+        with contextlib.suppress(Exception):  # nobody reads it any more: the next signal must still be heard
+            request.say(f"jaxvf: stopping {request.when()}; again to stop at once")
 
 
 def _leave(request: StopRequest, why: str) -> None:

@@ -41,7 +41,7 @@ def test_the_first_is_answered_and_the_second_ends_the_process(first):
         assert process.stderr is not None
         begun = time.monotonic()
         process.send_signal(first)
-        assert process.stderr.readline() == "jaxvf: stopping after this segment (about 40 s); again to stop now\n"
+        assert process.stderr.readline() == "jaxvf: stopping after this segment (about 40 s); again to stop at once\n"
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert "what was saved before is intact" in process.stderr.read()
@@ -71,7 +71,7 @@ def test_handlers_are_put_back_and_requests_are_not_inherited():
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     with signals.stop_on_signal(said.append) as stop:
         assert not stop.asked
-    assert said == ["jaxvf: stopping now; again to stop now"]
+    assert said == ["jaxvf: stopping as soon as possible; again to stop at once"]
 
 
 def test_an_interruption_that_something_swallowed_reaches_the_block_within():

@@ -5,7 +5,6 @@ import errno
 import json
 import os
 import shlex
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxvf.errors import InputError
+from jaxvf.results.differences import first_difference
 from jaxvf.results.parsing import from_text, metric_schema, parse_file
 from jaxvf.results.paths import usable_path
+from jaxvf.results.tables import JSON_COLUMN, column, jsonable, to_parquet
 
 UNFINISHED, FINISHED = "unfinished", "finished"  # the section "status" of run.json
 # A used-up quota and the limit on a file's size look like a full disk to the user, and need the same answer.
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-JSON_COLUMN = {b"jaxvf": b"json"}  # marks a Parquet column whose strings are JSON
-_ABSENT = object()  # a field that one of two configurations lacks
 
 
 class DiskFullError(InputError):
@@ -120,10 +119,10 @@ class RunDirectory:
         # `tolist` makes Python numbers of NumPy's and of device scalars too.
         rows = [{k: v.tolist() if hasattr(v, "tolist") else v for k, v in r.items()} for r in records]
         names = list(dict.fromkeys(name for row in rows for name in row))
-        columns = {name: _column([row.get(name) for row in rows]) for name in names}
+        columns = {name: column([row.get(name) for row in rows]) for name in names}
         schema = pa.schema([pa.field(n, array.type, metadata=meta) for n, (array, meta) in columns.items()])
         table = pa.Table.from_arrays([array for array, _ in columns.values()], schema=schema)
-        self._write(self._runs, _to_parquet(table))
+        self._write(self._runs, to_parquet(table))
 
     def read_runs(self) -> list[dict[str, Any]]:
         """The records of `write_runs`, None where a run lacks a field, arrays as arrays; [] before any write.
@@ -169,7 +168,7 @@ class RunDirectory:
         schema = metric_schema()
         # Arrow checks the cast; NumPy would let a large index wrap round.
         arrays = [pa.array(c.ravel()).cast(kind) for c, kind in zip(columns, schema.types, strict=True)]
-        self._write(self.part_path(name), _to_parquet(pa.Table.from_arrays(arrays, schema=schema)))
+        self._write(self.part_path(name), to_parquet(pa.Table.from_arrays(arrays, schema=schema)))
 
     def parts(self) -> list[str]:
         """Names of the metric parts, sorted."""
@@ -234,7 +233,7 @@ class RunDirectory:
     def _refuse(self, wanted: Any) -> None:
         """Raise what stands against starting `wanted` where a sweep is already."""
         held = self.read_json()
-        difference = _first_difference(held.get("config"), wanted, "config")
+        difference = first_difference(held.get("config"), wanted, "config")
         if difference is not None:
             field, there, here = difference
             holds = f"another configuration ({field.removeprefix('config.')} is {there} there, {here} here)"
@@ -285,50 +284,4 @@ def _temporary(path: Path) -> Path:
 
 
 def _to_json(document: Any) -> bytes:
-    return json.dumps(document, indent=2, default=_jsonable).encode()
-
-
-def _to_parquet(table: Any) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    # In memory first, so that the file system can fail in one place only.
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    return sink.getvalue().to_pybytes()
-
-
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"{value!r} is neither a number, a string, an array, a path, nor a list or dict of them")
-
-
-def _column(values: list[Any]) -> tuple[Any, Mapping[bytes, bytes] | None]:
-    """One column as an Arrow array of the narrowest type that holds it, and the metadata of its field."""
-    import pyarrow as pa
-
-    kinds = {type(value) for value in values if value is not None}
-    typed = (({bool}, pa.bool_()), ({int}, pa.int64()), ({int, float}, pa.float64()), ({str}, pa.string()))
-    for valid, arrow_type in typed:
-        if kinds <= valid:
-            with contextlib.suppress(pa.ArrowInvalid, OverflowError):  # an integer too large for the type
-                return pa.array(values, arrow_type), None
-    texts = [None if value is None else json.dumps(value, default=_jsonable) for value in values]
-    return pa.array(texts, pa.string()), JSON_COLUMN
-
-
-def _first_difference(there: Any, here: Any, path: str) -> tuple[str, str, str] | None:
-    """Where two JSON documents first differ, in the order of `here`: dotted path and both values, or None."""
-    if there == here:
-        return None
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = dict.fromkeys([*here, *there])
-        pairs = [(f"{path}.{key}", there.get(key, _ABSENT), here.get(key, _ABSENT)) for key in keys]
-        return next((found for name, a, b in pairs if (found := _first_difference(a, b, name))), None)
-    texts = ["absent" if value is _ABSENT else json.dumps(value) for value in (there, here)]
-    if texts[0] == texts[1]:  # NaN differs from itself, but not as a setting
-        return None
-    return path, textwrap.shorten(texts[0], 80), textwrap.shorten(texts[1], 80)
+    return json.dumps(document, indent=2, default=jsonable).encode()

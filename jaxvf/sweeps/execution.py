@@ -21,7 +21,7 @@ from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.stored import read_result
 from jaxvf.results.wandb_log import open_wandb
 from jaxvf.serialize import to_json
-from jaxvf.signals import stop_on_signal
+from jaxvf.signals import check_grace, stop_on_signal
 from jaxvf.sweeps import devices, processes
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
 from jaxvf.sweeps.plan import Plan
@@ -29,7 +29,7 @@ from jaxvf.sweeps.progress import make_progress
 from jaxvf.sweeps.runner import Runner
 from jaxvf.sweeps.stored_policies import StoredPolicies, check_files, no_policy
 from jaxvf.sweeps.unit_files import UnitFiles, UnitResult
-from jaxvf.sweeps.units import SHARE, Claims, Shared, own, planned_units
+from jaxvf.sweeps.units import SHARE, Alone, Claims, Shared, own, planned_units
 
 VERSIONED = ("jax", "jaxlib", "flax", "optax", "numpy")
 MOST_DEVICES = 4096  # of one process
@@ -38,12 +38,12 @@ START_SECONDS = 5.0  # a worker waits so long for the process that starts or end
 
 
 @contextlib.contextmanager
-def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[None]:
+def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[Lease]:
     """Own a new directory, whose run.json says from the first moment on all that going on needs."""
-    with owned(directory):
+    with owned(directory) as owner:
         directory.create(config, versions=_versions(), device=devices.describe(), plan=plan.to_json())
         _write_unfinished(directory, plan)
-        yield
+        yield owner
 
 
 def go_on(
@@ -58,20 +58,23 @@ def go_on(
         cache: as `execute`.
         **options: of `execute`.
     """
+    check_grace(options.get("grace"))
     if checked_document(directory).get("status") == FINISHED:
+        if holder_of(directory.lock) is None:  # a process that was killed at its very end
+            directory.lock.unlink(missing_ok=True)
         return loaded(directory, planned)
     processes.alone(directory.path)
     if share:
         _await_owner(directory)
         plan = stored_plan(directory, planned, cache=cache)
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
-    with owned(directory):
+    with owned(directory) as owner:
         plan = stored_plan(directory, planned, cache=cache)
         if not directory.read_runs():  # the process died before it had written them
             _write_unfinished(directory, plan)
         loaded(directory, planned)  # a damaged file is named now, and not when all the rest is computed
         UnitFiles(directory).clear_leftovers(plan)
-        return execute(plan, directory, cache=cache, **options)
+        return execute(plan, directory, cache=cache, claims=Alone(owner), **options)
 
 
 def execute(
@@ -110,7 +113,7 @@ def execute(
             if log is not None:
                 log.close()
             raise
-        result = _merged(runner, directory, shared=claims is not None)
+        result = _merged(runner, directory, shared=isinstance(claims, Shared))
     if log is not None:
         log.close(result.runs)
     for run in result.runs:
@@ -171,14 +174,23 @@ def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> 
         if isinstance(owner, Holder):
             time.sleep(MERGE_SECONDS)
             continue
-        records = [(unit.group, runner.files.record(unit)) for unit, _ in planned_units(plan)]
-        directory.update_json(timing=_timing(plan, records))
-        write_runs(directory, loaded(directory, lambda **_: plan).runs)
-        runner.files.clear_leftovers(plan)
-        directory.update_json(status=FINISHED)
-        if owner is not None:
-            owner.release()
+        try:
+            _write_result(runner, directory)
+        finally:
+            if owner is not None:
+                owner.release()
     return loaded(directory, lambda **_: plan)
+
+
+def _write_result(runner: Runner, directory: RunDirectory) -> None:
+    plan, files = runner.plan, runner.files
+    records = [(unit.group, files.record(unit)) for unit, _ in planned_units(plan)]
+    directory.update_json(timing=_timing(plan, records))
+    if not directory.read_runs():  # the process that began the sweep died before it had written them
+        _write_unfinished(directory, plan)
+    write_runs(directory, loaded(directory, lambda **_: plan).runs)
+    files.clear_leftovers(plan)
+    directory.update_json(status=FINISHED)
 
 
 def _in_memory(plan: Plan, computed: dict[str, UnitResult]) -> Result:
@@ -239,11 +251,11 @@ def write_runs(directory: RunDirectory, records: list[dict[str, Any]]) -> None:
 
 
 @contextlib.contextmanager
-def owned(directory: RunDirectory) -> Iterator[None]:
+def owned(directory: RunDirectory) -> Iterator[Lease]:
     """Own a directory for as long as the block takes."""
     owner = own(directory)
     try:
-        yield
+        yield owner
     finally:
         owner.release()
 

@@ -19,9 +19,11 @@ import time
 from pathlib import Path
 
 from jaxvf.errors import InputError
+from jaxvf.results.parsing import parse_json
 
 BEAT_SECONDS = 10.0  # a holder touches its leases so often
 DEAD_SECONDS = 120.0  # another host's holder that has not done so for so long is dead; more than NFS caches a time
+TRIES = 3  # to make a lease
 LOOKS, LOOK_SECONDS = 5, 0.02
 
 _numbers = itertools.count()
@@ -64,10 +66,15 @@ class Lease:
         Raises:
             InputError: if the file system refuses it.
         """
-        try:
-            return _take(path)
-        except OSError as error:
-            raise InputError(f"cannot lock {path}: {error.strerror}") from error
+        for left in reversed(range(TRIES)):
+            try:
+                return _take(path)
+            except FileNotFoundError as error:  # another process cleared up what it took for left behind
+                if not left:
+                    raise InputError(f"cannot lock {path}: {error.strerror}") from error
+            except OSError as error:
+                raise InputError(f"cannot lock {path}: {error.strerror}") from error
+        raise AssertionError("unreachable")
 
     def held(self) -> bool:
         """Whether this process still holds it: one that was stopped for minutes may have been taken for dead."""
@@ -121,13 +128,14 @@ def _take_over(path: Path, now: float) -> Lease | Holder | None:
     except FileNotFoundError:
         return None
     holder = _read_holder(descriptor)
-    if holder is not None and holder.host != socket.gethostname():
-        age = now - os.fstat(descriptor).st_mtime
-        if age > DEAD_SECONDS:
+    locked = None if _is_elsewhere(holder) else _lock_soon(descriptor)
+    if locked is None:
+        dead = now - os.fstat(descriptor).st_mtime > DEAD_SECONDS
+        if dead:
             _remove_dead(path, descriptor)
         os.close(descriptor)
-        return None if age > DEAD_SECONDS else holder
-    if not _lock_soon(descriptor):
+        return None if dead else holder or _UNREADABLE
+    if not locked:
         os.close(descriptor)
         return holder or _UNREADABLE
     if not _same_file(path, descriptor):  # it was let go, and removed, before the lock was ours
@@ -156,28 +164,33 @@ def holder_of(path: Path) -> Holder | None:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise InputError(f"cannot read the lock {path}: {error.strerror}; move it away") from error
     try:
         holder = _read_holder(descriptor)
-        if holder is not None and holder.host != socket.gethostname():
-            return holder if time.time() - os.fstat(descriptor).st_mtime < DEAD_SECONDS else None
-        if _lock(descriptor, shared=True):
-            return None
-        return holder or _UNREADABLE
+        locked = None if _is_elsewhere(holder) else _lock(descriptor, shared=True)
+        dead = time.time() - os.fstat(descriptor).st_mtime > DEAD_SECONDS if locked is None else locked
+        return None if dead else holder or _UNREADABLE
     finally:
         os.close(descriptor)
 
 
-def _lock_soon(descriptor: int) -> bool:
+def _is_elsewhere(holder: Holder | None) -> bool:
+    return holder is not None and holder.host != socket.gethostname()
+
+
+def _lock_soon(descriptor: int) -> bool | None:
     """`_lock`, tried again for a moment: who only looks (`holder_of`) locks it for as long."""
     for _ in range(LOOKS):
-        if _lock(descriptor):
-            return True
+        locked = _lock(descriptor)
+        if locked is not False:
+            return locked
         time.sleep(LOOK_SECONDS)
     return False
 
 
-def _lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file unless another process has; True where the file system knows no locks."""
+def _lock(descriptor: int, *, shared: bool = False) -> bool | None:
+    """Lock an open file unless another process has; None where the file system knows no locks."""
     try:
         fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -185,6 +198,7 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool:
     except OSError as error:
         if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS):
             raise
+        return None
     return True
 
 
@@ -197,9 +211,11 @@ def _write_holder(descriptor: int) -> None:
 def _read_holder(descriptor: int) -> Holder | None:
     """Who wrote the lease; None if it is unreadable, as while another process takes it over."""
     try:
-        return Holder(**json.loads(os.pread(descriptor, 4096, 0)))
-    except (ValueError, TypeError):
+        said = parse_json(os.pread(descriptor, 4096, 0))
+        holder = Holder(str(said["host"]), int(said["process"]), str(said["command"]), str(said["since"]))
+    except (ValueError, TypeError, KeyError):
         return None
+    return holder
 
 
 def _same_file(path: Path, descriptor: int) -> bool:

@@ -17,7 +17,7 @@ from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import Progress
 from jaxvf.sweeps.unit_files import UnitFiles, UnitResult
 from jaxvf.sweeps.unit_run import LostClaim, UnitRun
-from jaxvf.sweeps.units import Alone, Claim, Claims, Unit, planned_units, units_of
+from jaxvf.sweeps.units import Alone, Claim, Claims, Shared, Unit, planned_units, units_of
 
 WAIT_SECONDS = 1.0  # between two looks for units that others may have left
 
@@ -52,7 +52,7 @@ class Runner:
     ):
         self.plan, self.progress, self.stop, self.out, self.log, self.keep = plan, progress, stop, out, log, keep
         self.files, self.measurements = UnitFiles(out), Measurements(keep)
-        self.claims, self.shared = claims or Alone(), claims is not None
+        self.claims, self.shared = claims or Alone(), isinstance(claims, Shared)
         self.fixed = self.shared or processes.several()  # other processes count on the plan's cut
         self.results: dict[str, UnitResult] = {}  # of this process's units, by name
         self._compiled: tuple[tuple[int, int], Executable] | None = None  # with its group and chunk

@@ -13,6 +13,7 @@ from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
 from jaxvf.results.wandb_log import Mode
 from jaxvf.serialize import to_json
+from jaxvf.signals import check_grace
 from jaxvf.sweeps import devices, processes, values
 from jaxvf.sweeps.execution import execute, go_on, started
 from jaxvf.sweeps.launch import launch
@@ -21,6 +22,7 @@ from jaxvf.sweeps.own_environments import check_described, check_planned
 from jaxvf.sweeps.plan import Plan, make_plan
 from jaxvf.sweeps.progress import PROGRESS
 from jaxvf.sweeps.space import expand
+from jaxvf.sweeps.units import Alone
 
 MANY_PROGRAMS = 16  # more than this many compilations are asked for explicitly
 EVALUATIONS = 20  # of a run whose test interval is not given
@@ -124,6 +126,7 @@ class Sweep:
             raise unknown("wandb mode", wandb, get_args(Mode))
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
+        check_grace(grace)
         if not processes.first():
             out, progress, wandb = None, "none", None
         if within is not None or until_width is not None:
@@ -137,8 +140,9 @@ class Sweep:
         if out is not None:
             directory = RunDirectory(out)
             directory.check_new(to_json(self.listed()))
-        with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext():
-            return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace)
+        with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext() as owner:
+            claims = Alone(owner)
+            return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace, claims=claims)
 
     def launch(
         self,

@@ -93,6 +93,7 @@ class UnitRun:
         self.how_to_continue = how_to_continue
         self.algorithm, self.env_params, seeds = group.stack(unit.runs)
         start = executable.init(self.algorithm, self.env_params, seeds), start_clock(group)
+        self._check_claim()  # compiling may have taken minutes, and going on removes what is not needed any more
         self.done, (self.state, self.clock) = files.resume(unit, start)
         self._curves = Curves(executable.metrics, [])  # of segments that no part holds
         self._rhythm = Rhythm()

@@ -59,13 +59,20 @@ class Claim(Protocol):
 
 
 class Alone:
-    """All units are this process's: it owns the directory, or there is none."""
+    """All units are this process's: it owns the directory, or there is none.
+
+    Args:
+        owner: its lease of the directory.
+    """
+
+    def __init__(self, owner: Lease | None = None):
+        self._owner = owner
 
     def take(self, unit: Unit) -> Claim:
         return self
 
     def held(self) -> bool:
-        return True
+        return self._owner is None or self._owner.held()
 
     def release(self) -> None: ...
 
@@ -82,7 +89,12 @@ class Shared:
             return None
         # First the lease, then this look: whoever wants the whole directory locks it first and then looks for leases.
         # Another worker may have locked it just now, to merge what is finished.
-        if holder_of(self._directory.lock) is not None:
+        try:
+            owned = holder_of(self._directory.lock) is not None
+        except BaseException:
+            taken.release()
+            raise
+        if owned:
             taken.release()
             return None
         return taken
@@ -97,7 +109,11 @@ def own(directory: RunDirectory) -> Lease:
     owner = Lease.take(directory.lock)
     if isinstance(owner, Holder):
         raise InputError(f"{directory.path} is in use by {owner}; {SHARE}")
-    workers = [worker for path in directory.leases() if (worker := holder_of(path)) is not None]
+    try:
+        workers = [worker for path in directory.leases() if (worker := holder_of(path)) is not None]
+    except BaseException:
+        owner.release()
+        raise
     if workers:
         owner.release()
         raise InputError(f"{directory.path} is shared by {len(workers)} worker(s), e.g. {workers[0]}; end them first")
