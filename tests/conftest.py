@@ -1,6 +1,8 @@
 """Shared by all tests: shape annotations that are executed, and a persistent compilation cache."""
 
+import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -33,6 +35,16 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_of_a_module():
+    """Compiled programs are let go with their tests: thousands of them use up the memory maps that a process may have."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        jax.clear_caches()
+        gc.collect()
 
 
 _numbers = iter(range(10**9))
