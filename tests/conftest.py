@@ -39,7 +39,7 @@ def unchecked():
 
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_a_module():
-    """Compiled programs are let go with their tests: thousands of them use up the memory maps that a process may have."""
+    """Compiled programs are let go with their tests: thousands of them use up a process's memory maps."""
     yield
     jax = sys.modules.get("jax")
     if jax is not None:
