@@ -16,7 +16,7 @@ from jaxvf.results.sections import Sections, read_sections
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import from_json
 
-PART = re.compile(r"(.+)-s([0-9]{6,})", re.ASCII)  # name of the chunk, and how many of its segments are done
+PART = re.compile(r"(.+)-s([0-9]{6,})", re.ASCII)  # name of the unit, and how many of its segments are done
 STATUSES = ("unfinished", "finished", "diverged")
 
 
@@ -42,7 +42,7 @@ def read_result(directory: RunDirectory, policy: Callable[[int], Policy]) -> Res
 
 
 def split_part(directory: RunDirectory, part: str) -> tuple[str, int]:
-    """The chunk of a part of the metrics, and how many of its segments are then done.
+    """The unit of a part of the metrics, and how many of its segments are then done.
 
     Raises:
         InputError: for a file that no sweep wrote.
@@ -103,7 +103,7 @@ class _Reader:
 
     def add(self, part: str) -> None:
         """Read one part."""
-        chunk, _ = split_part(self.directory, part)
+        unit, _ = split_part(self.directory, part)
         columns = self.directory.read_part(part)
         runs = columns["run"]
         within = bool(((runs >= 0) & (runs < self.sections.runs)).all())
@@ -114,8 +114,8 @@ class _Reader:
         outside = (evaluation < 0) | (evaluation >= self.sections.segments[runs])
         if (outside | (columns["env_steps"] % steps != 0)).any():
             raise self._damaged(part, "its env_steps are not those of run.json")
-        if not np.array_equal(self._runs_of.setdefault(chunk, np.unique(runs)), np.unique(runs)):
-            raise self._damaged(part, "its runs are not those of the other parts of its chunk")
+        if not np.array_equal(self._runs_of.setdefault(unit, np.unique(runs)), np.unique(runs)):
+            raise self._damaged(part, "its runs are not those of the other parts of its unit")
         for code, name in enumerate(columns["names"]):
             of_metric = columns["metric"] == code
             self._place(part, str(name), runs[of_metric], evaluation[of_metric], columns["value"][of_metric])
@@ -124,27 +124,27 @@ class _Reader:
         """Settle the status of every run.
 
         Raises:
-            InputError: if the parts of a chunk do not make whole curves.
+            InputError: if the parts of a unit do not make whole curves.
         """
-        for chunk, diverged in self.sections.units.items():
-            runs = self._runs_of.get(chunk)
+        for unit, diverged in self.sections.units.items():
+            runs = self._runs_of.get(unit)
             if runs is None:
-                raise self._missing(chunk)
+                raise self._missing(unit)
             if len(runs) != len(diverged):
-                raise self.directory.damaged(self.directory.unit_record(chunk), f"its unit has {len(runs)} runs")
+                raise self.directory.damaged(self.directory.unit_record(unit), f"its unit has {len(runs)} runs")
             self.status[runs] = np.where(diverged, 2, 1)
-        for chunk, runs in self._runs_of.items():
-            done = {self._done(chunk, runs, curve) for curve in self._curves.values()} - {0}
-            wanted = {int(self.sections.segments[runs[0]])} if chunk in self.sections.units else done
+        for unit, runs in self._runs_of.items():
+            done = {self._done(unit, runs, curve) for curve in self._curves.values()} - {0}
+            wanted = {int(self.sections.segments[runs[0]])} if unit in self.sections.units else done
             if len(done) != 1 or done != wanted:
-                raise self._missing(chunk)
+                raise self._missing(unit)
 
-    def _done(self, chunk: str, runs: np.ndarray, curve: _Curve) -> int:
-        """Segments at whose ends all runs of a chunk have the metric."""
+    def _done(self, unit: str, runs: np.ndarray, curve: _Curve) -> int:
+        """Segments at whose ends all runs of a unit have the metric."""
         read = curve.read[runs]
         done = int(read[0].sum())
         if not (read[:, :done].all() and not read[:, done:].any()):
-            raise self._missing(chunk)
+            raise self._missing(unit)
         return done
 
     def _place(self, part: str, name: str, runs: np.ndarray, evaluation: np.ndarray, values: np.ndarray) -> None:
@@ -167,5 +167,5 @@ class _Reader:
     def _damaged(self, part: str, why: str) -> InputError:
         return self.directory.damaged(self.directory.part_path(part), why)
 
-    def _missing(self, chunk: str) -> InputError:
-        return InputError(f"files of {self.directory.path / 'metrics' / chunk} are missing; the others are intact")
+    def _missing(self, unit: str) -> InputError:
+        return InputError(f"files of {self.directory.path / 'metrics' / unit} are missing; the others are intact")

@@ -1,4 +1,4 @@
-"""Checkpoints of a chunk at segment boundaries: everything that a bitwise continuation needs."""
+"""Checkpoints of a unit at segment boundaries: everything that a bitwise continuation needs."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ BLOCK = 2**24  # bytes read at once
 
 
 class Checkpoints:
-    """The checkpoints of one chunk, numbered by segments done; written by orbax, which commits each atomically.
+    """The checkpoints of one unit, numbered by segments done; written by orbax, which commits each atomically.
 
     Beside the directory of each stands a list of its files with their checksums: damage is then found, and its place
     named, before orbax reads anything (it reports a truncated file in hundreds of lines from its threads).
@@ -86,7 +86,7 @@ class Checkpoints:
         return jax.tree.unflatten(structure, [stored.get(_name(index), leaf) for index, leaf in enumerate(leaves)])
 
     def clear(self) -> None:
-        """Remove all checkpoints: the chunk is finished."""
+        """Remove all checkpoints: the unit is finished."""
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def clear_unlisted(self) -> None:
@@ -120,7 +120,7 @@ class Checkpoints:
 
     def _damaged(self, segment: int, path: Path, why: str) -> InputError:
         older = [step for step in self.steps() if step < segment]
-        fallback = f"segment {older[-1]}" if older else "the start of this chunk"
+        fallback = f"segment {older[-1]}" if older else "the start of this unit"
         return InputError(
             f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} "
             f"to continue from {fallback}; everything else is intact"

@@ -54,7 +54,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on(stopped, re
 def test_a_checkpoint_of_something_else_is_one_line(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(1, {"a": np.zeros(3, np.float32)})
-    with pytest.raises(InputError, match=r"is damaged .* continue from the start of this chunk") as caught:
+    with pytest.raises(InputError, match=r"is damaged .* continue from the start of this unit") as caught:
         checkpoints.restore(1, {"a": np.zeros(3, np.float32), "b": np.zeros(2, np.float32)})
     assert "\n" not in str(caught.value)
 
