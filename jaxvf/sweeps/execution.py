@@ -66,10 +66,10 @@ def go_on(
     processes.alone(directory.path)
     if share:
         _await_owner(directory)
-        plan = stored_plan(directory, planned, cache=cache)
+        plan = _units_plan(directory, planned, cache=cache)
         return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
     with owned(directory) as owner:
-        plan = stored_plan(directory, planned, cache=cache)
+        plan = _units_plan(directory, planned, cache=cache)
         if not directory.read_runs():  # the process died before it had written them
             _write_unfinished(directory, plan)
         loaded(directory, planned)  # a damaged file is named now, and not when all the rest is computed
@@ -124,14 +124,14 @@ def execute(
 
 def loaded(directory: RunDirectory, planned: Callable[..., Plan]) -> Result:
     """The results in a directory, of an unfinished sweep as far as it got; `planned` is asked for policies alone."""
-    return read_result(directory, StoredPolicies(directory, lambda: stored_plan(directory, planned, cache=False)))
+    return read_result(directory, StoredPolicies(directory, lambda: _units_plan(directory, planned, cache=False)))
 
 
 def stored_plan(directory: RunDirectory, planned: Callable[..., Plan], *, cache: bool) -> Plan:
     """The plan of a stored sweep, cut as the process that began it cut it, whatever this device would hold.
 
     Raises:
-        InputError: if this version would compute something else, or a file belongs to another sweep.
+        InputError: if this version would compute something else.
     """
     stored, described = checked_document(directory), directory.path / "run.json"
     if "plan" not in stored:
@@ -153,6 +153,12 @@ def stored_plan(directory: RunDirectory, planned: Callable[..., Plan], *, cache:
             f"{described} was written by jaxvf {written}, whose defaults or rules differ from those "
             f"of {__version__}; use that version to go on"
         )
+    return plan
+
+
+def _units_plan(directory: RunDirectory, planned: Callable[..., Plan], *, cache: bool) -> Plan:
+    """`stored_plan` of a sweep of work units, whose files must all be the plan's."""
+    plan = stored_plan(directory, planned, cache=cache)
     check_files(directory, plan)
     return plan
 
