@@ -14,9 +14,7 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
 
     grid: dict[str, Any] = {}
     for assignment in assignments:
-        name, equals, values = assignment.partition("=")
-        if not equals or not name or not values:
-            raise InputError(f"--set {assignment!r} is not FIELD=VALUE[,VALUE...]")
+        name, values = _parts("--set", assignment, "FIELD=VALUE[,VALUE...]")
         if name in grid:
             raise InputError(f"--set {name} is given twice; write {name}=VALUE,VALUE")
         grid[name] = parse_values(name, values)
@@ -45,10 +43,15 @@ def parse_options(assignments: Sequence[str]) -> dict[str, str]:
     """`name=value` of `--launch-options`."""
     options: dict[str, str] = {}
     for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name or not value:
-            raise InputError(f"--launch-options {assignment!r} is not NAME=VALUE")
+        name, value = _parts("--launch-options", assignment, "NAME=VALUE")
         if name in options:
             raise InputError(f"--launch-options {name} is given twice")
         options[name] = value
     return options
+
+
+def _parts(flag: str, assignment: str, form: str) -> tuple[str, str]:
+    name, equals, value = assignment.partition("=")
+    if not equals or not name or not value:
+        raise InputError(f"{flag} {assignment!r} is not {form}")
+    return name, value

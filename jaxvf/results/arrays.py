@@ -45,13 +45,3 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dt
             raise ValueError(f"{name} is in another format")
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     return shape, dtype
-
-
-def per_run(metrics: dict[str, Any], runs: int) -> dict[str, np.ndarray]:
-    """Metrics of the first `runs` runs; one that is a vector of each run becomes several, `name/0`, `name/1`, ..."""
-    found: dict[str, np.ndarray] = {}
-    for name, values in metrics.items():
-        values = np.asarray(values)[:runs]
-        entries = {name: values} if values.ndim == 1 else {f"{name}/{at}": each for at, each in enumerate(values.T)}
-        found |= entries
-    return found

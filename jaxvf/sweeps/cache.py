@@ -41,13 +41,13 @@ def switched_on() -> bool:
 
 
 @contextlib.contextmanager
-def compiled_programs(warn: Callable[[str], None]) -> Iterator[None]:
+def compiled_programs(warn: Callable[[str], None], *, keep: bool = True) -> Iterator[None]:
     """Inside, XLA's programs are kept in the user's cache, where the next process finds them.
 
     A cache directory that the user or the environment has set stays in use. A directory that cannot be written is one
-    line by `warn`, and nothing is kept.
+    line by `warn`, and nothing is kept; nor is it without `keep`.
     """
-    if devices.jax_setting("jax_compilation_cache_dir") or not switched_on():
+    if not keep or devices.jax_setting("jax_compilation_cache_dir") or not switched_on():
         yield
         return
     try:

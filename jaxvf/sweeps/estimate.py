@@ -1,6 +1,5 @@
 """How long a sweep will take, measured: its programs compiled, some segments of each timed, nothing written."""
 
-import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 
@@ -41,7 +40,7 @@ def measure(plan: Plan, *, keep: bool = True) -> Iterator[Estimate]:
     measurements = Measurements(keep)
     for group in plan.groups:
         try:
-            with cache.compiled_programs(lambda _: None) if keep else contextlib.nullcontext():
+            with cache.compiled_programs(lambda _: None, keep=keep):
                 executable = compile.compile_group(group)
             measurements.remember(group.key, bytes_per_run=executable.bytes_per_run)
             seconds = pilot.time_segments(executable, group, lambda: False)

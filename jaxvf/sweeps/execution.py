@@ -181,22 +181,24 @@ def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> 
             time.sleep(MERGE_SECONDS)
             continue
         try:
-            _write_result(runner, directory)
+            return _write_result(runner, directory)
         finally:
             if owner is not None:
                 owner.release()
     return loaded(directory, lambda **_: plan)
 
 
-def _write_result(runner: Runner, directory: RunDirectory) -> None:
+def _write_result(runner: Runner, directory: RunDirectory) -> Result:
     plan, files = runner.plan, runner.files
     records = [(unit.group, files.record(unit)) for unit, _ in planned_units(plan)]
     directory.update_json(timing=_timing(plan, records))
     if not directory.read_runs():  # the process that began the sweep died before it had written them
         _write_unfinished(directory, plan)
-    write_runs(directory, loaded(directory, lambda **_: plan).runs)
+    result = loaded(directory, lambda **_: plan)
+    write_runs(directory, result.runs)
     files.clear_leftovers(plan)
     directory.update_json(status=FINISHED)
+    return result
 
 
 def _in_memory(plan: Plan, computed: dict[str, UnitResult]) -> Result:

@@ -1,12 +1,12 @@
 """Executes a plan: compiles a group once, runs those of its units that this process may, until none is left."""
 
-import contextlib
 import dataclasses
 import time
 from typing import Any
 
 import jax
 
+from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
 from jaxvf.signals import Interrupted, StopRequest
 from jaxvf.sweeps import cache, chunk_size, compile, pilot, processes
@@ -98,8 +98,10 @@ class Runner:
             try:
                 if not self._is_finished(unit):  # by another process, a moment ago
                     self._run_unit(unit, claim)
-            except LostClaim:
-                continue
+            except LostClaim as error:
+                if not self.shared:  # the whole directory is another's now; of a unit there may be others
+                    message = f"{unit.name} was taken over by another process; this one has written no more"
+                    raise InputError(message) from error
             finally:
                 claim.release()
         return all(self._is_finished(unit) for unit in units)
@@ -144,7 +146,7 @@ class Runner:
             self._cut(index, fitting, "cut to fit")
 
     def _compile(self, index: int, group: Group) -> Executable:
-        with cache.compiled_programs(self.progress.note) if self.keep else contextlib.nullcontext():
+        with cache.compiled_programs(self.progress.note, keep=self.keep):
             return compile.compile_group(group)
 
     def _consider_other_chunks(self, index: int, seconds: float, executable: Executable) -> float:
@@ -161,7 +163,7 @@ class Runner:
         if not sizes or self.fixed or self.stop.asked or self.files.begun(index):
             return 0.0
         self.progress.phase(f"trying {', '.join(map(str, sizes))} runs a core")
-        with cache.compiled_programs(self.progress.note) if self.keep else contextlib.nullcontext():
+        with cache.compiled_programs(self.progress.note, keep=self.keep):
             found = pilot.time_sizes(group, sizes, seconds, lambda: self.stop.asked)
         self.progress.phase(f"running group {index + 1}/{len(self.plan.groups)}")
         if self.stop.asked or len(found) < 2:

@@ -136,11 +136,11 @@ class Sweep:
 
             return run_within(self.listed(), out, Options(chunk, yes, progress, cache, grace), within, until_width)
         plan = self.agreed_plan(chunk=chunk, yes=yes, cache=cache, check=check)
-        directory = None
+        directory = config = None
         if out is not None:
-            directory = RunDirectory(out)
-            directory.check_new(to_json(self.listed()))
-        with started(directory, to_json(self.listed()), plan) if directory else contextlib.nullcontext() as owner:
+            directory, config = RunDirectory(out), to_json(self.listed())
+            directory.check_new(config)
+        with started(directory, config, plan) if directory else contextlib.nullcontext() as owner:
             claims = Alone(owner)
             return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace, claims=claims)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from jaxvf.results.store import RunDirectory, write_atomically
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.lease import holder_of
 from jaxvf.sweeps.plan import Group, Plan
+from jaxvf.sweeps.space import Run
 from jaxvf.sweeps.units import Unit, planned_units
 
 
@@ -71,7 +73,7 @@ class UnitFiles:
     def reached(self) -> dict[str, int]:
         """Segments of units, by name, whose curves are stored."""
         parts = self.out.parts() if self.out is not None else []
-        return {_unit_of(part): _last_segment(part) for part in parts}  # sorted: the last one counts
+        return {_unit_of(part): last_segment(part) for part in parts}  # sorted: the last one counts
 
     def record(self, unit: Unit) -> dict[str, Any]:
         """What `finish` recorded of a unit: the fate of its runs, seconds, environment steps.
@@ -94,7 +96,7 @@ class UnitFiles:
         steps = checkpoints.steps()
         done = steps[-1] if steps else 0
         # A part written after the newest checkpoint will be computed again.
-        self.out.remove_parts(lambda part: _unit_of(part) == unit.name and _last_segment(part) > done)
+        self.out.remove_parts(lambda part: _unit_of(part) == unit.name and last_segment(part) > done)
         if not steps:
             return 0, start
         self._curves(unit, done)  # found damaged or missing now, and not when the sweep is over
@@ -106,7 +108,7 @@ class UnitFiles:
         if self.out is None:
             return
         # The part first: should the process die in between, resuming drops it and computes it again.
-        self._write_part(unit, group, done, curves)
+        write_curves(self.out, unit.name, unit.runs, group, done, curves)
         runs, clock = state
         self._checkpoints(unit).save(done, (without_filling(runs, len(unit.runs)), clock))
 
@@ -114,7 +116,7 @@ class UnitFiles:
         """Store the rest of a finished unit's curves, its parameters and its fate."""
         if self.out is None:
             return
-        self._write_part(unit, group, group.segments, curves)
+        write_curves(self.out, unit.name, unit.runs, group, group.segments, curves)
         save_tree(self._policy_path(unit), result.params)
         record = {**result.record, "diverged": result.diverged.tolist()}
         write_atomically(self._record_path(unit), json.dumps(record, indent=1).encode())
@@ -131,19 +133,6 @@ class UnitFiles:
         for path in [*self.out.path.glob(".*.tmp"), *self.out.path.glob("*/.*.tmp"), *self.out.leases()]:
             if holder_of(path) is None:  # not what a living process is about to make its lease
                 path.unlink(missing_ok=True)
-
-    def _write_part(self, unit: Unit, group: Group, done: int, curves: Curves) -> None:
-        assert self.out is not None
-        if not curves.segments:
-            return
-        self.out.write_part(
-            f"{unit.name}-s{done:06d}",
-            run=np.asarray([run.index for run in unit.runs]),
-            seed=np.asarray([run.seed for run in unit.runs]),
-            env_steps=group.env_steps[done - len(curves.segments) : done, None],
-            metric=np.asarray(curves.names, object)[:, None, None],
-            value=np.stack(curves.segments, axis=1),
-        )
 
     def _curves(self, unit: Unit, segments: int) -> dict[str, np.ndarray]:
         """Curves [segments, runs] of a unit from its parts."""
@@ -166,6 +155,20 @@ class UnitFiles:
     def _checkpoints(self, unit: Unit) -> Checkpoints:
         assert self.out is not None
         return Checkpoints(self.out.path / "checkpoints" / unit.name)
+
+
+def write_curves(out: RunDirectory, name: str, runs: Sequence[Run], group: Group, done: int, curves: Curves) -> None:
+    """Store the curves of some runs of a group since their last part, up to segment `done`; none are no part."""
+    if not curves.segments:
+        return
+    out.write_part(
+        f"{name}-s{done:06d}",
+        run=np.asarray([run.index for run in runs]),
+        seed=np.asarray([run.seed for run in runs]),
+        env_steps=group.env_steps[done - len(curves.segments) : done, None],
+        metric=np.asarray(curves.names, object)[:, None, None],
+        value=np.stack(curves.segments, axis=1),
+    )
 
 
 def policy_shapes(group: Group, runs: int) -> Any:
@@ -199,5 +202,6 @@ def _unit_of(part: str) -> str:
     return part.rpartition("-s")[0]
 
 
-def _last_segment(part: str) -> int:
+def last_segment(part: str) -> int:
+    """Segments that are done at the end of a part, by its name."""
     return int(part.rpartition("-s")[2])

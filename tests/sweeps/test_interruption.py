@@ -129,6 +129,18 @@ def test_the_rate_after_a_resume_is_of_the_steps_that_this_process_took(tmp_path
     assert timing["env_steps_per_second"] * timing["run_seconds"] == pytest.approx(4 * 30 + 2 * 60)
 
 
+def test_an_owner_whose_directory_was_taken_over_stops_and_writes_no_more(tmp_path, monkeypatch, reference):
+    """As a process that was suspended for minutes finds it: another host has taken its lock for a dead one's."""
+    out = tmp_path / "sweep"
+    during(monkeypatch, 3, lambda: (out / ".lock").unlink())
+    with pytest.raises(InputError, match="was taken over by another process"):
+        run(tiny(), out, chunk=4)
+    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [1, 2]
+    monkeypatch.undo()
+    resume(out, progress="none")
+    assert_same_files(out, reference[1])
+
+
 def test_an_interruption_without_a_directory_says_that_nothing_is_saved(monkeypatch):
     during(monkeypatch, 1, lambda: signal.raise_signal(signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)

@@ -12,7 +12,7 @@ from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.store import RunDirectory, write_atomically
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.plan import Group
-from jaxvf.sweeps.unit_files import Curves, policy_shapes
+from jaxvf.sweeps.unit_files import Curves, last_segment, policy_shapes, write_curves
 
 UNIT = "search"  # what a sweep calls a unit: here all runs are one
 
@@ -42,7 +42,7 @@ class SearchFiles:
         """Segments at the newest checkpoint; whatever was written after it is removed, to be computed again."""
         self.checkpoints.clear_unlisted()
         done = (self.checkpoints.steps() or [0])[-1]
-        self.out.remove_parts(lambda part: _segments(part) > done)
+        self.out.remove_parts(lambda part: last_segment(part) > done)
         for leaving in self.leavings():
             if leaving.done > done:
                 self._record(leaving.done).unlink()
@@ -56,17 +56,7 @@ class SearchFiles:
 
     def write_curves(self, group: Group, done: int, rows: np.ndarray, curves: Curves) -> None:
         """Store the curves of runs `rows` since the last save, up to segment `done`."""
-        if not curves.segments:
-            return
-        runs = [group.runs[row] for row in rows]
-        self.out.write_part(
-            f"{UNIT}-s{done:06d}",
-            run=np.asarray([run.index for run in runs]),
-            seed=np.asarray([run.seed for run in runs]),
-            env_steps=group.env_steps[done - len(curves.segments) : done, None],
-            metric=np.asarray(curves.names, object)[:, None, None],
-            value=np.stack(curves.segments, axis=1),
-        )
+        write_curves(self.out, UNIT, [group.runs[row] for row in rows], group, done, curves)
 
     def leave(self, leaving: Leaving, params: Any) -> None:
         """Store the parameters of runs that leave, then that they left."""
@@ -118,12 +108,8 @@ def _leaving(path: Path) -> Leaving:
     try:
         found = Leaving(**json.loads(path.read_bytes()))
         whole = all(type(row) is int for row in [found.done, *found.rows])
-        if whole and len(found.rows) == len(found.diverged) and found.done == _segments(path.stem):
+        if whole and len(found.rows) == len(found.diverged) and found.done == last_segment(path.stem):
             return found
     except (OSError, ValueError, TypeError):
         pass
     raise InputError(f"{path} is damaged; everything else is intact")
-
-
-def _segments(part: str) -> int:
-    return int(part.rpartition("-s")[2])

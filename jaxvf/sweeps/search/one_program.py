@@ -1,11 +1,8 @@
 """Searches inside one program: begin, go on, load."""
 
-import contextlib
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
-from typing import Any
 
 import jax
 import numpy as np
@@ -20,7 +17,7 @@ from jaxvf.sweeps import compile
 from jaxvf.sweeps.chunk_size import ChunkSize
 from jaxvf.sweeps.execution import differences, owned, started, stored_plan, write_runs
 from jaxvf.sweeps.plan import Group, Plan
-from jaxvf.sweeps.progress import Progress, make_progress
+from jaxvf.sweeps.progress import make_progress
 from jaxvf.sweeps.search.course import Course, compile_for
 from jaxvf.sweeps.search.files import SearchFiles, trained_segments
 from jaxvf.sweeps.search.rules import check_metric, only_group
@@ -59,7 +56,7 @@ def _train(search: Search, group: Group, out: RunDirectory, options: Options) ->
         shown.note(line)
     runs = np.asarray([rule.runs_after(done) for done in range(group.segments)])
     steps = group.program.segment_steps
-    compiled = functools.partial(compile_for, keep=_keep(options.cache, shown))
+    compiled = functools.partial(compile_for, keep=lambda: caches.compiled_programs(shown.note, keep=options.cache))
     begun = time.monotonic()
     with stop_on_signal(shown.note, options.grace) as stop:
         shown.start(int(runs.sum()) * steps)
@@ -105,7 +102,3 @@ def _result(group: Group, out: RunDirectory) -> Result:
 
     records = [run.record(status(row)) for row, run in enumerate(group.runs)]
     return Result(records, files.curves(group), axis, out.read_json().get("timing", []), policy)
-
-
-def _keep(cache: bool, shown: Progress) -> Callable[[], Any]:
-    return (lambda: caches.compiled_programs(shown.note)) if cache else contextlib.nullcontext
