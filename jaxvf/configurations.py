@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import flax.linen as nn
+import jax
 
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import InputError
@@ -94,7 +95,8 @@ def registered() -> Mapping[str, type]:
             made = construct()
             found |= set(_kinds(made))
             if isinstance(made, Environment):
-                found |= set(_kinds(made.default_params()))
+                # By shapes: making arrays would start JAX, before it is settled how many devices there are.
+                found |= set(_kinds(jax.eval_shape(made.default_params)))
     return {name_of(kind): kind for kind in found if kind.__module__.partition(".")[0] == "jaxvf"}
 
 

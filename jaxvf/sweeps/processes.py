@@ -10,12 +10,13 @@ from jaxvf.errors import InputError
 
 def several() -> bool:
     """Whether this process shares its programs with others."""
-    return jax.process_count() > 1
+    # Counting processes starts JAX, after which the cores of a CPU can be no devices any more (`devices.use_cores`).
+    return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
 def first() -> bool:
     """Whether this process is the one that writes files and speaks to the user."""
-    return jax.process_index() == 0
+    return not several() or jax.process_index() == 0
 
 
 def check_chunk(chunk: int | None, runs: int) -> None:

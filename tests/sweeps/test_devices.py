@@ -50,7 +50,17 @@ print(json.dumps([jax.device_count(), result.metric("loss").tolist(), result.met
 
 def run_on(count: int, *arguments: str, program: str = PROGRAM) -> list:
     """What the program prints on that many CPU devices: device count, losses and test returns."""
-    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": str(count)}
+    return printed({**os.environ, "JAX_NUM_CPU_DEVICES": str(count)}, *arguments, program=program)
+
+
+def run_with_cores(count: int, *arguments: str) -> list:
+    """The same where nobody has decided on devices, on a machine of that many cores."""
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_NUM_CPU_DEVICES"}
+    program = f"from jaxvf.sweeps import devices\ndevices.cores = lambda: {count}\n{PROGRAM}"
+    return printed(environment, *arguments, program=program)
+
+
+def printed(environment: dict[str, str], *arguments: str, program: str) -> list:
     found = subprocess.run([sys.executable, "-c", program, *arguments], env=environment, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
     return json.loads(found.stdout.splitlines()[-1]) if found.stdout else []
@@ -68,6 +78,14 @@ def test_any_number_of_devices_gives_the_results_of_one(tmp_path):
     assert_equal_to_rounding(two, one)
     assert_equal_to_rounding(eight, one)
     assert run_on(8, "stop and resume", str(tmp_path / "out")) == eight  # bitwise
+
+
+def test_every_core_is_a_device_and_a_resumed_sweep_keeps_those_that_it_began_with(tmp_path):
+    """Bitwise so, on a machine of another number of cores."""
+    whole = run_with_cores(3)
+    assert whole[0] == 3
+    run_with_cores(3, "stop", str(tmp_path / "out"))
+    assert run_with_cores(2, "resume", str(tmp_path / "out")) == whole
 
 
 def test_a_sweep_resumes_on_another_number_of_devices(tmp_path):
