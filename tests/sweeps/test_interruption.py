@@ -25,7 +25,9 @@ from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import Interrupted, execution, load, resume, runner
 from jaxvf.sweeps.checkpoint import Checkpoints
+from jaxvf.sweeps.lease import Lease
 from jaxvf.sweeps.progress import Silent
+from jaxvf.sweeps.unit_files import UnitFiles
 from jaxvf.trust_region import Recurrent, TrustRegion
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
@@ -139,6 +141,18 @@ def test_an_owner_whose_directory_was_taken_over_stops_and_writes_no_more(tmp_pa
     monkeypatch.undo()
     resume(out, progress="none")
     assert_same_files(out, reference[1])
+
+
+def test_what_dead_processes_left_is_cleared_and_what_living_ones_hold_is_not(stopped):
+    files_of, plan = UnitFiles(RunDirectory(stopped)), tiny().plan(chunk=4)
+    dead = [stopped / "units" / "dead.lease", stopped / "metrics" / ".part.parquet.tmp", stopped / ".run.json.tmp"]
+    for path in dead:
+        path.write_bytes(b"{}")
+    lease = Lease.take(stopped / "units" / "living.lease")
+    assert isinstance(lease, Lease)
+    files_of.clear_leftovers(plan)
+    assert lease.held() and not any(path.exists() for path in dead)
+    lease.release()
 
 
 def test_an_interruption_without_a_directory_says_that_nothing_is_saved(monkeypatch):

@@ -170,3 +170,20 @@ def test_the_plan_as_json():
     (first, _) = made.to_json()
     assert (first["runs"], first["chunk"], first["chunks"], first["segments"]) == (5, 2, 3, 20)
     assert first["labels"] == ["vdn on matrix_game/A"]
+
+
+def test_the_hash_of_a_unit_is_of_all_that_its_numbers_depend_on(monkeypatch):
+    def digests(**described):
+        (group,) = plan(chunk=2, **{"seeds": 4, "test_interval": 50, **described}).groups
+        return group.digests
+
+    quiet = digests()
+    assert digests() == quiet and len(set(quiet)) == len(quiet) == 2
+    others = (
+        {"root_seed": 1}, {"test_episodes": 2}, {"env_steps": 200}, {"seeds": [1, 0, 2, 3]}, {"env": "matrix_game/B"},
+        {"grid": {"learning_rate": [0.5]}}, {"grid": {"batch_size": [8]}},
+    )  # fmt: skip
+    for other in others:
+        assert digests(**other)[0] != quiet[0], other
+    monkeypatch.setattr("jaxvf.sweeps.plan.__version__", "another")
+    assert not set(digests()) & set(quiet)
