@@ -144,7 +144,7 @@ def _with_devices(workers: Sequence[Worker]) -> list[Worker]:
 
 
 def _watch(directory: RunDirectory, plan: Plan, crew: Crew, shown: Progress) -> None:
-    """Wait until every unit is finished.
+    """Wait until every unit is finished, and until the workers that end with this process have ended.
 
     Raises:
         InputError: if all workers are gone before.
@@ -160,7 +160,8 @@ def _watch(directory: RunDirectory, plan: Plan, crew: Crew, shown: Progress) -> 
             while True:
                 alive = crew.alive()  # before the look: who finishes the last unit and leaves is not missed
                 look.show(shown, alive)
-                if look.finished():
+                # Closing the crew would end a worker that is merging; jobs that still queue are not waited for.
+                if look.finished() and (crew.outlives or not alive):
                     return
                 if stop.asked and crew.outlives:
                     raise Interrupted(f"The workers go on: `{crew.outlives}` ends them, {again} joins them.")
