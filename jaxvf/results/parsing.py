@@ -45,7 +45,8 @@ def parse_file(path: Path) -> Any:
         if path.suffix == ".json":
             document = parse_json(data)
             return document if isinstance(document, dict) else None
-        table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
+        # In this thread: one of Arrow's may still hold the bytes when Python ends, and then it aborts the process.
+        table = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read(use_threads=False)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, MemoryError):
         return None
