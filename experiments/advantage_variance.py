@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs import GaussianTeam
 from jaxvf.hyperparameters import replace
-from jaxvf.results import plots, report
+from jaxvf.results import plots, summaries
 from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, blank, dress, styles
 from jaxvf.training import Clock, Program, make_program
 from jaxvf.training.keys import Purpose, run_key
@@ -60,7 +60,7 @@ def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, agent
             for kind in BATCHES:
                 rows.append(trained_row(title, rule, kind, variances[kind]))
                 panels.setdefault(title, {})[f"{rule}, {kind} batch"] = np.median(variances[kind], axis=(0, 1))
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))
     print(draw(panels, out))

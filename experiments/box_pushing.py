@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jaxvf
 from jaxvf.envs.box_pushing import ENDINGS
-from jaxvf.results import report
+from jaxvf.results import summaries
 
 LEARNERS = ("duelmix", "qplex", "qmix", "vdn")
 SIZES = (4, 6, 8, 10)
@@ -45,13 +45,13 @@ def reproduce(
             test_episodes=1,  # start, dynamics and greedy play are deterministic
         )
         result = sweep.run_or_resume(out / f"size_{size}")
-        panels[f"box pushing {size}"] = report.curves_of(result, {name: {"algorithm": name} for name in learners})
+        panels[f"box pushing {size}"] = summaries.curves_of(result, {name: {"algorithm": name} for name in learners})
         for learner in learners:
             runs = result.select(algorithm=learner)
-            row = report.condition_row(result, runs, learner=learner, size=size)
-            rows.append(row | {"endings": report.endings(result, runs, ENDINGS, rest="timeout")})
-    report.write_summary(rows, out)
+            row = summaries.condition_row(result, runs, learner=learner, size=size)
+            rows.append(row | {"endings": summaries.endings(result, runs, ENDINGS, rest="timeout")})
+    summaries.write_summary(rows, out)
     reference = {f"box pushing {size}": ("big box, shortest way", BIG_BOX[size]) for size in sizes}
-    for path in report.save_panels(panels, out, labels=learners, reference=reference):
+    for path in summaries.save_panels(panels, out, labels=learners, reference=reference):
         print(path)
-    report.report_endings(rows, [f"{row['learner']}, L = {row['size']}" for row in rows], out)
+    summaries.report_endings(rows, [f"{row['learner']}, L = {row['size']}" for row in rows], out)

@@ -12,7 +12,7 @@ import numpy as np
 
 import jaxvf
 from jaxvf.hyperparameters import replace
-from jaxvf.results import Interval, iqm_interval, report
+from jaxvf.results import Interval, iqm_interval, summaries
 
 LEARNERS = ("qmix", "vdn", "qplex", "duelmix", "pow_qmix", "nm_qmix")
 MAPS = ("3m", "2s3z", "3s_vs_5z", "corridor", "MMM2", "3s5z_vs_3s6z", "6h_vs_8z", "protoss_5_vs_5")
@@ -65,19 +65,19 @@ def reproduce(
             )
             result = sweep.run_or_resume(out / name / learner)
             runs = result.select()
-            won |= report.curves_of(result, {learner: {}}, metric="test_won")
-            returned |= report.curves_of(result, {learner: {}})
-            row = report.condition_row(result, runs, learner=learner, map=name, env_steps=steps)
+            won |= summaries.curves_of(result, {learner: {}}, metric="test_won")
+            returned |= summaries.curves_of(result, {learner: {}})
+            row = summaries.condition_row(result, runs, learner=learner, map=name, env_steps=steps)
             final = iqm_interval(result.metric("test_won")[runs, -1], rng=np.random.default_rng(0))
             taken = float(result.metric("steps_taken")[runs, -1].mean())
             rows.append(row | {"final_win_rate_iqm": [float(end) for end in final], "steps_taken": taken})
-    report.write_summary(rows, out)
-    drawn = report.save_panels(wins, out, labels=learners, ylabel="greedy win rate")
-    for path in [*drawn, *report.save_panels(returns, out, labels=learners)]:
+    summaries.write_summary(rows, out)
+    drawn = summaries.save_panels(wins, out, labels=learners, ylabel="greedy win rate")
+    for path in [*drawn, *summaries.save_panels(returns, out, labels=learners)]:
         print(path)
     for row in rows:
-        win = report.return_text(Interval(*row["final_win_rate_iqm"]))
-        print(f"{row['map']:14} {row['learner']:9} won {win}  return {report.return_text(row['final_return'])}")
+        win = summaries.return_text(Interval(*row["final_win_rate_iqm"]))
+        print(f"{row['map']:14} {row['learner']:9} won {win}  return {summaries.return_text(row['final_return'])}")
 
 
 def configured(learner: str, steps: int) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxvf.envs import PAYOFFS
 from jaxvf.mixers import DuelmixMixer, Mixer, QmixMixer, QplexMixer, VdnMixer
-from jaxvf.results import plots, report
+from jaxvf.results import plots, summaries
 from jaxvf.theory.expressiveness import fit, make_tasks
 
 # All with the state as context: the fit puts any context there. QPLEX's advantage weights have two layers, since one
@@ -92,7 +92,7 @@ def reproduce(
             row = {"mixer": mixer, "table": name, "restarts": restarts, "least_error": best}
             row |= {"median_error": float(np.median(found)), "variance": float(table.var()), "expected": expected}
             rows.append(row | {"agrees": None if expected is None else abs(best - expected) < tolerance})
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     print(draw(rows, names, mixers, out))
     for row in rows:
         wanted = "" if row["expected"] is None else f"  expected {row['expected']:8.4f}"

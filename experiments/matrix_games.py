@@ -13,7 +13,7 @@ import numpy as np
 import jaxvf
 from jaxvf.envs import PAYOFFS
 from jaxvf.hyperparameters import replace
-from jaxvf.results import Result, fraction_interval, plots, report
+from jaxvf.results import Result, fraction_interval, plots, summaries
 from jaxvf.theory import JointValues, joint_values
 
 LEARNERS = (
@@ -75,7 +75,7 @@ def reproduce(
                 row, values = judge(result, learner, game, protocol)
                 rows.append(row)
                 tables[learner, game, protocol] = values
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     for path in draw(rows, tables, games, out):
         print(path)
     for row in rows:

@@ -10,7 +10,7 @@ from typing import Any
 import jaxvf
 from jaxvf.algorithms import PORT
 from jaxvf.hyperparameters import replace
-from jaxvf.results import report
+from jaxvf.results import summaries
 
 LEARNERS = ("vdn", "qmix", "qplex", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex")
 QUICK_LEARNERS = ("qmix", "pow_qmix")
@@ -73,22 +73,22 @@ def reproduce(
         )
         result = sweep.run_or_resume(out / learner)
         for title, penalty in zip(panels, penalties, strict=True):
-            panels[title] |= report.curves_of(result, {learner: {"env.penalty": penalty}})
+            panels[title] |= summaries.curves_of(result, {learner: {"env.penalty": penalty}})
             runs = result.select(**{"env.penalty": penalty})
-            row = report.condition_row(result, runs, learner=learner, penalty=penalty)
+            row = summaries.condition_row(result, runs, learner=learner, penalty=penalty)
             counts = {
                 name: float(result.metric(f"test_{name}")[runs, -1].mean()) for name in ("captures", "mis_captures")
             }
             rows.append(row | counts | {"expected": None if quick else EXPECTED.get(learner, {}).get(penalty)})
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     ceiling = {} if quick else dict.fromkeys(panels, ("ceiling", CEILING))
-    for path in report.save_panels(panels, out, labels=learners, reference=ceiling):
+    for path in summaries.save_panels(panels, out, labels=learners, reference=ceiling):
         print(path)
     for row in rows:
         paper = "" if row["expected"] is None else f"  Table 1: {row['expected']}"
         caught = f"captures {row['captures']:.1f}, alone {row['mis_captures']:.1f}"
         condition = f"{row['learner']:9} p = {row['penalty']:g}"
-        print(f"{condition}  return {report.return_text(row['final_return'])}  {caught}{paper}")
+        print(f"{condition}  return {summaries.return_text(row['final_return'])}  {caught}{paper}")
 
 
 def configured(learner: str, env_steps: int, quick: bool) -> Any:

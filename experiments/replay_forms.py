@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import jaxvf
-from jaxvf.results import Interval, iqm_interval, report
+from jaxvf.results import Interval, iqm_interval, summaries
 
 ENV = "combat/3m"
 LIMIT = 60
@@ -47,7 +47,7 @@ def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path) -> No
         curves[form] = (taken.mean(axis=0), won)
         final = iqm_interval(won[:, -1], rng=np.random.default_rng(0))
         rows.append(
-            report.condition_row(result, result.select(), form=form)
+            summaries.condition_row(result, result.select(), form=form)
             | {
                 "final_win_rate_iqm": [float(end) for end in final],
                 "steps_taken": float(taken[:, -1].mean()),
@@ -55,10 +55,10 @@ def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path) -> No
                 "cpu_seconds_to_good": seconds * share_until(won, GOOD),
             }
         )
-    report.write_summary(rows, out)
-    print(*report.save_panels({ENV: curves}, out, labels=tuple(FORMS), ylabel="greedy win rate"), sep="\n")
+    summaries.write_summary(rows, out)
+    print(*summaries.save_panels({ENV: curves}, out, labels=tuple(FORMS), ylabel="greedy win rate"), sep="\n")
     for row in rows:
-        won = report.return_text(Interval(*row["final_win_rate_iqm"]))
+        won = summaries.return_text(Interval(*row["final_win_rate_iqm"]))
         spent, until = row["cpu_seconds"], row["cpu_seconds_to_good"]
         print(f"{row['form']:10} won {won}  {spent:.0f} CPU seconds, {until:.0f} until {GOOD:.0%}")
 

@@ -14,7 +14,7 @@ import jaxvf
 from jaxvf.envs import PAYOFFS, MatrixGame
 from jaxvf.envs.payoffs import CLIMBING, HARD4, PENALTY, risk_reward
 from jaxvf.hyperparameters import replace
-from jaxvf.results import fraction_interval, plots, report
+from jaxvf.results import fraction_interval, plots, summaries
 
 GAMES: dict[str, Any] = {
     "E": PAYOFFS["E"],
@@ -125,7 +125,7 @@ def reproduce(
             rows.append({"learner": f"{learner} {name}".strip(), "game": game, "runs": seeds, "optimal": fraction})
     for row in rows:
         row["expected"] = expected(row["learner"], row["game"])
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     print(draw(rows, out))
     print(text(rows))
 

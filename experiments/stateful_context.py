@@ -11,7 +11,7 @@ from typing import Any
 
 import jaxvf
 from jaxvf.envs.box_pushing import ENDINGS
-from jaxvf.results import report
+from jaxvf.results import summaries
 
 LEARNERS = ("qmix", "qplex", "duelmix")
 QUICK_LEARNERS = ("qmix", "duelmix")
@@ -55,12 +55,12 @@ def reproduce(
             conditions: dict[str, dict[str, Any]] = {
                 context: {"env": f"box_pushing/{size}", "mixer.context": context} for context in contexts
             }
-            panels[f"{learner}, box pushing {size}"] = report.curves_of(result, conditions)
+            panels[f"{learner}, box pushing {size}"] = summaries.curves_of(result, conditions)
             for context, wanted in conditions.items():
                 runs = result.select(**wanted)
-                row = report.condition_row(result, runs, learner=learner, size=size, context=context)
-                rows.append(row | {"endings": report.endings(result, runs, ENDINGS, rest="timeout")})
-    report.write_summary(rows, out)
-    for path in report.save_panels(panels, out, labels=contexts):
+                row = summaries.condition_row(result, runs, learner=learner, size=size, context=context)
+                rows.append(row | {"endings": summaries.endings(result, runs, ENDINGS, rest="timeout")})
+    summaries.write_summary(rows, out)
+    for path in summaries.save_panels(panels, out, labels=contexts):
         print(path)
-    report.report_endings(rows, [f"{row['learner']}, L = {row['size']}, {row['context']}" for row in rows], out)
+    summaries.report_endings(rows, [f"{row['learner']}, L = {row['size']}, {row['context']}" for row in rows], out)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvf.results import report
+from jaxvf.results import summaries
 from jaxvf.theory import trust_region
 from jaxvf.theory.team_ascent import ascend
 
@@ -36,7 +36,7 @@ def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, games
     """
     games = games or (QUICK_GAMES if quick else GAMES)
     rows = check(games, seeds or 1) + ascents(*(QUICK_ASCENT if quick else ASCENT))
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 import jaxvf
 from jaxvf.envs import GaussianTeam, SoftmaxChain
-from jaxvf.results import Result, plots, report
+from jaxvf.results import Result, plots, summaries
 from jaxvf.results.statistics import mean_interval
 from jaxvf.trust_region import FeedForward, Table, TrustRegion, weight_bounds
 
@@ -156,7 +156,7 @@ def reproduce(
         rows += rows_of(study, result, seeds)
         for row in rows[-len(study.sizes) * len(study.rules) :]:
             print(line(row))
-    report.write_summary(rows, out)
+    summaries.write_summary(rows, out)
     print(draw(rows, out))
 
 

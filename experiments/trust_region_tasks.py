@@ -16,7 +16,7 @@ from typing import Any
 import jaxvf
 from jaxvf.envs import brax_team
 from jaxvf.hyperparameters import replace
-from jaxvf.results import report
+from jaxvf.results import summaries
 from jaxvf.trust_region import FeedForward, Recurrent
 
 LEARNERS = (
@@ -149,13 +149,15 @@ def reproduce(
                 test_episodes=TEST_EPISODES,
             )
             result = sweep.run_or_resume(out / task.replace(", ", "_") / learner)
-            panels[task] |= report.curves_of(result, {learner: {}})
-            rows.append(report.condition_row(result, result.select(), learner=learner, task=task, env_steps=env_steps))
-    report.write_summary(rows, out)
-    for path in report.save_panels(panels, out, labels=learners):
+            panels[task] |= summaries.curves_of(result, {learner: {}})
+            rows.append(
+                summaries.condition_row(result, result.select(), learner=learner, task=task, env_steps=env_steps)
+            )
+    summaries.write_summary(rows, out)
+    for path in summaries.save_panels(panels, out, labels=learners):
         print(path)
     for row in rows:
-        print(f"{row['task']:28} {row['learner']:17} return {report.return_text(row['final_return'])}")
+        print(f"{row['task']:28} {row['learner']:17} return {summaries.return_text(row['final_return'])}")
 
 
 def within_reach() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxvf import scripts
-from jaxvf.results.report import write_summary
+from jaxvf.results.summaries import write_summary
 
 
 def reproduce(name, out, **options):

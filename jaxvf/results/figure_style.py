@@ -1,7 +1,9 @@
 """How every figure looks: colours that colour-blind readers can tell apart, axes, heads; shared by all plots."""
 
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -15,6 +17,27 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
+# Beside them for learners alone: Tol's muted wine and olive, and a grey.
+WINE, OLIVE, GREY = "#882255", "#999933", "#777777"
+BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS
+# One learner has one colour in every figure. Those of a family share theirs, and differ by their dash.
+LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        BLUE: ("qmix", "happo", "hatrpo"),
+        VERMILION: ("pow_qmix", "pow_vdn", "pow_qplex", "clip_happo", "clip_hatrpo"),
+        GREEN: ("qplex", "qplex_qatten", "duelmix", "a2po"),
+        PINK: ("nm_qmix", "nm_qmix_rnd", "unweighted_happo", "unweighted_hatrpo"),
+        ORANGE: ("cw_qmix", "ow_qmix", "coppo"),
+        SKY: ("vdn", "mappo"),
+        BLACK: ("iql", "ippo"),
+        WINE: ("mrvf",),
+        OLIVE: ("resq",),
+        GREY: ("qtran", "qtran_alt"),
+    }
+)
+SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt", "hatrpo", "clip_hatrpo",
+               "unweighted_hatrpo")  # fmt: skip
+THIRD_DASH = ("pow_qplex", "duelmix")
 INK, FAINT = "#222222", "#777777"
 TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
 
@@ -37,6 +60,24 @@ def styles(labels: Sequence[str]) -> dict[str, Style]:
         label: Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds % len(DASHES)])
         for i, label in enumerate(dict.fromkeys(labels))
     }
+
+
+def learner_colour(name: str) -> str:
+    """The colour of a learner in every figure, as a hexadecimal number.
+
+    Args:
+        name: registered name, or the label of a configured learner ("qmix#2", which has qmix's colour). Any other name
+            has one of the first seven, always the same one.
+    """
+    base = name.partition("#")[0]
+    known = {learner: colour for colour, learners in LEARNERS.items() for learner in learners}
+    return known.get(base) or COLOURS[zlib.crc32(base.encode()) % len(COLOURS)]
+
+
+def learner_dash(name: str) -> str:
+    """The dash that tells a learner from others of its colour, as matplotlib writes it."""
+    base = name.partition("#")[0]
+    return DASHES[1] if base in SECOND_DASH else DASHES[2] if base in THIRD_DASH else DASHES[0]
 
 
 def blank(width: float, height: float) -> "Figure":

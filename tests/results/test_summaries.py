@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from jaxvf.results import plots, report
+from jaxvf.results import plots, summaries
 from jaxvf.results.result import Result
 from jaxvf.results.statistics import mean_interval
 
@@ -32,11 +32,11 @@ def test_mean_leaves_out_diverged_runs_and_its_interval_spans_the_draws():
 def test_a_row_counts_what_diverged_and_endings_add_up_to_one():
     """Finals 2 and 4 have mean 3; endings 3/4 and 1/8 leave 1/8 for the rest."""
     result = result_of_three_runs()
-    row = report.condition_row(result, result.select(algorithm="qmix"), learner="qmix")
+    row = summaries.condition_row(result, result.select(algorithm="qmix"), learner="qmix")
     assert (row["learner"], row["runs"], row["diverged"], row["env_steps"]) == ("qmix", 3, 1, 20)
     assert row["final_return"] == (3.0, 2.0, 4.0)
     assert row["mean_return_of_all_evaluations"] == 2.0
-    shares = report.endings(result, [0, 1, 2], ("big_box", "one_small"), rest="timeout")
+    shares = summaries.endings(result, [0, 1, 2], ("big_box", "one_small"), rest="timeout")
     assert shares == {"big_box": 0.75, "one_small": 0.125, "timeout": 0.125}
 
 
