@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from jaxvf import algorithms, envs
     from jaxvf.api import run
     from jaxvf.errors import InputError
-    from jaxvf.results import Policy, Result
+    from jaxvf.results import Comparison, Policy, Result, compare, concat
     from jaxvf.sweeps import Halving, LogUniform, Optuna, Population, Sobol, Sweep, Uniform, load, resume
 
 __version__ = "0.1.0"
@@ -29,6 +29,9 @@ _HOMES = {
     "resume": "jaxvf.sweeps",
     "load": "jaxvf.sweeps",
     "Result": "jaxvf.results",
+    "Comparison": "jaxvf.results",
+    "compare": "jaxvf.results",
+    "concat": "jaxvf.results",
     "Policy": "jaxvf.results",
     "InputError": "jaxvf.errors",
     "algorithms": "",
@@ -36,6 +39,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "Halving",
     "InputError",
     "LogUniform",
@@ -47,6 +51,8 @@ __all__ = [
     "Sweep",
     "Uniform",
     "algorithms",
+    "compare",
+    "concat",
     "envs",
     "load",
     "resume",

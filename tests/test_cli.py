@@ -253,7 +253,7 @@ def test_the_summary_for_people(capsys, finished):
     out, err = capsys.readouterr()
     assert out.startswith("test_return ")
     assert "algorithm=vdn" in out
-    figure = finished / "figures" / "test_return.png"
+    figure = finished / "figures" / "fraction_optimal.png"
     assert err.strip() == str(figure)
     assert figure.read_bytes().startswith(b"\x89PNG")
 

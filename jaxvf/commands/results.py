@@ -20,22 +20,18 @@ def finish(result: "Result", out: Path | None, *, as_json: bool) -> None:
             estimate, low, high = row.pop("test_return")
             label = "  ".join(f"{name}={_short(value)}" for name, value in row.items())
             print(f"test_return {estimate:.3f} [{low:.3f}, {high:.3f}]  {label}")
-    if out is not None:
-        print(draw(result, out, "test_return"), file=sys.stderr)
+    if out is not None and result.metrics:
+        print(draw(result, out), file=sys.stderr)
 
 
-def draw(result: "Result", out: Path, metric: str) -> str:
-    """Draw a metric's curves into figures/ of a directory; returns the path of the picture."""
-    from jaxvf.results import plots
+def draw(result: "Result", out: Path, metric: str | None = None, kind: str = "curves") -> str:
+    """Draw a result into figures/ of a directory; returns the path of the picture."""
+    from jaxvf.results import answers, comparison_plots, plots
 
-    curves = {}
-    for condition in result.conditions():
-        chosen = result.select(**condition)
-        label = ", ".join(f"{name} {_short(value)}" if name not in ("env", "algorithm") else str(value)
-                          for name, value in condition.items())  # fmt: skip
-        curves[label] = (result.env_steps_of(chosen[0]), result.metric(metric)[chosen])
-    figure = plots.learning_curves(curves, ylabel=metric.replace("_", " "))
-    return str(plots.save(figure, out / "figures" / f"{metric}.png")[0])
+    figure = comparison_plots.KINDS[kind](result, metric)
+    name = answers.chosen(result, metric if kind == "curves" else metric or "test_return")
+    file = name if kind == "curves" else f"{kind}_{name}"
+    return str(plots.save(figure, out / "figures" / f"{file.replace('/', '_')}.png")[0])
 
 
 def _short(value: Any) -> str:

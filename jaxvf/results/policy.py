@@ -1,6 +1,8 @@
 """A trained greedy policy: load it, give it observations, get actions."""
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,13 +38,26 @@ class Policy:
     Observations are the environment's own; what the algorithm appends to them (previous action, agent index) is
     appended here.
 
-    `env_params` are the numbers of the environment in which it was trained, or the defaults; acting needs none of them,
-    and `save` keeps none.
+    `env_params` are the numbers of the environment in which it was trained, or the defaults; acting needs none of them.
+    `about` says what is known of its run: labels, seed, settings, and the metrics of its last evaluation.
     """
 
-    def __init__(self, env: Environment, algorithm: Any, params: Any, env_params: EnvParams | None = None):
+    def __init__(
+        self,
+        env: Environment,
+        algorithm: Any,
+        params: Any,
+        env_params: EnvParams | None = None,
+        about: Mapping[str, Any] | None = None,
+    ):
         self.env, self.algorithm, self.params = env, algorithm, jax.tree.map(jnp.asarray, params)
         self.env_params = env.default_params() if env_params is None else env_params
+        self.about: Mapping[str, Any] = about or {}
+
+    @property
+    def learner(self) -> str:
+        """The registered name of its algorithm, or its class."""
+        return algorithms.name_of(self.algorithm)
 
     def start(self) -> Memory:
         """The memory at the beginning of an episode."""
@@ -68,8 +83,13 @@ class Policy:
         return actions[0], Memory(hidden, last)
 
     def save(self, path: str | Path) -> None:
-        """Write the policy to a directory: `policy.json` (environment, algorithm) and `params.npz`."""
-        described = {"env": to_json(self.env), "algorithm": to_json(self.algorithm)}
+        """Write the policy to a directory: `policy.json` (environment, algorithm, `about`) and `params.npz`."""
+        described = {
+            "env": to_json(self.env),
+            "algorithm": to_json(self.algorithm),
+            "env_params": to_json(jax.device_get(self.env_params)),
+            "about": {name: value for name, value in self.about.items() if _is_plain(value)},
+        }
         save_tree(Path(path) / "params.npz", self.params)
         write_atomically(Path(path) / "policy.json", json.dumps(described, indent=2).encode())
 
@@ -84,18 +104,53 @@ class Policy:
         file = usable_path(path) / "policy.json"
         try:
             described = parse_json(file.read_bytes())
-            parts = described["env"], described["algorithm"]
+            parts = described["env"], described["algorithm"], described.get("env_params")
+            about = {name: value for name, value in dict(described.get("about", {})).items() if _is_plain(value)}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path} holds no policy: policy.json is missing or damaged") from error
-        env, algorithm = (from_json(part, file) for part in parts)
+        env, algorithm, numbers = (from_json(part, file) for part in parts)
         try:
             shapes = params_shapes(envs.make(env), algorithms.make(algorithm))
+            env_params = _env_params(env, numbers)
         except Exception as error:  # fields that no constructor has checked: whatever they break, the file is to blame
             raise InputError(f"{file} describes no policy that can act: {type(error).__name__}: {error}") from error
-        return Policy(env, algorithm, load_tree(Path(path) / "params.npz", shapes))
+        return Policy(env, algorithm, load_tree(Path(path) / "params.npz", shapes), env_params, about)
+
+    def __repr__(self) -> str:
+        from jaxvf.results import shown
+
+        return shown.policy_text(self)
+
+    def _repr_html_(self) -> str:
+        from jaxvf.results import shown
+
+        return shown.policy_html(self)
 
 
 def params_shapes(env: Environment, algorithm: Any) -> Any:
     """Shapes of the parameters that the algorithm learns on this environment."""
     spec = observed_by(algorithm, env).spec
     return jax.eval_shape(lambda: algorithm.init(jax.random.key(0), spec)).params
+
+
+def _env_params(env: Environment, stored: Any) -> EnvParams:
+    """An environment's numbers as a file holds them; its defaults where it holds none."""
+    default = env.default_params()
+    if stored is None or not dataclasses.is_dataclass(default):
+        return default
+    if type(stored) is not type(default):
+        raise ValueError(f"env_params are of {type(stored).__name__}, not of {type(default).__name__}")
+    changes = {}
+    for field in dataclasses.fields(default):
+        own = getattr(default, field.name)
+        if field.metadata.get("traced") is False or jax.tree.structure(own) != jax.tree.structure(0):
+            continue  # structure, not a number
+        value = np.asarray(getattr(stored, field.name), np.asarray(own).dtype)
+        if value.shape != np.shape(own):
+            raise ValueError(f"env_params.{field.name} has shape {value.shape}, not {np.shape(own)}")
+        changes[field.name] = value
+    return dataclasses.replace(default, **changes)  # pyright: ignore[reportArgumentType]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str)

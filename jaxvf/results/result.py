@@ -1,14 +1,21 @@
 """What a sweep returns: one record a run, curves, and the trained policies."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxvf.errors import unknown
+from jaxvf.results import answers
 from jaxvf.results.policy import Policy
-from jaxvf.results.statistics import Interval, fraction_interval, iqm_interval, probability_of_improvement
+from jaxvf.results.selection import grouped, selected
+from jaxvf.results.statistics import Interval, probability_of_improvement
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 
 class Result:
@@ -62,17 +69,19 @@ class Result:
         return self._curves[name]
 
     def select(self, **wanted: Any) -> Int[np.ndarray, " selected"]:
-        """Rows of the runs whose record has these values, e.g. `select(algorithm="qmix", env="predator_prey")`.
+        """Rows of the runs whose record has these values.
+
+            select(algorithm="qmix", env="predator_prey")
+            select(algorithm=["vdn", "qmix"], learning_rate=lambda value: value > 1e-4)
+
+        Args:
+            **wanted: by field a value, a list of values of which a run has one, or a predicate of the value.
 
         Raises:
-            InputError: for a field that no record has.
+            InputError: for a field that no record has, or a value that no run has, with the nearest that runs have. A
+                predicate may hold of no run.
         """
-        known = {name: None for run in self.runs for name in run}
-        for name in wanted:
-            if name not in known:
-                raise unknown("field of a run", name, known)
-        rows = [row for row, run in enumerate(self.runs) if all(_same(run.get(k), v) for k, v in wanted.items())]
-        return np.asarray(rows, int)
+        return np.asarray(selected(self.runs, wanted), int)
 
     def probability_of_improvement(
         self, better: Mapping[str, Any], worse: Mapping[str, Any], metric: str = "test_return"
@@ -90,16 +99,19 @@ class Result:
 
     def policy(self, run: int | np.integer) -> Policy:
         """The greedy policy that a run ended with."""
-        return self._policy(int(run))
+        policy = self._policy(int(run))
+        ended = {name: float(self.last(name)[run]) for name in self.metrics if name.startswith("test_")}
+        policy.about = {**self.runs[int(run)], "env_steps": int(self.env_steps_of(run)[-1]), **ended}
+        return policy
+
+    def labelled(self, label: str) -> "Result":
+        """The same runs with a further field "label" in front of their conditions."""
+        runs = [{"run": run["run"], "label": label, **run} for run in self.runs]
+        return Result(runs, self._curves, self._env_steps, self.timing, self._policy)
 
     def conditions(self) -> list[dict[str, Any]]:
         """Every combination of what differs between runs but the seed, in order of first appearance."""
-        seen: list[dict[str, Any]] = []
-        for run in self.runs:
-            condition = {name: value for name, value in run.items() if name not in ("run", "seed", "status")}
-            if not any(_equal(condition, other) for other in seen):
-                seen.append(condition)
-        return seen
+        return [condition for condition, _ in grouped(self.runs)]
 
     def summary(self) -> list[dict[str, Any]]:
         """Per condition: runs, how many diverged, and the last evaluation's IQM with its 95 % interval.
@@ -107,21 +119,69 @@ class Result:
         Where the environment reports `optimal` or `won`, also the fraction of runs that end there.
         """
         rows = []
-        for condition in self.conditions():
-            chosen = self.select(**condition)
-            last = self.last("test_return")[chosen]
-            diverged = sum(self.runs[row]["status"] == "diverged" for row in chosen)
-            row = {**condition, "runs": len(chosen), "diverged": diverged}
-            dropped = sum(self.runs[row]["status"] == "dropped" for row in chosen)  # by successive halving
-            if dropped:
-                row["dropped"] = dropped
-            row["test_return"] = _of_one_column(iqm_interval(last[:, None], rng=np.random.default_rng(0)))
-            for name in ("optimal", "won"):
-                if f"test_{name}" in self._curves:
-                    reached = self.last(f"test_{name}")[chosen]
-                    row[f"fraction_{name}"] = fraction_interval(int((reached >= 0.5).sum()), len(chosen))
+        for condition, chosen in grouped(self.runs):
+            row = {**condition, "runs": len(chosen), "diverged": 0}
+            for status in ("diverged", "dropped", "unfinished"):  # dropped by successive halving
+                count = sum(self.runs[row]["status"] == status for row in chosen)
+                if count or status in row:
+                    row[status] = count
+            row["test_return"] = answers.answer(self, chosen, "test_return")
+            for name, metric in answers.FRACTIONS.items():
+                if answers.has_metric(self, chosen, metric):
+                    row[name] = answers.answer(self, chosen, name)
             rows.append(row)
         return rows
+
+    def to_pandas(
+        self, table: Literal["runs", "curves"] = "runs", metrics: Sequence[str] | None = None
+    ) -> "pandas.DataFrame":
+        """A data frame; needs pandas (`pip install 'jaxvf[pandas]'`).
+
+        Args:
+            table: "runs" has one row a run, with its metrics at its last evaluation; "curves" one row for every
+                evaluation of every run, with the column `env_steps`.
+            metrics: which; by default all.
+
+        Raises:
+            InputError: for another table, a metric that no run has, or without pandas.
+        """
+        from jaxvf.results.frames import data_frame
+
+        return data_frame(self, table, self.metrics if metrics is None else metrics)
+
+    def plot(self, metric: str | None = None) -> "Figure":
+        """A matplotlib figure of curves with 95 % intervals, one line per condition.
+
+        Args:
+            metric: what to draw, as IQM over runs; or "fraction_optimal" or "fraction_won". By default a fraction
+                where the environment reports one, else "test_return".
+
+        Raises:
+            InputError: for a metric that no run has, or if nothing is evaluated yet.
+        """
+        from jaxvf.results.comparison_plots import curves
+
+        return curves(self, metric)
+
+    def to_marl_eval(self, path: str | Path, metrics: Sequence[str] = ("test_return",)) -> Path:
+        """Write the JSON that marl-eval reads (Gorsane et al. 2022, arXiv 2209.10485); returns the path.
+
+        Raises:
+            InputError: for a metric that no run has, runs that marl-eval could not compare, or an existing file.
+        """
+        from jaxvf.results.marl_eval import write
+
+        return write(self, path, metrics)
+
+    def __repr__(self) -> str:
+        from jaxvf.results import shown
+
+        return shown.text(self)
+
+    def _repr_html_(self) -> str:
+        from jaxvf.results import shown
+
+        return shown.html(self)
 
     def last(self, name: str) -> Float[np.ndarray, " runs"]:
         """A metric at each run's own last evaluation: some runs may have fewer than others.
@@ -150,15 +210,3 @@ def assemble(parts: Sequence[tuple[Sequence[int], dict[str, np.ndarray], np.ndar
             curve = curves.setdefault(name, np.full((runs, longest), np.nan, np.float32))
             curve[rows, : len(values)] = values.T
     return curves, env_steps
-
-
-def _of_one_column(interval: Interval) -> Interval:
-    return Interval(*(float(np.asarray(value).reshape(-1)[-1]) for value in interval))
-
-
-def _same(a: Any, b: Any) -> bool:
-    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) else a == b
-
-
-def _equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    return a.keys() == b.keys() and all(_same(a[name], b[name]) for name in a)

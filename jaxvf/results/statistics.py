@@ -3,6 +3,7 @@
 NaN stands for a run that diverged. Every function says what it makes of one; `valid_runs` counts the others.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
@@ -184,13 +185,86 @@ def probability_of_improvement(
     Raises:
         ValueError: if either has no run.
     """
+    wins = _wins(x, y)
+    return _percentile_interval(wins.mean(), _resampled_wins(wins, samples, rng), level)
+
+
+def improvement_matrix(
+    scores: Sequence[Sequence[Float[np.ndarray, "_"]]],
+    *,
+    samples: int = SAMPLES,
+    level: float = LEVEL,
+    rng: np.random.Generator,
+) -> Interval:
+    """The probability of improvement of every method on every other, averaged over tasks (Agarwal et al. 2021, 4.3).
+
+    Args:
+        scores: per method and task one score per run; NaN is a diverged run, as in `probability_of_improvement`.
+        samples: number of resamples, drawn within each method and task.
+        level: probability mass between the two ends.
+        rng: source of the resamples.
+
+    Returns:
+        Three arrays [methods, methods]: row on column. The diagonal is exactly one half.
+
+    Raises:
+        ValueError: unless every method has the same number of tasks, and a run of each.
+    """
+    tasks = {len(of_method) for of_method in scores}
+    if len(tasks) != 1 or tasks == {0}:
+        raise ValueError(f"every method needs the same tasks; they have {sorted(tasks)}")
+    parts = np.full((3, len(scores), len(scores)), 0.5)
+    for i, j in itertools.combinations(range(len(scores)), 2):
+        pairs = [_wins(x, y) for x, y in zip(scores[i], scores[j], strict=True)]
+        draws = np.mean([_resampled_wins(wins, samples, rng) for wins in pairs], axis=0)
+        found = _percentile_interval(float(np.mean([wins.mean() for wins in pairs])), draws, level)
+        parts[:, i, j] = found
+        parts[:, j, i] = 1 - found.estimate, 1 - found.high, 1 - found.low  # ties count half on both sides
+    return Interval(*parts)
+
+
+def performance_profile(
+    scores: Sequence[Float[np.ndarray, "_"]],
+    thresholds: Float[np.ndarray, " K"],
+    *,
+    samples: int = SAMPLES,
+    level: float = LEVEL,
+    rng: np.random.Generator,
+) -> Interval:
+    """The fraction of runs that score above τ, averaged over tasks (Agarwal et al. 2021, section 4.2).
+
+    Args:
+        scores: per task one score per run; NaN is a diverged run, which is above no τ.
+        thresholds: every τ.
+        samples: number of resamples, drawn within each task (`stratified_bootstrap`).
+        level: probability mass between the two ends, at each τ by itself.
+        rng: source of the resamples.
+
+    Returns:
+        Three arrays [K].
+
+    Raises:
+        ValueError: if there is no task, or one without runs.
+    """
+    if not scores or any(len(of_task) == 0 for of_task in scores):
+        raise ValueError(f"every task needs a run; sizes are {[len(of_task) for of_task in scores]}")
+    above = [(np.asarray(of_task)[:, None] > thresholds).astype(np.float64) for of_task in scores]  # NaN is not
+    draws = np.mean([_resample_counts(len(a), samples, rng) @ a / len(a) for a in above], axis=0)
+    return _percentile_interval(np.mean([a.mean(axis=0) for a in above], axis=0), draws, level)
+
+
+def _wins(x: Num[np.ndarray, " m"], y: Num[np.ndarray, " n"]) -> Float[np.ndarray, "m n"]:
+    """1 where a run of x is above one of y, 1/2 where they tie; NaN, a diverged run, is below every number."""
     x, y = (np.where(np.isnan(scores), -np.inf, scores) for scores in (np.asarray(x), np.asarray(y)))
     if x.ndim != 1 or y.ndim != 1 or x.size == 0 or y.size == 0:
         raise ValueError(f"needs one score per run and at least one run, got shapes {x.shape} and {y.shape}")
-    wins = (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
-    drawn_x, drawn_y = _resample_counts(x.size, samples, rng), _resample_counts(y.size, samples, rng)
-    draws = ((drawn_x @ wins) * drawn_y).sum(axis=1) / wins.size
-    return _percentile_interval(wins.mean(), draws, level)
+    return (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
+
+
+def _resampled_wins(wins: Float[np.ndarray, "m n"], samples: int, rng: np.random.Generator) -> np.ndarray:
+    """The mean of `wins` over resamples of its rows and, apart, of its columns, [samples]."""
+    rows, columns = (_resample_counts(size, samples, rng) for size in wins.shape)
+    return ((rows @ wins) * columns).sum(axis=1) / wins.size
 
 
 def _middle_mean(ordered: np.ndarray, counts: np.ndarray) -> np.ndarray | np.floating:

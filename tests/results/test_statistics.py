@@ -12,8 +12,10 @@ from scipy.stats import trim_mean
 from jaxvf.results.statistics import (
     Interval,
     fraction_interval,
+    improvement_matrix,
     iqm,
     iqm_interval,
+    performance_profile,
     probability_of_improvement,
     stratified_bootstrap,
     valid_runs,
@@ -178,3 +180,31 @@ def test_probability_of_improvement_has_the_bootstrap_interval_of_resampled_pair
 def test_probability_of_improvement_needs_runs():
     with pytest.raises(ValueError, match="at least one run"):
         probability_of_improvement(np.zeros(0), np.zeros(3), rng=generator())
+
+
+def test_a_profile_is_the_mean_over_tasks_of_what_is_above():
+    """Of task 1 half is above 0, of task 2 a third; a diverged run is above nothing."""
+    tasks = [np.array([-1.0, 1.0]), np.array([1.0, -1.0, np.nan])]
+    found = performance_profile(tasks, np.array([-2.0, 0.0, 1.0]), rng=np.random.default_rng(0))
+    np.testing.assert_allclose(found.estimate, [(1 + 2 / 3) / 2, (1 / 2 + 1 / 3) / 2, 0.0])
+    assert (found.low <= found.estimate).all()
+    assert (found.estimate <= found.high).all()
+    with pytest.raises(ValueError, match="every task needs a run"):
+        performance_profile([np.zeros(0)], np.zeros(1), rng=np.random.default_rng(0))
+
+
+def test_a_profile_has_the_band_of_a_stratified_bootstrap():
+    rng = np.random.default_rng(3)
+    tasks, tau = [rng.normal(size=40), rng.normal(size=60)], 0.2
+    found = performance_profile(tasks, np.array([tau]), rng=np.random.default_rng(0))
+    mean = lambda groups: np.mean([(group > tau).mean() for group in groups])  # noqa: E731
+    slow = stratified_bootstrap(tasks, mean, rng=np.random.default_rng(1))
+    np.testing.assert_allclose([found.low[0], found.high[0]], [slow.low, slow.high], atol=0.02)
+
+
+def test_the_matrix_of_improvement_averages_over_tasks():
+    scores = [[np.array([1.0, 2.0]), np.array([0.0])], [np.array([0.0]), np.array([0.0])]]
+    found = improvement_matrix(scores, rng=np.random.default_rng(0))
+    np.testing.assert_allclose(found.estimate, [[0.5, 0.75], [0.25, 0.5]])
+    with pytest.raises(ValueError, match="the same tasks"):
+        improvement_matrix([[np.zeros(1)], []], rng=np.random.default_rng(0))

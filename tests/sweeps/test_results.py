@@ -49,7 +49,7 @@ def test_metric_select_and_summary(reference):
     assert result.metric("test_return").shape == (6, SEGMENTS)
     np.testing.assert_array_equal(result.select(learning_rate=0.1), [3, 4, 5])
     np.testing.assert_array_equal(result.select(learning_rate=0.1, seed=2), [5])
-    assert len(result.select(seed=99)) == 0
+    np.testing.assert_array_equal(result.select(seed=[0, 1], learning_rate=lambda rate: rate < 0.1), [0, 1])
     rows = result.summary()
     assert [(row["learning_rate"], row["runs"], row["diverged"]) for row in rows] == [(0.01, 3, 0), (0.1, 3, 0)]
     last = np.sort(result.metric("test_return")[:3, -1])
@@ -60,6 +60,7 @@ def test_metric_select_and_summary(reference):
     for call, line in (
         (lambda: result.metric("test_retrun"), "unknown metric 'test_retrun'; did you mean 'test_return'?"),
         (lambda: result.select(learningrate=1), "unknown field of a run 'learningrate'; did you mean 'learning_rate'?"),
+        (lambda: result.select(seed=99), "no run has seed=99; the nearest that runs have: 0, 1, 2"),
         (lambda: result.policy(6), "run=6 has no trained policy; valid: 0 to 5 of a finished sweep"),
     ):
         with pytest.raises(InputError) as caught:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from jaxvf.errors import InputError, unknown
+from jaxvf.results.combine import merged
 from jaxvf.results.result import Result
 from jaxvf.results.store import FINISHED, RunDirectory, write_atomically
 from jaxvf.sweeps.execution import owned, started, write_runs
-from jaxvf.sweeps.search.rounds import merged
 from jaxvf.sweeps.search.rules import check_count, check_metric
 from jaxvf.sweeps.search.searching import Options, Search
 from jaxvf.sweeps.sweep import Sweep

@@ -5,13 +5,11 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from jaxvf.errors import InputError
-from jaxvf.results.policy import Policy
+from jaxvf.results.combine import merged
 from jaxvf.results.result import Result
 from jaxvf.results.store import FINISHED, UNFINISHED, RunDirectory
 from jaxvf.sweeps.execution import owned, started, write_runs
@@ -97,32 +95,6 @@ def check(sweep: Sweep) -> None:
     if any(SEED in axis.split(",") for axis in sweep.grid) or not isinstance(sweep.seeds, int):
         raise InputError("within: rounds add seeds by themselves; give seeds as a count (of one round), not a list")
     seed_sequence(sweep.seeds)
-
-
-def merged(results: Sequence[Result]) -> Result:
-    """One result of several with the same metrics and evaluations; runs are numbered on."""
-    records, offsets = [], np.cumsum([0, *(len(result.runs) for result in results)])
-    for result, offset in zip(results, offsets[:-1], strict=True):
-        records += [{**run, "run": int(offset) + run["run"]} for run in result.runs]
-    names = dict.fromkeys(name for result in results for name in result.metrics)
-    axes = [np.stack([result.env_steps_of(row) for row in range(len(result.runs))]) for result in results]
-    missing = [np.full(axis.shape, np.nan, np.float32) for axis in axes]
-    curves = {
-        name: np.concatenate([
-            result.metric(name) if name in result.metrics else absent
-            for result, absent in zip(results, missing, strict=True)
-        ])
-        for name in names
-    }  # fmt: skip
-
-    def policy(run: int) -> Policy:
-        of = int(np.searchsorted(offsets, run, side="right")) - 1
-        if not 0 <= run < offsets[-1]:
-            raise InputError(f"run={run} has no trained policy; valid: 0 to {offsets[-1] - 1}")
-        return results[of].policy(run - int(offsets[of]))
-
-    timing = [entry for result in results for entry in result.timing]
-    return Result(records, curves, np.concatenate(axes), timing, policy)
 
 
 def narrow(result: Result, width: float) -> bool:
