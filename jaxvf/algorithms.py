@@ -20,7 +20,7 @@ from typing import Any
 
 from jaxvf.algorithm import OnPolicyLearner, ReplayLearner
 from jaxvf.errors import InputError, unknown
-from jaxvf.hyperparameters import validated
+from jaxvf.hyperparameters import check_decorated, validated
 from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QmixMixer, QplexMixer, VdnMixer
 from jaxvf.trust_region import TrustRegion, weight_bounds
 from jaxvf.value import Mrvf, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
@@ -173,6 +173,7 @@ def make(name: Any) -> Any:
     if not isinstance(name, str):
         if isinstance(name, type) or not callable(getattr(name, "update", None)):
             raise InputError(f"algorithm={name!r} is neither a registered name nor a learner")
+        check_decorated("algorithm", name)
         return validated(name)
     if name not in ALGORITHMS:
         raise unknown("algorithm", name, ALGORITHMS)

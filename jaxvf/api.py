@@ -31,8 +31,10 @@ def run(
     """Train every combination of environments, algorithms, sweep values and seeds; each is a run.
 
     Args:
-        env: registered name ("predator_prey"), an environment (`jaxvf.envs.MatrixGame(payoff)`), or a list of them.
-        algorithm: registered name ("qmix"), a configured one (`jaxvf.value.QLearning(...)`), or a list of them.
+        env: registered name ("predator_prey"), an environment (`jaxvf.envs.MatrixGame(payoff)`), or several: a list, or
+            a mapping from labels, which is what their runs are then called.
+        algorithm: registered name ("qmix"), a configured one (`jaxvf.value.QLearning(...)`), or several, likewise:
+            `{"wide": QLearning(mixer=QmixMixer(embed=64)), "narrow": "qmix"}`.
         seeds: how many, or which.
         sweep: values by field. Traced fields ("learning_rate", "env.penalty") share one program; each distinct value
             of a static one ("mixer.embed", "batch_size") compiles its own. Values are a list or an array, or for

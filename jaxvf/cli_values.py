@@ -21,6 +21,44 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
     return grid
 
 
+def parse_algorithms(texts: Sequence[str]) -> list[Any] | dict[str, Any]:
+    """Algorithms as `NAME`, configured as `NAME:field=value,...`, labelled as `LABEL=NAME` or `LABEL=NAME:...`.
+
+    Raises:
+        InputError: for a wrong form, an unknown name or field, or labels that are not all different.
+    """
+    entries = [_algorithm(text) for text in texts]
+    if not any(label for label, _, _ in entries):
+        return [entry for _, _, entry in entries]
+    labels = [label or name for label, name, _ in entries]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise InputError(f"--algorithm: the label {twice!r} is given twice")
+    return dict(zip(labels, (entry for _, _, entry in entries), strict=True))
+
+
+def _algorithm(text: str) -> tuple[str, str, Any]:
+    """Label or "", name, and what `jaxvf.run` takes for it."""
+    from jaxvf import algorithms
+    from jaxvf.hyperparameters import replace
+    from jaxvf.sweeps.expressions import parse_values, split
+
+    head, colon, settings = text.partition(":")
+    label, equals, name = head.rpartition("=")
+    if not name or (equals and not label) or (colon and not settings):
+        raise InputError(f"--algorithm {text!r} is not [LABEL=]NAME[:FIELD=VALUE,...]")
+    if not colon:
+        return label, name, name
+    made = algorithms.make(name)
+    for assignment in split(settings):
+        field, value = _parts("--algorithm", assignment, "FIELD=VALUE")
+        values = parse_values(field, value)
+        if not isinstance(values, list) or len(values) != 1:
+            raise InputError(f"--algorithm {text!r}: {field} has one value here; --set sweeps several")
+        made = replace(made, field, values[0])
+    return label, name, made
+
+
 def parse_duration(flag: str, text: str) -> float:
     """`90s`, `10m`, `2h`, `1d` or a plain number of seconds, in seconds."""
     number, unit = (text[:-1], UNITS[text[-1]]) if text[-1:] in UNITS else (text, 1)

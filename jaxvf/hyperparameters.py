@@ -69,6 +69,29 @@ def hyperparameters(cls: type[T]) -> type[T]:
     return made
 
 
+def check_decorated(what: str, config: Any) -> None:
+    """Whether `config`, and all in its fields that has traced fields, is of a class decorated with `@hyperparameters`.
+
+    A subclass inherits fields and `__init__`, but not its place among the pytrees: traced fields would be structure.
+
+    Raises:
+        InputError: for the first class that is not.
+    """
+    kind = type(config)
+    own = dataclasses.is_dataclass(config)
+    has_traced = own and any(field.metadata.get("traced") for field in dataclasses.fields(config))
+    leaf = jax.tree_util.all_leaves([config])
+    if not own or (leaf and (has_traced or what == "algorithm")):
+        raise InputError(
+            f"{what}: the class {kind.__qualname__} is not decorated; write @hyperparameters above it "
+            "(from jaxvf.hyperparameters import hyperparameters)"
+        )
+    for field in _own_fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            check_decorated(field.name, value)
+
+
 def describe(config: Any) -> list[dict[str, Any]]:
     """Name, kind, default and help text of every field, for `jaxvf list` and error messages."""
     return [

@@ -1,6 +1,7 @@
 """Configurations as JSON and back: what `run.json` holds and `jaxvf resume` reads."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def to_json(value: Any) -> Any:
         return np.asarray(value).tolist()
     if isinstance(value, list | tuple):
         return [to_json(item) for item in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     kind = type(value)
     names = _constructor_arguments(kind) if is_configuration(kind) else ()

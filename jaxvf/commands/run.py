@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxvf.cli_values import parse_duration, parse_options, parse_seeds, parse_settings
+from jaxvf.cli_values import parse_algorithms, parse_duration, parse_options, parse_seeds, parse_settings
 from jaxvf.commands import results
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
@@ -54,7 +54,8 @@ def run(
     Args:
         file: the sweep as TOML (`jaxvf export` writes one); what is given beside it goes before.
         env: registered environments (`jaxvf list envs`).
-        algorithm: registered algorithms (`jaxvf list algorithms`).
+        algorithm: registered algorithms (`jaxvf list algorithms`), configured and labelled where wanted: qmix
+            wide=qmix:mixer.embed=64.
         seeds: how many (32), or which (3,7,11); by default 1.
         set: hyperparameters, several values sweep them: learning_rate=1e-3,5e-4 env.penalty=-1,-3; spaced by
             lin(0,1,5) or log(1e-4,1e-2,16), drawn by uniform(-5,0,32) or log_uniform(1e-4,1e-2,32); together:
@@ -97,7 +98,7 @@ def run(
     out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
     flags: dict[str, Any] = {
         "env": env or None,
-        "algorithms": algorithm or None,
+        "algorithms": parse_algorithms(algorithm) or None,
         "seeds": None if seeds is None else parse_seeds(seeds),
         "grid": {**given.get("grid", {}), **parse_settings(set)},
         "env_steps": env_steps,

@@ -61,6 +61,9 @@ def _given_chunk(stored: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _named(entries: Any, registry: Mapping[str, Callable[[], Any]]) -> list[Any]:
+    if isinstance(entries, dict) and not is_object(entries):  # labelled
+        named = zip(entries, _named(list(entries.values()), registry), strict=True)
+        return [{"label": label, **({"name": one} if isinstance(one, str) else one)} for label, one in named]
     listed = entries if isinstance(entries, list) else [entries]
     return [_shortest(entry, registry) if is_object(entry) else entry for entry in listed]
 

@@ -21,7 +21,7 @@ def parse_values(field: str, text: str) -> Any:
     Raises:
         InputError: for an unknown function, or one that does not take its arguments; the line names the field.
     """
-    parts = [_part(field, part.strip()) for part in _split(text)]
+    parts = [_part(field, part.strip()) for part in split(text)]
     drawn = [value for value in parts if is_drawn(value)]
     if drawn and len(parts) > 1:
         raise InputError(f"{field}={text}: drawn values stand alone; give lists, lin and log beside each other")
@@ -109,7 +109,7 @@ def _call(tree: ast.expr) -> Any:
         raise InputError(f"{ast.unparse(tree)} is not a literal") from error
 
 
-def _split(text: str) -> list[str]:
+def split(text: str) -> list[str]:
     """The parts between the commas that stand outside brackets."""
     parts, depth = [""], 0
     for character in text:

@@ -1,7 +1,7 @@
 """Environments of a user's own are checked before a sweep writes anything; jaxvf's are checked by its tests."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jaxvf import envs
@@ -17,7 +17,8 @@ def check_described(env: Any) -> list[Environment]:
     Raises:
         InputError: the first rule of the contract that one breaks.
     """
-    entries = env if isinstance(env, list | tuple) else [env]
+    listed = env.values() if isinstance(env, Mapping) else env
+    entries = listed if isinstance(listed, Iterable) and not isinstance(listed, str) else [listed]
     own = [made for made in map(envs.make, entries) if is_own(made)]
     for made in own:
         _check(made)

@@ -5,11 +5,14 @@ import reprlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from jaxvf.algorithms import ALGORITHMS, name_of
+
 if TYPE_CHECKING:
     from jaxvf.sweeps.plan import Group, Plan
     from jaxvf.sweeps.space import Run
 
 FEW = 4  # values that are shown in full
+MOST_LINES = 8  # of groups
 
 
 def lines(plan: "Plan") -> list[str]:
@@ -18,9 +21,25 @@ def lines(plan: "Plan") -> list[str]:
     differing = _differing_fields([group.runs[0] for group in plan.groups])
     parts = [[_labels(group), *fields, *_numbers(group)] for group, fields in zip(plan.groups, differing, strict=True)]
     shared = [part for part in parts[0] if len(parts) > 1 and all(part in others for others in parts)]
-    rows = [", ".join(part for part in own if part not in shared) or "as above" for own in parts]
+    rows = [", ".join(part for part in own if part not in shared) for own in parts]
     each = [f"  each: {', '.join(shared)}"] if shared else []
-    return [head, *_swept(plan), *each, *(f"  group {index}: {row}" for index, row in enumerate(rows))]
+    return [head, *_swept(plan), *each, *_numbered(rows)]
+
+
+def _numbered(rows: Sequence[str]) -> list[str]:
+    """A line for each group; those that read alike share one, and of very many the first and the last are shown."""
+    places: dict[str, list[int]] = {}
+    for index, row in enumerate(rows):
+        places.setdefault(row, []).append(index)
+    lines = []
+    for row, alike in places.items():
+        consecutive = len(alike) > 2 and alike == list(range(alike[0], alike[-1] + 1))
+        named = f"{alike[0]} to {alike[-1]}" if consecutive else ", ".join(map(str, alike))
+        lines.append(f"  group{'s' if len(alike) > 1 else ''} {named}: {row or 'as above'}")
+    if len(lines) > MOST_LINES:
+        left = len(lines) - MOST_LINES
+        lines[MOST_LINES - 1 : -1] = [f"  ... and {left} more like these (--json lists them)"]
+    return lines
 
 
 def _labels(group: "Group") -> str:
@@ -70,7 +89,9 @@ def _differing_fields(runs: Sequence["Run"]) -> list[list[str]]:
 
 def _static(run: "Run") -> dict[tuple[str, ...], str]:
     """Every static field as text; only fields of objects of one class are compared, so the key names the classes."""
-    family = [label.partition("#")[0] for label in run.labels.values()]
+    env, learner = (run.labels[name].partition("#")[0] for name in ("env", "algorithm"))
+    # A label that the user chose says nothing of what the learner is.
+    family = env, learner if learner in ALGORITHMS else name_of(run.algorithm)
     return {**_texts((*family, ""), run.algorithm), **_texts((*family, "env."), run.env)}
 
 

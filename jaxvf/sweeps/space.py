@@ -23,6 +23,7 @@ from jaxvf.sweeps.values import SEED, is_drawn, listed
 from jaxvf.training import observed_by
 
 MOST_RUNS = 10_000_000  # a sweep keeps a record of each
+LONGEST_LABEL = 80  # characters; it stands in a figure's legend
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +80,7 @@ def expand(
     _check_axes(axes, seed_list)
     drawn = [field for axis, values in grid.items() if is_drawn(values) for field in axis.split(",")]
     parts = (env, algorithm, seed_list, *axes.values())
-    count = math.prod(len(part) for part in parts if isinstance(part, list | tuple))
+    count = math.prod(len(part) for part in parts if isinstance(part, list | tuple | Mapping))
     if count > MOST_RUNS:
         raise InputError(f"the sweep has {count:,} runs, more than {MOST_RUNS:,}; give fewer values or seeds")
     points = [_settings(axes, values) for values in itertools.product(*axes.values())]
@@ -222,20 +223,43 @@ def _fields(config: Any) -> dict[str, dataclasses.Field]:
     return {field.name: field for field in dataclasses.fields(config) if field.name in arguments}
 
 
-def _listed(kind: str, entry: Any) -> list[Any]:
-    entries = list(entry) if isinstance(entry, list | tuple) else [entry]
-    if not entries:
+def _listed(kind: str, entry: Any) -> list[tuple[str | None, Any]]:
+    """Entries with the labels that the user gave them, if any."""
+    pairs: list[tuple[str | None, Any]]
+    if isinstance(entry, Mapping):
+        pairs = [(checked_label(kind, label), one) for label, one in entry.items()]
+    else:
+        pairs = [(None, one) for one in (entry if isinstance(entry, list | tuple) else [entry])]
+    if not pairs:
         raise InputError(f"{kind} names nothing to run")
-    twice = [name for name, count in Counter(one for one in entries if isinstance(one, str)).items() if count > 1]
+    names = Counter(one for label, one in pairs if label is None and isinstance(one, str))
+    twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise InputError(f"{kind} names {twice[0]!r} twice; their runs would be equal")
-    return entries
+    return pairs
 
 
-def _labelled(entries: Sequence[Any], make: Callable[[Any], Any], name: Callable[[Any], str]) -> list[tuple[str, Any]]:
+def checked_label(kind: str, label: Any) -> str:
+    """A label that a user gives an environment or an algorithm.
+
+    Raises:
+        InputError: for one that is no text, cannot be printed on a line, or is a key of how files describe objects.
+    """
+    if not isinstance(label, str) or not label.strip() or not label.isprintable() or len(label) > LONGEST_LABEL:
+        raise InputError(f"{kind}: the label {label!r} is not a text of 1 to {LONGEST_LABEL} printable characters")
+    if label in ("class", "fields"):
+        raise InputError(f"{kind}: the label {label!r} is what files describe objects with; choose another")
+    return label
+
+
+def _labelled(
+    entries: Sequence[tuple[str | None, Any]], make: Callable[[Any], Any], name: Callable[[Any], str]
+) -> list[tuple[str, Any]]:
     """What `make` gives for each entry, with its label; labels that several entries share are numbered."""
-    made = [make(entry) for entry in entries]
-    labels = [entry if isinstance(entry, str) else name(one) for entry, one in zip(entries, made, strict=True)]
+    made = [make(entry) for _, entry in entries]
+    labels = [
+        own or (entry if isinstance(entry, str) else name(one)) for (own, entry), one in zip(entries, made, strict=True)
+    ]
     # Without numbers the runs of two games, or of two settings of one learner, could not be told apart in results.
     shared = {label for label, count in Counter(labels).items() if count > 1}
     numbered = [f"{label}#{place}" if label in shared else label for place, label in enumerate(labels)]

@@ -33,8 +33,8 @@ class Sweep:
     """Every combination of environments, algorithms, grid values and seeds; each is a run.
 
     Attributes:
-        env: registered name, environment, or several.
-        algorithms: registered name, configured algorithm, or several.
+        env: registered name, environment, or several in a list or by label.
+        algorithms: registered name, configured algorithm, or several in a list or by label.
         seeds: how many, or which.
         grid: values by field: "learning_rate", "mixer.embed", "env.penalty", ...; a key "a,b" with tuples for values
             varies several fields together. The field "seed" takes the place of `seeds`: "env.payoff,seed" gives every

@@ -5,6 +5,7 @@ seeds = 32
 out = "runs/pp"
 
 [[algorithms]]
+label = "qmix with another mixer"  # or none: its name
 name = "qmix"
 mixer = "qplex"
 
@@ -30,6 +31,7 @@ from jaxvf.sweeps.space import with_static
 from jaxvf.sweeps.sweep import Sweep
 
 OPTIONS = ("out", "chunk")  # of `Sweep.run`
+LABEL = "label"  # in a table of [[env]] or [[algorithms]]: what its runs are called
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -80,20 +82,32 @@ def _value(key: str, value: Any) -> Any:
     return value
 
 
-def _entries(key: str, value: Any, make: Callable[[str], Any], change: Callable[[Any, str, Any], Any]) -> list[Any]:
-    """Names as they are, tables as the objects that they configure."""
-    found = []
-    for entry in value if isinstance(value, list) else [value]:
-        if not isinstance(entry, dict):
-            found.append(entry)
-        elif is_object(entry):
-            found.append(from_json(entry))
-        elif "name" in entry:
-            made = make(entry["name"])
-            found.append(_configured(made, entry, change) if len(entry) > 1 else entry["name"])
-        else:
-            raise InputError(f"{key}: {entry!r} has no name")
-    return found
+def _entries(
+    key: str, value: Any, make: Callable[[str], Any], change: Callable[[Any, str, Any], Any]
+) -> list[Any] | dict[str, Any]:
+    """Names as they are, tables as the objects that they configure; by label where a table has one."""
+    entries = value if isinstance(value, list) else [value]
+    found = [_entry(key, entry, make, change) for entry in entries]
+    labels = [entry.get(LABEL) if isinstance(entry, dict) else None for entry in entries]
+    if not any(labels):
+        return found
+    # A name without a label is its own.
+    named = [label or (one if isinstance(one, str) else "") for label, one in zip(labels, found, strict=True)]
+    if not all(isinstance(label, str) and label for label in named) or len(set(named)) < len(named):
+        raise InputError(f"{key}: where one entry has a label, each needs one of its own; they are {named}")
+    return dict(zip(named, found, strict=True))
+
+
+def _entry(key: str, entry: Any, make: Callable[[str], Any], change: Callable[[Any, str, Any], Any]) -> Any:
+    if not isinstance(entry, dict):
+        return entry
+    table = {name: value for name, value in entry.items() if name != LABEL}
+    if is_object(table):
+        return from_json(table)
+    if "name" not in table:
+        raise InputError(f"{key}: {entry!r} has no name")
+    made = make(table["name"])
+    return _configured(made, table, change) if len(table) > 1 else table["name"]
 
 
 def _configured(config: Any, table: Mapping[str, Any], change: Callable[[Any, str, Any], Any]) -> Any:

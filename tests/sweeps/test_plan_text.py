@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from tiny_sweeps import TINY, tiny
 
+from jaxvf.envs import MatrixGame
 from jaxvf.mixers import QmixMixer
-from jaxvf.sweeps import estimate
+from jaxvf.sweeps import estimate, plan_text
 
 
 def lines(**described):
@@ -20,9 +22,21 @@ def test_groups_are_told_apart_by_the_fields_that_differ():
     assert "vdn on matrix_game/A, 6 runs, 3 chunk(s) of 2 (given), replay of episodes of 1 step" in each
     assert "6 evaluations of 10 steps" in each
     assert [line.split(",")[0] for line in groups] == [
-        f"  group {index}: buffer_size={size}" for index, size in enumerate(range(16, 50, 2))
+        *(f"  group {index}: buffer_size={size}" for index, size in enumerate(range(16, 30, 2))),
+        "  ... and 9 more like these (--json lists them)",
+        "  group 16: buffer_size=48",
     ]
     assert not any("runs" in line for line in groups)
+
+
+def test_groups_that_read_alike_share_a_line():
+    *_, line = lines(
+        env={"a game": MatrixGame(np.eye(2))}, algorithms={"one": TINY, "two": dataclasses.replace(TINY, num_envs=4)}
+    )
+    assert line.startswith("  group 1: two on a game, num_envs=4")
+    assert plan_text._numbered(["x", "", "", "", "y", "y"]) == [
+        "  group 0: x", "  groups 1 to 3: as above", "  groups 4, 5: y",
+    ]  # fmt: skip
 
 
 def test_one_group_is_one_line_with_everything():
