@@ -1,0 +1,134 @@
+"""The pages of docs/ say what is true: their Python runs, their commands parse, their links and extras are there."""
+
+import contextlib
+import json
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import pytest
+
+from jaxvf import cli
+from jaxvf.cli_parse import parse
+from jaxvf.envs import ENVIRONMENTS
+from jaxvf.mixers import VdnMixer
+from jaxvf.networks import TabularAgent
+from jaxvf.sweeps import Sweep
+from jaxvf.value import QLearning
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+ELSEWHERE = {"docs/launching.md": "needs a second host"}  # whose Python can only be compiled here
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for kind, text in FENCE.findall(page.read_text()) if kind == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The command lines of a page that call jaxvf, without what a shell makes of redirections and comments."""
+    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    words = [shlex.split(line, comments=True) for line in lines]
+    words = [line[line.index("jaxvf") :] if line[:2] == ["docker", "run"] else line for line in words if line]
+    called = [line[1:] for line in words if line[0] == "jaxvf"]
+    return [line[: line.index(">")] if ">" in line else line for line in called]
+
+
+def named(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def of_pages(found):
+    return [pytest.param(page, id=named(page)) for page in PAGES if found(page)]
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """The directory that pages call runs/first: four runs of a tabular learner."""
+    out = tmp_path_factory.mktemp("docs") / "first"
+    learner = QLearning(mixer=VdnMixer(), agent=TabularAgent(), agent_id=False, last_action=False, batch_size=8)
+    Sweep("two_step_game", learner, seeds=4, env_steps=160).run(out, progress="none")
+    return out
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch, first, unchecked):
+    """A directory with runs/first and a module of the user's; what a page imports or registers is forgotten again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "my_module.py").touch()
+    shutil.copytree(first, tmp_path / "runs" / "first")
+    before = dict(ENVIRONMENTS)
+    yield tmp_path
+    ENVIRONMENTS.clear()
+    ENVIRONMENTS.update(before)
+    sys.modules.pop("my_module", None)
+
+
+@pytest.mark.parametrize("page", of_pages(lambda page: blocks(page, "python")))
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, elsewhere, monkeypatch):
+    name = f"page_{page.stem}"
+    module = types.ModuleType(name)  # classes of the page are found in it, as in a script
+    monkeypatch.setitem(sys.modules, name, module)
+    with contextlib.redirect_stdout(None):
+        for number, text in enumerate(blocks(page, "python")):
+            code = compile(text, f"{named(page)}, block {number}", "exec")
+            if named(page) not in ELSEWHERE:
+                exec(code, module.__dict__)
+
+
+@pytest.mark.parametrize("page", of_pages(commands))
+def test_the_commands_of_a_page_are_ones_that_jaxvf_has(page):
+    for words in commands(page):
+        parse(cli.COMMANDS, words, prog="jaxvf", description="")
+
+
+@pytest.mark.parametrize("page", of_pages(lambda page: any("--dry-run" in words for words in commands(page))))
+def test_the_plans_of_a_page_can_be_made(page, elsewhere, capsys):
+    for words in commands(page):
+        if words[0] == "run" and "--dry-run" in words and "--measure" not in words:
+            cli.main(words)
+            assert "runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("page", of_pages(lambda page: "pip install" in page.read_text()))
+def test_the_extras_that_a_page_installs_are_there(page):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    for wanted in re.findall(r"pip install [^\n]*?(?:\.|jaxvf)\[([\w,-]+)\]", page.read_text()):
+        assert set(wanted.split(",")) <= set(extras), wanted
+
+
+@pytest.mark.parametrize("page", of_pages(lambda page: True))
+def test_the_links_of_a_page_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("https://", "http://")):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_navigation():
+    listed = (ROOT / "mkdocs.yml").read_text()
+    for page in PAGES:
+        assert page.relative_to(ROOT / "docs").as_posix() in listed
+
+
+def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys, unchecked):
+    """Its code in one process, as a kernel runs it; pictures are drawn and thrown away."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text())["cells"]
+    module = types.ModuleType("tutorial")
+    monkeypatch.setitem(sys.modules, "tutorial", module)
+    for number, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            text = "".join(cell["source"])
+            exec(compile(text, f"docs/tutorial.ipynb, cell {number}", "exec"), module.__dict__)
+    matplotlib.pyplot.close("all")
+    assert "optimal" in capsys.readouterr().out
