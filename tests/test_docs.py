@@ -120,9 +120,9 @@ def test_every_page_is_in_the_navigation():
 
 def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys, unchecked):
     """Its code in one process, as a kernel runs it; pictures are drawn and thrown away."""
-    import matplotlib
+    import matplotlib.pyplot as plt
 
-    matplotlib.use("agg")
+    plt.switch_backend("agg")
     cells = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text())["cells"]
     module = types.ModuleType("tutorial")
     monkeypatch.setitem(sys.modules, "tutorial", module)
@@ -130,5 +130,5 @@ def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys, unchecked):
         if cell["cell_type"] == "code":
             text = "".join(cell["source"])
             exec(compile(text, f"docs/tutorial.ipynb, cell {number}", "exec"), module.__dict__)
-    matplotlib.pyplot.close("all")
+    plt.close("all")
     assert "optimal" in capsys.readouterr().out
