@@ -112,12 +112,6 @@ def test_the_links_of_a_page_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-def test_every_page_is_in_the_navigation():
-    listed = (ROOT / "mkdocs.yml").read_text()
-    for page in PAGES:
-        assert page.relative_to(ROOT / "docs").as_posix() in listed
-
-
 def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys, unchecked):
     """Its code in one process, as a kernel runs it; pictures are drawn and thrown away."""
     import matplotlib.pyplot as plt
