@@ -22,7 +22,7 @@ def run(
     chunk: int | None = None,
     yes: bool = False,
     progress: str = "auto",
-    wandb: str | None = None,
+    log: Any = None,
     cache: bool = True,
     check: bool = True,
     within: float | None = None,
@@ -48,7 +48,8 @@ def run(
         chunk: runs in a program at once; by default what the device holds.
         yes: agree to compile more than 16 programs.
         progress: "auto", "plain" or "none".
-        wandb: "offline" or "online" to log to Weights & Biases too.
+        log: where to report too: "tensorboard", "wandb" or "wandb:project=mine,group=study,tags=a+b,mode=offline", a
+            `jaxvf.results.sinks.Sink` of your own, or a list of them.
         cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
         check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
         within: seconds in which rounds of `seeds` seeds each are added; the same call goes on later.
@@ -73,7 +74,7 @@ def run(
         chunk=chunk,
         yes=yes,
         progress=progress,
-        wandb=wandb,
+        log=log,
         cache=cache,
         check=check,
         within=within,

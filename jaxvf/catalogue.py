@@ -34,6 +34,7 @@ def _environments() -> list[dict[str, Any]]:
                 "description": (inspect.getdoc(type(env)) or "").splitlines()[0],
                 "agents": spec.n_agents,
                 "actions": spec.n_actions,
+                "continuous": spec.continuous,
                 "obs_dim": spec.obs_dim,
                 "state_dim": spec.state_dim,
                 "limit": spec.limit_max,

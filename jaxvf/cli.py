@@ -12,7 +12,8 @@ from typing import Literal
 
 from jaxvf.cli_parse import parse
 from jaxvf.commands import results
-from jaxvf.commands.run import Flag, Import, Positional, export, run
+from jaxvf.commands.figures import compare, plot
+from jaxvf.commands.run import Flag, Import, Log, Positional, export, run
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 from jaxvf.signals import INTERRUPTED, interrupt_on_signal
@@ -26,6 +27,7 @@ def resume(
     json: Flag[bool] = False,
     no_cache: Flag[bool] = False,
     grace: float | None = None,
+    log: Log = (),
     import_: Import = (),
 ) -> None:
     """Continue an interrupted sweep, bitwise as if it had not stopped.
@@ -35,13 +37,14 @@ def resume(
         json: print the summary as JSON on standard output.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        log: report too to tensorboard, or to wandb:project=mine,... as `jaxvf run` does.
         import_: modules of your own to import first, whose classes the sweep names.
     """
     from jaxvf.configurations import import_named
     from jaxvf.sweeps import resume as go_on
 
     import_named(import_)
-    results.finish(go_on(directory, cache=not no_cache, grace=grace), directory, as_json=json)
+    results.finish(go_on(directory, cache=not no_cache, grace=grace, log=log), directory, as_json=json)
 
 
 def work(
@@ -62,21 +65,6 @@ def work(
 
     import_named(import_)
     share(directory, cache=not no_cache, grace=grace)
-
-
-def plot(directory: Positional[Path], metric: str = "test_return", import_: Import = ()) -> None:
-    """Draw the curves of a sweep: IQM over runs with its 95 % interval, one line per condition.
-
-    Args:
-        directory: the --out of the sweep.
-        metric: what to draw.
-        import_: modules of your own to import first; curves need none.
-    """
-    from jaxvf.configurations import import_named
-    from jaxvf.sweeps import load
-
-    import_named(import_)
-    print(results.draw(load(directory), directory, metric))
 
 
 def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0, import_: Import = ()) -> None:
@@ -110,17 +98,9 @@ def list_(
         what: envs, algorithms, experiments or benchmarks.
         json: print machine-readable details, hyperparameters included.
     """
-    from jaxvf import catalogue
+    from jaxvf.commands import listing
 
-    rows = catalogue.rows(what)
-    if json:
-        print(dumps(rows))
-        return
-    width = max((len(row["name"]) for row in rows), default=0)
-    for row in rows:
-        print(f"{row['name']:{width}}  {row['description']}")
-    if what == "envs":  # not in the list: to name them all, JaxMARL and brax would have to be imported
-        print("also jaxmarl/NAME or jaxmarl/NAME:option=value,... and brax/BODY_NxD (brax/ant_4x2)", file=sys.stderr)
+    listing.show(what, as_json=json)
 
 
 def reproduce(
@@ -191,6 +171,7 @@ COMMANDS = {
     "resume": resume,
     "work": work,
     "plot": plot,
+    "compare": compare,
     "render": render,
     "list": list_,
     "reproduce": reproduce,

@@ -19,6 +19,9 @@ import jax
 from jaxvf.envs.protocol import Environment
 from jaxvf.errors import InputError
 
+MAIN = "__main__"  # the module of a script or notebook that is run
+_named: list[str] = []  # modules that the user named on the command line
+
 
 class UnknownClassError(InputError):
     """A file names a class that is neither jaxvf's nor defined in this program."""
@@ -45,14 +48,40 @@ def find(name: Any, where: object) -> type:
     if name in registered():
         return registered()[name]
     module, _, path = name.partition(":")
-    found: Any = sys.modules.get(module)
-    for part in path.split("."):
-        # Not getattr: a module may import what it is asked for.
-        found = vars(found).get(part) if isinstance(found, ModuleType | type) else None
+    if module == MAIN:
+        return _of_main(path, where)
+    found = _member(sys.modules.get(module), path)
     if found is None:
         raise UnknownClassError(f"{where} names the class {name}, which {_how_to_define(module)}")
     if not isinstance(found, type) or name_of(found) != name or not is_configuration(found):
         raise InputError(f"{where} names {name}, which is no class that configurations are made of; nothing was run")
+    return found
+
+
+def _member(module: Any, path: str) -> Any:
+    """What a module, or a class in it, defines under a dotted name; None where there is no such thing."""
+    for part in path.split("."):
+        # Not getattr: a module may import what it is asked for.
+        module = vars(module).get(part) if isinstance(module, ModuleType | type) else None
+    return module
+
+
+def _of_main(path: str, where: object) -> type:
+    """A class that a script or a notebook defined while it was the program.
+
+    It is looked for in the present program, into which it may have been imported, and in the modules that the user
+    named by `--import`: the same script, under its own name.
+
+    Raises:
+        UnknownClassError: if none of them has it.
+        InputError: for anything that is not a class of the kind that configurations are made of.
+    """
+    programs = [sys.modules.get(MAIN), *(sys.modules.get(name) for name in _named)]
+    found = next((one for one in (_member(module, path) for module in programs) if one is not None), None)
+    if found is None:
+        raise UnknownClassError(f"{where} names the class {MAIN}:{path}, which {_how_to_define(MAIN)}")
+    if not isinstance(found, type) or found.__qualname__ != path or not is_configuration(found):
+        raise InputError(f"{where} names {MAIN}:{path}, which is no class that configurations are made of")
     return found
 
 
@@ -113,11 +142,15 @@ def import_named(modules: Sequence[str]) -> None:
             importlib.import_module(module)
         except Exception as error:  # a module of the user's own may raise anything
             raise InputError(f"--import {module} failed: {type(error).__name__}: {error}") from error
+        _named.append(module)
 
 
 def _how_to_define(module: str) -> str:
-    if module == "__main__":
-        return "was defined in the program that began the sweep: load it from that program"
+    if module == MAIN:
+        return (
+            "was defined in the script or notebook that began the sweep: define it here too, or import the script "
+            "(on the command line: --import SCRIPT, without .py)"
+        )
     return f"is not defined here: import {module} first (on the command line: --import {module})"
 
 

@@ -123,7 +123,7 @@ def test_bad_input_of_the_other_commands(capsys, tmp_path, arguments, line):
         [*RUN, "--sets", "a=1"],
         ["lst"],
         ["list", "envz"],
-        [*RUN, "--wandb", "onlin"],
+        [*RUN, "--log", "wandb:mode=onlin"],
     ],
 )
 def test_a_wrong_option_exits_with_two(capsys, tmp_path, arguments):
@@ -275,7 +275,17 @@ def test_list_names_everything_that_is_registered(capsys, what, names):
     assert {"name", "kind", "default", "doc"} <= fields[0].keys()
     cli.main(["list", what])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(names)
+    heads = [line for line in lines if not line.startswith("  ")] if what == "envs" else []
+    assert sorted(line.split()[0] for line in lines if line not in heads) == sorted(names)
+    assert len(heads) == len({row["description"] for row in rows} if what == "envs" else ())  # no sentence is repeated
+
+
+def test_environments_are_listed_with_their_sizes(capsys):
+    cli.main(["list", "envs"])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "two_step_game 2 agents 2 actions 2 steps" in lines
+    assert "matrix_game/A 2 agents 3 actions 1 step" in lines
+    assert "gaussian_team 4 agents 1 real number 1 step" in lines
 
 
 def test_list_names_every_experiment_and_runs_none(capsys):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
 Import = Annotated[tuple[str, ...], tyro.conf.arg(name="import", metavar="MODULE")]
+Log = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KIND[:OPTION=VALUE,...]")]
 
 
 def run(
@@ -37,7 +38,7 @@ def run(
     measure: Flag[bool] = False,
     yes: Flag[bool] = False,
     json: Flag[bool] = False,
-    wandb: Literal["offline", "online"] | None = None,
+    log: Log = (),
     no_cache: Flag[bool] = False,
     no_check: Flag[bool] = False,
     grace: float | None = None,
@@ -70,7 +71,7 @@ def run(
         measure: with --dry-run: compile the programs, time them, and estimate how long the sweep will take.
         yes: agree to compile more than 16 programs.
         json: print the summary as JSON on standard output.
-        wandb: log to Weights & Biases too.
+        log: report too to tensorboard, or to wandb:project=mine,name=first,group=study,tags=a+b,mode=offline.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         no_check: do not check environments that are not jaxvf's first.
         grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
@@ -116,7 +117,7 @@ def run(
         _show(plan, measure=measure, as_json=json, cache=not no_cache)
         return
     common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
-    others = {"wandb": wandb, "within": within, "until_width": until_width, "launch": launch}
+    others = {"log": log or None, "within": within, "until_width": until_width, "launch": launch}
     if search is not None:
         result = _searched(sweep, search, out, others, common)
     elif launch is not None:
@@ -124,7 +125,7 @@ def run(
         result = _launched(sweep, launch, out, others, {**crew, "modules": import_, **common})
     else:
         seconds = None if within is None else parse_duration("--within", within)
-        result = sweep.run(out, wandb=wandb, within=seconds, until_width=until_width, **common)
+        result = sweep.run(out, log=log, within=seconds, until_width=until_width, **common)
     if result is not None:
         results.finish(result, out, as_json=json)
 

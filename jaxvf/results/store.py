@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike
 from jaxvf.errors import InputError
 from jaxvf.results.differences import first_difference
 from jaxvf.results.parsing import from_text, metric_schema, parse_file
-from jaxvf.results.paths import usable_path
+from jaxvf.results.paths import RUN_JSON, sweeps_below, usable_path
 from jaxvf.results.tables import JSON_COLUMN, column, jsonable, to_parquet
 
 UNFINISHED, FINISHED = "unfinished", "finished"  # the section "status" of run.json
+NAMED = 5  # sweeps that an error names
 # A used-up quota and the limit on a file's size look like a full disk to the user, and need the same answer.
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -40,7 +41,7 @@ class RunDirectory:
 
     def __init__(self, path: str | Path):
         self.path = usable_path(path)
-        self._json = self.path / "run.json"
+        self._json = self.path / RUN_JSON
         self._runs = self.path / "runs.parquet"
         self._metrics = self.path / "metrics"
         self._resume = f"`jaxvf resume {shlex.quote(str(path))}`"
@@ -101,6 +102,10 @@ class RunDirectory:
             InputError: if the directory holds no sweep, or run.json is damaged.
         """
         if not self._json.is_file():
+            below = [str(place) for place in sweeps_below(self.path)]
+            if below:
+                more = f" and {len(below) - NAMED} more" if len(below) > NAMED else ""
+                raise InputError(f"{self.path} is no sweep but holds some; name one: {', '.join(below[:NAMED])}{more}")
             raise InputError(f"{self.path} is not a run directory: run.json is missing")
         return self._read(self._json)[0]
 

@@ -17,9 +17,9 @@ from jaxvf.errors import InputError
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result, assemble
 from jaxvf.results.sections import checked_document
+from jaxvf.results.sinks import open_log
 from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.stored import read_result
-from jaxvf.results.wandb_log import open_wandb
 from jaxvf.serialize import to_json
 from jaxvf.signals import check_grace, stop_on_signal
 from jaxvf.sweeps import devices, processes
@@ -82,7 +82,7 @@ def execute(
     directory: RunDirectory | None,
     *,
     progress: str,
-    wandb: Any = None,
+    log: Sequence[Any] = (),
     cache: bool = True,
     grace: float | None = None,
     claims: Claims | None = None,
@@ -93,7 +93,7 @@ def execute(
         plan: what to run.
         directory: of the sweep, which exists; None keeps everything in memory.
         progress: "auto", "plain" or "none".
-        wandb: "offline", "online" or None.
+        log: where to report too, as `sinks.parse` gives it.
         cache: keep compiled programs, and what is measured of them.
         grace: seconds from a SIGTERM to the end of the process; None for as long as a segment takes.
         claims: which units are this process's; None for all.
@@ -101,21 +101,23 @@ def execute(
     shown = make_progress(progress)
     for line in [*plan.lines(), *(differences(directory.read_json()) if directory else [])]:
         shown.note(line)
-    log = None
-    if wandb is not None:
+    opened = None
+    if log:
         config = {"plan": plan.to_json(), "device": devices.describe()}
-        log = open_wandb(wandb, config=config, directory=directory.path if directory else Path.cwd())
+        runs = sorted((run for group in plan.groups for run in group.runs), key=lambda run: run.index)
+        records = [run.record("unfinished") for run in runs]
+        opened = open_log(log, records, config=config, directory=directory.path if directory else Path.cwd())
     with stop_on_signal(shown.note, grace) as stop:
-        runner = Runner(plan, shown, stop, directory, log, keep=cache, claims=claims)
+        runner = Runner(plan, shown, stop, directory, opened, keep=cache, claims=claims)
         try:
             runner.run()
         except BaseException:
-            if log is not None:
-                log.close()
+            if opened is not None:
+                opened.close()
             raise
         result = _merged(runner, directory, shared=isinstance(claims, Shared))
-    if log is not None:
-        log.close(result.runs)
+    if opened is not None:
+        opened.close(result)
     for run in result.runs:
         if run["status"] == "diverged":
             shown.note(f"run {run['run']} (seed {run['seed']}) diverged: its parameters are not finite; see runs")

@@ -1,5 +1,6 @@
-"""What a user sees while a sweep runs: a live bar on a terminal, plain lines elsewhere, or nothing."""
+"""What a user sees while a sweep runs: a live bar on a terminal or in a notebook, plain lines elsewhere, or nothing."""
 
+import importlib.util
 import sys
 import time
 from typing import Any, Protocol
@@ -37,12 +38,22 @@ class Progress(Protocol):
 
 
 def make_progress(mode: str) -> Progress:
-    """`mode`: "auto" (a bar on a terminal, lines elsewhere), "plain" or "none"."""
+    """`mode`: "auto" (a bar on a terminal or in a notebook, lines elsewhere), "plain" or "none"."""
     if mode == "none":
         return Silent()
+    if mode == "auto" and in_notebook():
+        # Without ipywidgets rich can draw nothing that moves in a notebook.
+        return Bar(notebook=True) if importlib.util.find_spec("ipywidgets") is not None else Lines()
     if mode == "auto" and sys.stderr.isatty():
         return Bar()
     return Lines()
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a Jupyter notebook (and not IPython on a terminal)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell" or hasattr(shell, "kernel")
 
 
 class Silent:
@@ -114,7 +125,7 @@ class Lines:
 class Bar:
     """A live bar: phase, runs × steps/s, time left, latest result."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, notebook: bool = False) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
@@ -126,7 +137,7 @@ class Bar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("[cyan]{task.fields[headline]}"),
-            console=Console(stderr=True),
+            console=Console(force_jupyter=True) if notebook else Console(stderr=True),
         )
         self._task: Any = None
         self._total = 0

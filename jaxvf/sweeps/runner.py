@@ -34,7 +34,7 @@ class Runner:
         progress: what the user sees.
         stop: says when to stop.
         out: where results go; None keeps them in memory.
-        log: Weights & Biases.
+        log: where to report too.
         keep: whether to keep compiled programs and what is measured of them in the user's cache.
         claims: which units are this process's; those of a shared directory keep the plan's cut.
     """

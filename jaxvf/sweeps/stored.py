@@ -1,9 +1,11 @@
 """Sweeps in directories: go on, share the work, load."""
 
 from pathlib import Path
+from typing import Any
 
 from jaxvf.configurations import name_of
 from jaxvf.errors import InputError
+from jaxvf.results import sinks
 from jaxvf.results.result import Result
 from jaxvf.results.sections import checked_document
 from jaxvf.results.store import RunDirectory
@@ -18,7 +20,7 @@ def resume(
     path: str | Path,
     *,
     progress: str = "auto",
-    wandb: str | None = None,
+    log: Any = None,
     cache: bool = True,
     grace: float | None = None,
 ) -> Result:
@@ -27,20 +29,21 @@ def resume(
     Args:
         path: the directory of the sweep.
         progress: "auto", "plain" or "none".
-        wandb: "offline" or "online" to log to Weights & Biases too.
+        log: where to report too, as `Sweep.run`.
         cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
         grace: seconds from a SIGTERM to the end of the process; None to end the segment however long it takes.
 
     Raises:
         InputError: if the directory holds no sweep, a file of it is damaged, or another process has it.
     """
+    destinations = sinks.parse(log)
     directory = RunDirectory(path)
     described = _described(directory)
     if isinstance(described, Search):
-        if wandb is not None:
-            raise InputError(f"wandb={wandb!r} belongs to a plain sweep, and {path} holds a search")
+        if destinations:
+            raise InputError(f"log={log!r} belongs to a plain sweep, and {path} holds a search")
         return search.run(described, path, search.Options(progress=progress, cache=cache, grace=grace))
-    return go_on(directory, described.plan, progress=progress, wandb=wandb, cache=cache, grace=grace)
+    return go_on(directory, described.plan, progress=progress, log=destinations, cache=cache, grace=grace)
 
 
 def work(path: str | Path, *, progress: str = "auto", cache: bool = True, grace: float | None = None) -> Result:

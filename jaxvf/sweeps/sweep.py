@@ -6,12 +6,12 @@ import numbers
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from jaxvf.errors import InputError, unknown
+from jaxvf.results import sinks
 from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
-from jaxvf.results.wandb_log import Mode
 from jaxvf.serialize import to_json
 from jaxvf.signals import check_grace
 from jaxvf.sweeps import devices, processes, values
@@ -97,7 +97,7 @@ class Sweep:
         chunk: int | None = None,
         yes: bool = False,
         progress: str = "auto",
-        wandb: str | None = None,
+        log: Any = None,
         cache: bool = True,
         grace: float | None = None,
         check: bool = True,
@@ -111,7 +111,7 @@ class Sweep:
             chunk: runs in a program at once; by default what the device holds.
             yes: agree to compile more than 16 programs.
             progress: "auto", "plain" or "none".
-            wandb: "offline" or "online" to log to Weights & Biases too.
+            log: where to report too (`sinks.parse`): "tensorboard", "wandb:project=mine", a sink, or a list of them.
             cache: keep compiled programs, and what was measured of them, in the user's cache (`~/.cache/jaxvf`).
             grace: seconds from a SIGTERM to the end of the process; None to end the segment however long it takes.
             check: first check (`jaxvf.envs.check_env`) environments that are not jaxvf's, which takes a second or two.
@@ -122,15 +122,14 @@ class Sweep:
             InputError: for bad input, before anything is written.
             Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
         """
-        if wandb is not None and wandb not in get_args(Mode):
-            raise unknown("wandb mode", wandb, get_args(Mode))
+        destinations = sinks.parse(log)
         if progress not in PROGRESS:
             raise unknown("progress", progress, PROGRESS)
         check_grace(grace)
         if not processes.first():
-            out, progress, wandb = None, "none", None
+            out, progress, destinations = None, "none", []
         if within is not None or until_width is not None:
-            if wandb is not None or within is None:
+            if destinations or within is None:
                 raise InputError("until_width belongs to within" if within is None else "within: rounds are not logged")
             from jaxvf.sweeps.search import Options, run_within
 
@@ -142,7 +141,8 @@ class Sweep:
             directory.check_new(config)
         with started(directory, config, plan) if directory else contextlib.nullcontext() as owner:
             claims = Alone(owner)
-            return execute(plan, directory, progress=progress, wandb=wandb, cache=cache, grace=grace, claims=claims)
+            common: dict[str, Any] = {"cache": cache, "grace": grace, "claims": claims}
+            return execute(plan, directory, progress=progress, log=destinations, **common)
 
     def launch(
         self,

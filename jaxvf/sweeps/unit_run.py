@@ -72,7 +72,7 @@ class UnitRun:
         progress: what the user sees.
         stop: says when to stop.
         claim: the right to compute it.
-        log: Weights & Biases.
+        log: where to report too.
         how_to_continue: what to say when it stops.
     """
 

@@ -182,7 +182,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, arguments, line):
     [
         (["--launch", "local"], "--launch needs --out DIR"),
         (["--workers", "2"], "belong to --launch"),
-        (["--launch", "local", "--out", "x", "--wandb", "offline"], "--wandb and --launch exclude each other"),
+        (["--launch", "local", "--out", "x", "--log", "tensorboard"], "--log and --launch exclude each other"),
         (["--launch", "slurm", "--out", "x", "--launch-options", "time"], "'time' is not NAME=VALUE"),
         (["--launch", "slurm", "--out", "x", "--launch-options", "time=1", "time=2"], "time is given twice"),
     ],

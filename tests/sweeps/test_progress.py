@@ -1,5 +1,8 @@
 """What a user sees while a sweep runs."""
 
+import sys
+import types
+
 import pytest
 
 from jaxvf.sweeps import progress
@@ -60,3 +63,42 @@ def test_without_a_terminal_progress_is_plain(monkeypatch):
     assert isinstance(make_progress("auto"), Lines)
     monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
     assert isinstance(make_progress("auto"), Bar)
+
+
+class ZMQInteractiveShell:
+    """What IPython's shell is called in the kernel of a notebook."""
+
+
+class TerminalInteractiveShell:
+    """What it is called on a terminal."""
+
+
+@pytest.mark.parametrize(
+    ("shell", "widgets", "kind"),
+    [(ZMQInteractiveShell, True, Bar), (ZMQInteractiveShell, False, Lines), (TerminalInteractiveShell, True, Lines)],
+)
+def test_a_notebook_has_the_bar_where_it_can_move(monkeypatch, shell, widgets, kind):
+    """Its standard error is no terminal, and without ipywidgets rich draws nothing that moves."""
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = shell  # pyright: ignore[reportAttributeAccessIssue]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name: name if widgets else None)
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: False, raising=False)
+    shown = make_progress("auto")
+    assert isinstance(shown, kind)
+    assert not isinstance(shown, Bar) or shown._bar.console.is_jupyter
+    assert isinstance(make_progress("plain"), Lines)
+
+
+def test_the_bar_of_a_notebook_is_displayed(monkeypatch):
+    pytest.importorskip("ipywidgets")
+    display = pytest.importorskip("IPython.display")
+    displayed = []
+    monkeypatch.setattr(display, "display", lambda *shown, **_: displayed.extend(shown))  # there is no kernel here
+    bar = Bar(notebook=True)
+    bar.start(100)
+    bar.phase("running g000-c000")
+    bar.advance(100, "test return 1.00 (IQM of 2)")
+    bar.stop()
+    assert bar._bar.tasks[0].completed == 100
+    assert type(displayed[0]).__name__ == "Output"

@@ -89,17 +89,17 @@ def test_a_setting_may_be_an_object(tmp_path):
 
 
 def test_an_offline_wandb_run_is_written(tmp_path, capfd):
-    run(tiny(seeds=2), tmp_path / "sweep", chunk=4, wandb="offline")
+    run(tiny(seeds=2), tmp_path / "sweep", chunk=4, log="wandb:mode=offline")
     (log,) = (tmp_path / "sweep" / "wandb").glob("offline-run-*/run-*.wandb")
     deadline = time.monotonic() + 10  # wandb's own process writes the last bytes a moment after `finish`
-    while b"test_return/iqm, runs 0-3" not in log.read_bytes():
+    while b"test_return/learning_rate 0.1" not in log.read_bytes():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert "jaxvf" not in capfd.readouterr().err
     assert RunDirectory(tmp_path / "sweep").read_json()["status"] == "finished"
 
 
-@pytest.mark.parametrize("option", [{"wandb": "offlin"}, {"progress": "plian"}])
+@pytest.mark.parametrize("option", [{"log": "tensorbord"}, {"log": "wandb:mode=offlin"}, {"progress": "plian"}])
 def test_a_wrong_option_is_refused_before_anything_is_written(tmp_path, option):
     with pytest.raises(InputError, match="did you mean"):
         tiny().run(tmp_path / "sweep", **option)

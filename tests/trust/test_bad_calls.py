@@ -131,7 +131,7 @@ CALLS = {
     ),
     "chunk is zero": (lambda: Sweep("matrix_game/A", "vdn").run("sweep", chunk=0), "chunk=0 must be at least 1"),
     "chunk is huge": (lambda: Sweep("matrix_game/A", "vdn").run("sweep", chunk=HUGE), "exceeds 2147483647"),
-    "wandb": (lambda: Sweep("matrix_game/A", "vdn").run("sweep", wandb="of"), "unknown wandb mode 'of'; did you mean"),
+    "log": (lambda: Sweep("matrix_game/A", "vdn").run("sweep", log="tensorbord"), "unknown log 'tensorbord'"),
     "progress": (lambda: Sweep("matrix_game/A", "vdn").run("sweep", progress=3), "unknown progress 3"),
     "run": (lambda: jaxvf.run("matrix_game/A", "vdn", sweep={"discont": [1]}), "unknown field of QLearning 'discont'"),
     "a game of text": (lambda: MatrixGame("high"), "payoff='high' is not a rectangular table of numbers"),

@@ -185,7 +185,6 @@ PARSER = {
     "run --env matrix_game/A --algorithm vdn --env-steps many": "Error parsing --env-steps: no type matching",
     "run --env matrix_game/A --algorithm vdn --sets a=1": "Unrecognized options: --sets, a=1",
     "run --env matrix_game/A --algorithm vdn --root-seed 0.5": "Error parsing --root-seed",
-    "run --env matrix_game/A --algorithm vdn --wandb onlin": "invalid choice 'onlin' for argument '--wandb'",
     "lst": "Unrecognized options: lst",
     "list envz": "invalid choice 'envz' for argument 'what'",
     "plot": "PATH",

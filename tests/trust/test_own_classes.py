@@ -8,7 +8,7 @@ import flax.linen as nn
 import pytest
 
 import jaxvf
-from jaxvf import cli
+from jaxvf import cli, configurations
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.configurations import UnknownClassError, find, is_configuration, name_of, registered
 from jaxvf.envs import ENVIRONMENTS, make
@@ -112,7 +112,7 @@ def test_a_module_is_never_asked_for_what_it_has_not(monkeypatch):
     monkeypatch.setitem(sys.modules, "lazy", lazy)
     with pytest.raises(UnknownClassError, match="names the class lazy:Thing"):
         find("lazy:Thing", "run.json")
-    with pytest.raises(UnknownClassError, match="was defined in the program that began the sweep"):
+    with pytest.raises(UnknownClassError, match="was defined in the script or notebook that began the sweep"):
         find("__main__:Thing", "run.json")
 
 
@@ -148,3 +148,29 @@ def test_a_class_under_another_name_is_not_taken(monkeypatch):
     """A file names a class where it was defined, not what a module happens to have imported."""
     with pytest.raises(InputError, match="no class that configurations are made of"):
         find("jaxvf.sweeps:Sweep", "run.json")
+
+
+def test_a_class_of_a_notebook_is_found_again(monkeypatch):
+    """In the same process, where it was imported from its script, and where the user names the script."""
+    program = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", program)
+    kind = dataclasses.make_dataclass("Mine", [("size", int)], frozen=True, namespace={"__module__": "__main__"})
+    program.__dict__["Mine"] = kind
+    document = to_json(kind(3))
+    assert document["class"] == "__main__:Mine"
+    assert from_json(document) == kind(3)
+
+    del program.__dict__["Mine"]
+    with pytest.raises(UnknownClassError, match="define it here too, or import the script"):
+        from_json(document)
+    script = types.ModuleType("my_script")
+    script.__dict__["Mine"] = kind
+    monkeypatch.setitem(sys.modules, "my_script", script)
+    with pytest.raises(UnknownClassError):
+        from_json(document)
+    monkeypatch.setattr(configurations, "_named", ["my_script"])
+    assert from_json(document) == kind(3)
+    for other in (Thawed, dataclasses.field, "Mine", types.SimpleNamespace):
+        script.__dict__["Mine"] = other
+        with pytest.raises(InputError, match="no class that configurations are made of"):
+            from_json(document)

@@ -66,7 +66,7 @@ def test_sweeps_that_cannot_be_searched(tmp_path, method, described, named):
         ({"within": float("nan")}, {}, "within=nan"),
         ({"within": 1, "until_width": 0}, {}, "until_width=0"),
         ({"until_width": 0.1}, {}, "until_width"),
-        ({"within": 1, "wandb": "offline"}, {}, "within"),
+        ({"within": 1, "log": "wandb:mode=offline"}, {}, "within"),
         ({"within": 1}, {"seeds": [1, 2]}, "seeds as a count"),
         ({"within": 1}, {"seeds": 0}, "seeds=0"),
         ({"within": 1}, {"seeds": 1, "grid": {"seed": [1, 2]}}, "seeds as a count"),

@@ -1,0 +1,79 @@
+"""Directories that hold several sweeps: drawn one by one, compared by label, and named where one is asked for."""
+
+import json
+import shutil
+
+import pytest
+
+from jaxvf import cli
+from jaxvf.errors import InputError
+from jaxvf.sweeps import load
+
+pytestmark = pytest.mark.usefixtures("compiled_once")
+
+
+@pytest.fixture
+def experiment(tmp_path, reference, monkeypatch):
+    """Two sweeps below one directory, which is the present one's `study`."""
+    for name in ("qmix", "deep/er"):
+        shutil.copytree(reference[1], tmp_path / "study" / name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "study"
+
+
+def refused(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    out, err = capsys.readouterr()
+    assert caught.value.code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+def test_plot_draws_every_sweep_of_an_experiment(experiment, capsys):
+    cli.main(["plot", "study"])
+    written = capsys.readouterr().out.split()
+    assert written == [f"study/{name}/figures/fraction_optimal.png" for name in ("deep/er", "qmix")]
+    assert all((experiment.parent / path).stat().st_size > 1000 for path in written)
+
+
+@pytest.mark.parametrize("kind", ["profile", "improvement"])
+def test_plot_draws_other_kinds(experiment, capsys, kind):
+    cli.main(["plot", "study/qmix", "--kind", kind, "--metric", "test_return"])
+    assert capsys.readouterr().out.strip() == f"study/qmix/figures/{kind}_test_return.png"
+
+
+def test_load_names_the_sweeps_there_are(experiment, capsys):
+    line = "study is no sweep but holds some; name one: study/deep/er, study/qmix"
+    assert line in refused(capsys, "resume", "study")
+    with pytest.raises(InputError, match="holds some; name one"):
+        load(experiment)
+
+
+def test_compare_puts_directories_beside_each_other(experiment, capsys):
+    cli.main(["compare", "old=study/qmix", "new=study/deep/er", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [row["method"] for row in found["rows"]] == [
+        f"{label}, learning_rate {rate}" for label in ("old", "new") for rate in (0.01, 0.1)
+    ]
+    assert found["metric"] == "fraction_optimal"
+    assert found["improvement"]["estimate"][0][2] == 0.5  # they are copies
+    cli.main(["compare", "study/qmix"])
+    assert "P(learning_rate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("plot", "study", "--metric", "los"), "study/deep/er: unknown metric 'los'; did you mean 'loss'?"),
+        (("plot", "nowhere"), "nowhere is not a run directory: run.json is missing"),
+        (("compare",), "compare needs a directory"),
+        (("compare", "study/qmix", "study/qmix"), "one directory or label is given twice"),
+        (("compare", "study/qmix", "--at", "5"), "at=5: some runs have no evaluation up to there"),
+        (("compare", "study/qmix", "study/deep/er", "--metric", "los"), "unknown metric 'los'; did you mean 'loss'?"),
+    ],
+)
+def test_what_cannot_be_drawn_or_compared_is_one_line(experiment, capsys, arguments, line):
+    assert line in refused(capsys, *arguments)
+    assert not list(experiment.rglob("figures"))
