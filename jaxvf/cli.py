@@ -13,6 +13,7 @@ from typing import Literal
 from jaxvf.cli_parse import parse
 from jaxvf.commands import results
 from jaxvf.commands.figures import compare, plot
+from jaxvf.commands.report import report
 from jaxvf.commands.run import Flag, Import, Log, Positional, export, run
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
@@ -172,6 +173,7 @@ COMMANDS = {
     "work": work,
     "plot": plot,
     "compare": compare,
+    "report": report,
     "render": render,
     "list": list_,
     "reproduce": reproduce,

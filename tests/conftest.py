@@ -22,7 +22,7 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "2")
 # Packages whose annotations are checked at every call, shapes included.
 SHAPES_EXECUTED = (
     "jaxvf.algorithm", "jaxvf.envs", "jaxvf.mixers", "jaxvf.networks", "jaxvf.value", "jaxvf.trust_region",
-    "jaxvf.training", "jaxvf.theory", "jaxvf.results",
+    "jaxvf.training", "jaxvf.theory", "jaxvf.results", "jaxvf.report",
 )  # fmt: skip
 CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"  # an int is a float too
 # Before anything imports jaxvf: what is imported already stays unchecked.

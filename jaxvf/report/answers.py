@@ -1,0 +1,156 @@
+"""What every condition reached: fractions and returns with their intervals, curves, profiles, who beats whom."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxvf.report.conditions import Condition
+from jaxvf.report.study import Study
+from jaxvf.results.answers import REACHED
+from jaxvf.results.statistics import (
+    Interval,
+    fraction_interval,
+    iqm,
+    iqm_interval,
+    performance_profile,
+    probability_of_improvement,
+)
+
+FEWEST = 2  # runs that a bootstrap interval needs: of a single run every resample is the same
+THRESHOLDS = 60  # at which a performance profile is drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What the runs of a condition reached.
+
+    Attributes:
+        runs: how many.
+        judged: how many were evaluated or diverged; the fraction is of these.
+        counts: how many are diverged, unfinished or dropped, by status, without zeros.
+        goal: fraction of the judged runs that reach the goal; None without a goal or judged runs.
+        score: IQM of the main metric over the runs that have a value; without ends where a single run has one.
+        scored: how many have a value.
+    """
+
+    runs: int
+    judged: int
+    counts: dict[str, int]
+    goal: Interval | None
+    score: Interval | None
+    scored: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """What runs that were evaluated at the same steps reached at each, with the interval.
+
+    Attributes:
+        steps: environment steps.
+        interval: three arrays; NaN where there is no value, and at the ends where one run is left.
+    """
+
+    steps: Int[np.ndarray, " evaluations"]
+    interval: Interval
+
+
+def answer(study: Study, rows: Int[np.ndarray, " runs"]) -> Answer:
+    """The answer of some runs of a study."""
+    begun = study.begun(rows)
+    statuses = study.status(rows)
+    counts = {name: statuses.count(name) for name in ("diverged", "unfinished", "dropped") if name in statuses}
+    goal = None
+    if study.has_goal(begun):
+        goal = fraction_interval(int(study.reached(begun).sum()), len(begun))
+    values = study.last[study.main][begun]
+    scored = int((~np.isnan(values)).sum())
+    return Answer(len(rows), len(begun), counts, goal, score_interval(values), scored)
+
+
+def score_interval(values: Float[np.ndarray, " runs"]) -> Interval | None:
+    """IQM with its interval; without ends of a single value, None of none. NaN, a diverged run, is left out."""
+    left = values[~np.isnan(values)]
+    if not len(left):
+        return None
+    if len(left) < FEWEST:
+        return Interval(float(iqm(left)), np.nan, np.nan)
+    return Interval(*(float(np.asarray(part)[0]) for part in iqm_interval(left[:, None], rng=_rng())))
+
+
+def bands(study: Study, rows: Int[np.ndarray, " runs"], metric: str) -> list[Band]:
+    """One band for every axis of evaluations that some of the runs have; most often there is one.
+
+    Of the goal's metric the estimate is the fraction of runs that reach it, of any other the IQM.
+    """
+    axes, of_axis = np.unique(study.env_steps[rows], axis=0, return_inverse=True)
+    found = []
+    for place, steps in enumerate(axes):
+        at = rows[of_axis.reshape(-1) == place]
+        values = study.curves[metric][at].astype(np.float64)
+        seen = np.flatnonzero((~np.isnan(values)).any(axis=0))
+        if len(seen):
+            length = int(seen[-1]) + 1
+            values = values[:, :length]
+            interval = _fractions(values, study.status(at)) if metric == study.goal else _middles(values)
+            found.append(Band(steps[:length], interval))
+    return found
+
+
+def _fractions(values: Float[np.ndarray, "runs evaluations"], statuses: Sequence[str]) -> Interval:
+    """Of runs that reach the goal at each evaluation: a diverged run does not, others count once evaluated."""
+    counted = ~np.isnan(values) | np.asarray([status == "diverged" for status in statuses])[:, None]
+    return fraction_interval((values >= REACHED).sum(axis=0), counted.sum(axis=0))
+
+
+def _middles(values: Float[np.ndarray, "runs evaluations"]) -> Interval:
+    """The IQM at each evaluation; its interval where more than one run is left."""
+    estimate, low, high = (np.asarray(part) for part in iqm_interval(values, rng=_rng()))
+    several = (~np.isnan(values)).sum(axis=0) >= FEWEST
+    return Interval(estimate, np.where(several, low, np.nan), np.where(several, high, np.nan))
+
+
+def thresholds(study: Study, rows: Int[np.ndarray, " runs"]) -> Float[np.ndarray, " K"]:
+    """Where to draw profiles of some runs: from just below their lowest to their highest last value."""
+    values = study.last[study.main][rows]
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return np.zeros(0)
+    low, high = float(values.min()), float(values.max())
+    margin = (high - low or abs(high) or 1.0) / (THRESHOLDS - 2)
+    return np.linspace(low - margin, high, THRESHOLDS)
+
+
+def profile(study: Study, rows: Int[np.ndarray, " runs"], at: Float[np.ndarray, " K"]) -> Interval | None:
+    """Fraction of the runs above every threshold, diverged ones above none; None if no run can be judged."""
+    begun = study.begun(rows)
+    if not len(begun):
+        return None
+    return performance_profile([study.last[study.main][begun]], at, rng=_rng())
+
+
+def improvements(study: Study, conditions: Sequence[Condition]) -> list[list[Interval | None]]:
+    """Of every pair, how likely a run of the row's condition ends above one of the column's; None on the diagonal."""
+    scores = [study.last[study.main][study.begun(condition.rows)] for condition in conditions]
+    table: list[list[Interval | None]] = [[None] * len(scores) for _ in scores]
+    for i, x in enumerate(scores):
+        for j, y in enumerate(scores[:i]):
+            if len(x) and len(y):
+                above = probability_of_improvement(x, y, rng=_rng())
+                table[i][j] = above
+                # The same pairs and resamples, read the other way.
+                table[j][i] = Interval(1 - above.estimate, 1 - above.high, 1 - above.low)
+    return table
+
+
+def typical(study: Study, rows: Int[np.ndarray, " runs"]) -> int | None:
+    """The finished run whose last value is the median (the lower one of two); None if none is finished."""
+    finished = [int(row) for row in rows if study.records[row]["status"] == "finished"]
+    ordered = sorted(finished, key=lambda row: (np.nan_to_num(study.last[study.main][row], nan=-np.inf), row))
+    return ordered[(len(ordered) - 1) // 2] if ordered else None
+
+
+def _rng() -> np.random.Generator:
+    """The same resamples in every figure, so that a report can be made again."""
+    return np.random.default_rng(0)

@@ -1,0 +1,204 @@
+"""Everything that a page says, gathered from a study: what the template writes, and the data of the figures."""
+
+import dataclasses
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxvf import __version__
+from jaxvf.report import answers, policies, provenance
+from jaxvf.report.answers import Answer
+from jaxvf.report.conditions import Condition, conditions_of, fields_of, label
+from jaxvf.report.figures import figure_data
+from jaxvf.report.study import Study
+from jaxvf.results.figure_style import DASHES, learner_colour, learner_dash
+from jaxvf.results.statistics import Interval
+
+LONGEST = 200  # characters of a reason
+GOAL_WORDS = {"test_optimal": "reach the optimum", "test_won": "win"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """One condition's line of the answer."""
+
+    place: int  # of the condition in the data
+    label: str
+    colour: str
+    answer: Answer
+
+
+@dataclasses.dataclass(frozen=True)
+class Matrix:
+    """Who beats whom among the conditions of one environment: what each is called, and the table."""
+
+    title: str
+    labels: list[str]
+    cells: list[list[Interval | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A learned value table with what the run is called."""
+
+    title: str
+    payoff: list[list[float]]
+    heads: dict[str, list[list[float]]]
+    greedy: tuple[int, int]
+    bound: float  # largest payoff in size, the end of the colour scale
+
+
+@dataclasses.dataclass(frozen=True)
+class Content:
+    """What the template is given; `data` is what the figures draw."""
+
+    title: str
+    version: str
+    notes: list[str]
+    goal_words: str
+    main: str
+    headlines: list[Headline]
+    score_range: tuple[float, float]
+    matrices: list[Matrix]
+    tables: list[Table]
+    differences: provenance.Differences
+    provenances: list[provenance.Provenance]
+    replays: list[policies.Replay]
+    replay_note: str
+    data: dict[str, Any]
+
+
+def gather(study: Study, *, replays: bool) -> Content:
+    """The content of the report of a study.
+
+    Args:
+        study: what it is about.
+        replays: whether episodes are played.
+    """
+    fields = fields_of(study)
+    conditions, pooled = conditions_of(study, fields)
+    labels = [label(condition, fields) for condition in conditions]
+    looks = looks_of(conditions)
+    known = policies.Policies(study)
+    tables = [_table(study, table) for table in policies.value_tables(known, conditions)]
+    played, left = policies.replays(known, conditions) if replays else ([], [])
+    lines = [
+        Headline(place, labels[place], looks[one.learner][0], answers.answer(study, one.rows))
+        for place, one in enumerate(conditions)
+    ]
+    return Content(
+        title=", ".join(source.label for source in study.sources),
+        version=__version__,
+        notes=[*_notes(study, pooled), *_unread(known.reasons)],
+        goal_words=GOAL_WORDS.get(study.goal or "", ""),
+        main=study.main,
+        headlines=_best_first(lines, conditions),
+        score_range=_range([line.answer.score for line in lines]),
+        matrices=_matrices(study, conditions, labels),
+        tables=tables,
+        differences=provenance.differences(study.sources),
+        provenances=[provenance.provenance(source) for source in study.sources],
+        replays=played,
+        replay_note=_replay_note(study, left),
+        data=figure_data(study, fields, conditions, labels, looks, played),
+    )
+
+
+def looks_of(conditions: Sequence[Condition]) -> dict[str, tuple[str, str]]:
+    """Colour and dash of each learner; where two would look alike, the later one has the next dash that is free."""
+    looks: dict[str, tuple[str, str]] = {}
+    for learner in dict.fromkeys(condition.learner for condition in conditions):
+        colour, own = learner_colour(learner), learner_dash(learner)
+        dashes = [own, *(dash for dash in DASHES if dash != own)]
+        free = [dash for dash in dashes if (colour, dash) not in looks.values()]
+        looks[learner] = colour, (free or dashes)[0]
+    return looks
+
+
+def _best_first(lines: Sequence[Headline], conditions: Sequence[Condition]) -> list[Headline]:
+    """By directory and environment as they appear, and within one by what was reached."""
+
+    def key(line: Headline) -> tuple[Any, ...]:
+        goal, score = (-np.inf if one is None else one.estimate for one in (line.answer.goal, line.answer.score))
+        return order[_where(conditions[line.place])], -goal, -np.nan_to_num(score, nan=-np.inf)
+
+    order = {where: at for at, where in enumerate(dict.fromkeys(map(_where, conditions)))}
+    return sorted(lines, key=key)
+
+
+def _where(condition: Condition) -> tuple[str, str]:
+    return condition.directory, condition.env
+
+
+def _range(scores: Sequence[Interval | None]) -> tuple[float, float]:
+    """The axis on which the intervals of all scores are drawn."""
+    ends = [float(end) for score in scores if score is not None for end in score if np.isfinite(end)]
+    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _matrices(study: Study, conditions: Sequence[Condition], labels: Sequence[str]) -> list[Matrix]:
+    """One for each environment with several conditions: returns of different environments are not compared."""
+    found = []
+    for env in dict.fromkeys(condition.env for condition in conditions):
+        places = [place for place, condition in enumerate(conditions) if condition.env == env]
+        if len(places) > 1:
+            cells = answers.improvements(study, [conditions[place] for place in places])
+            found.append(Matrix(env, [labels[place] for place in places], cells))
+    return found
+
+
+def _notes(study: Study, pooled: Sequence[str]) -> list[str]:
+    """What a reader must know before the numbers."""
+    statuses = study.status(range(len(study.records)))
+    said = {
+        "unfinished": "are not finished: each counts with the last evaluation that it has reached, and one without any "
+        "does not count",
+        "diverged": "diverged (their parameters are not finite): each counts as not reaching the goal and loses every "
+        "comparison, and the interquartile mean leaves it out",
+        "dropped": "were dropped early by the search: each counts with its last evaluation",
+    }
+    notes = [
+        f"{statuses.count(status):,} of {len(statuses):,} runs {words}."
+        for status, words in said.items()
+        if status in statuses
+    ]
+    if pooled:
+        notes.append(
+            f"Conditions pool over {', '.join(pooled)}, whose values are too many to compare one by one: their "
+            "intervals are over all of these values. The response figures show them apart."
+        )
+    return notes
+
+
+def _unread(reasons: Mapping[str, str]) -> list[str]:
+    """Why there are neither value tables nor episodes of some directories."""
+    return [
+        f"Of {at} no policy is read, so it has no value tables and no episodes: {textwrap.shorten(why, LONGEST)}"
+        for at, why in reasons.items()
+    ]
+
+
+def _replay_note(study: Study, left: Sequence[int]) -> str:
+    if not left:
+        return ""
+    rows = left[:3]
+    commands = [
+        provenance.replay_command(study.sources[int(study.source[row])], study.records[row]["run"]) for row in rows
+    ]
+    return f"{len(left)} more episodes do not fit into this page: {'; '.join(commands)}" + ("; …" * (len(left) > 3))
+
+
+def _table(study: Study, table: policies.ValueTable) -> Table:
+    of = study.records[table.row]
+    heads = {name: _rounded(values) for name, values in table.heads.items()}
+    bound = float(np.abs(table.payoff).max()) or 1.0
+    where = f", {of['directory']}" if len(study.sources) > 1 else ""
+    title = f"{of['algorithm']} on {of['env']}, run {of['run']}{where}"
+    return Table(title, _rounded(table.payoff), heads, table.greedy, bound)
+
+
+def _rounded(values: np.ndarray) -> list[list[float]]:
+    return [[round(float(value), 2) for value in row] for row in values]

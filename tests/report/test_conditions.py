@@ -1,0 +1,65 @@
+"""Which runs are repetitions of each other, and what tells them apart."""
+
+import numpy as np
+
+from jaxvf.networks import TabularAgent
+from jaxvf.report.conditions import conditions_of, fields_of, label, setting, value_text
+from jaxvf.report.study import read
+
+
+def conditions(*paths):
+    study = read(list(paths))
+    fields = fields_of(study)
+    return study, fields, *conditions_of(study, fields)
+
+
+def test_conditions_differ_in_what_varies_and_not_in_the_seed(swept):
+    study, fields, found, pooled = conditions(swept)
+    assert [field.name for field in fields] == ["algorithm", "learning_rate"]
+    assert pooled == []
+    assert [label(one, fields) for one in found] == [
+        f"{learner}, learning_rate {rate}" for learner in ("vdn", "qmix") for rate in ("0.001", "0.0005")
+    ]
+    assert setting(found[0], fields) == "game, learning_rate 0.001"
+    assert [study.records[row]["seed"] for row in found[0].rows] == list(range(8))
+
+
+def test_fields_with_too_many_values_to_compare_are_pooled(make):
+    rates = np.geomspace(1e-4, 1e-2, 30).tolist()
+    _, fields, found, pooled = conditions(make(grid={"learning_rate": rates, "epsilon_end": [0.05, 0.1]}, seeds=2))
+    assert pooled == ["learning_rate"]
+    assert len(found) == 4 and {len(one.rows) for one in found} == {60}
+    assert label(found[0], fields) == "vdn, epsilon_end 0.05"
+
+
+def test_a_field_drawn_anew_for_every_run_makes_no_condition(make):
+    _, _, found, pooled = conditions(make(grid={"learning_rate": [0.1 * k for k in range(1, 9)]}, seeds=1))
+    assert pooled == ["learning_rate"] and len(found) == 2
+
+
+def test_a_few_single_runs_are_told_apart(make):
+    _, _, found, pooled = conditions(make(grid={"learning_rate": [0.1, 0.2]}, seeds=1))
+    assert pooled == [] and len(found) == 4
+
+
+def test_directories_with_different_settings_are_put_side_by_side(make):
+    _, fields, found, _ = conditions(make("a", grid={"mixer": ["qmix"]}), make("b", learners=("vdn",)))
+    assert [label(one, fields) for one in found] == ["vdn, mixer qmix, a", "qmix, mixer qmix, a", "vdn, b"]
+
+
+def test_values_are_written_in_words():
+    assert value_text(TabularAgent(scale=0.2)) == "TabularAgent(scale=0.2)"
+    assert value_text({"class": "my_game:Agent", "fields": {"width": 3}}) == "Agent(width=3)"
+    assert [value_text(value) for value in (None, True, -1e-7, np.eye(2))] == [
+        "none",
+        "True",
+        "−1e−07",
+        "[[1.0, 0.0], [0.0, 1.0]]",
+    ]
+
+
+def test_long_values_stay_apart_where_they_are_cut(make):
+    long = ["x" * 100 + end for end in "ab"]
+    _, fields, found, _ = conditions(make(grid={"name": long}))
+    assert len(found) == 4
+    assert len(set(fields[-1].levels)) == 2 and all(len(level) < 60 for level in fields[-1].levels)
