@@ -13,6 +13,7 @@ from typing import Literal
 from jaxvf.cli_parse import parse
 from jaxvf.commands import results
 from jaxvf.commands.figures import compare, plot
+from jaxvf.commands.policies import evaluate, export_policy
 from jaxvf.commands.report import report
 from jaxvf.commands.run import Flag, Import, Log, Positional, export, run
 from jaxvf.errors import InputError
@@ -174,6 +175,8 @@ COMMANDS = {
     "plot": plot,
     "compare": compare,
     "report": report,
+    "eval": evaluate,
+    "export-policy": export_policy,
     "render": render,
     "list": list_,
     "reproduce": reproduce,

@@ -158,15 +158,31 @@ def _searched(
     return sweep.search(parse_method(method), out, **common)
 
 
-def export(directory: Positional[Path]) -> None:
-    """Print the sweep of a directory as TOML, to run it again or to change it: `jaxvf export DIR > sweep.toml`.
+def export(
+    directory: Positional[Path],
+    format: Literal["toml", "marl-eval"] = "toml",
+    metric: tuple[str, ...] = ("test_return",),
+) -> None:
+    """Print a directory for other programs: its sweep as TOML, to run it again, or its curves for marl-eval.
+
+    `jaxvf export DIR > sweep.toml`, `jaxvf export DIR --format marl-eval > results.json`
 
     Args:
-        directory: the --out of the sweep.
+        directory: the --out of the sweep; for marl-eval also one that holds several.
+        format: toml, or the JSON that marl-eval reads.
+        metric: of the runs, for marl-eval.
     """
-    from jaxvf.sweeps.export import export as as_toml
+    if format == "toml":
+        from jaxvf.sweeps.export import export as as_toml
 
-    print(as_toml(directory), end="")
+        print(as_toml(directory), end="")
+        return
+    from jaxvf.results import concat, marl_eval
+    from jaxvf.results.paths import sweeps_below
+    from jaxvf.sweeps import load
+
+    loaded = [load(place) for place in sweeps_below(directory) or [directory]]
+    print(dumps(marl_eval.document(loaded[0] if len(loaded) == 1 else concat(loaded), metric)))
 
 
 def _read(file: Path | None) -> dict[str, Any]:

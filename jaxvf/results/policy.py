@@ -17,6 +17,7 @@ from jaxvf.errors import InputError
 from jaxvf.results.arrays import load_tree, save_tree
 from jaxvf.results.parsing import parse_json
 from jaxvf.results.paths import usable_path
+from jaxvf.results.statistics import Interval
 from jaxvf.results.store import write_atomically
 from jaxvf.serialize import from_json, to_json
 from jaxvf.training import observed_by
@@ -115,6 +116,30 @@ class Policy:
         except Exception as error:  # fields that no constructor has checked: whatever they break, the file is to blame
             raise InputError(f"{file} describes no policy that can act: {type(error).__name__}: {error}") from error
         return Policy(env, algorithm, load_tree(Path(path) / "params.npz", shapes), env_params, about)
+
+    def evaluate(self, *, episodes: int = 100, seed: int = 0) -> dict[str, Interval]:
+        """Means over greedy episodes in its environment, with 95 % intervals over them: "return", "won", ...
+
+        Args:
+            episodes: how many.
+            seed: of the episodes.
+
+        Raises:
+            InputError: for a number that is out of range.
+        """
+        from jaxvf.results.evaluation import evaluate
+
+        return evaluate(self, episodes=episodes, seed=seed)
+
+    def export(self, path: str | Path) -> Path:
+        """Write the policy as one file of serialized StableHLO, which runs without jaxvf (`exported_policy`).
+
+        Raises:
+            InputError: for a file that is there already, or without flatbuffers.
+        """
+        from jaxvf.results.exported_policy import export
+
+        return export(self, path)
 
     def __repr__(self) -> str:
         from jaxvf.results import shown

@@ -77,3 +77,16 @@ def test_compare_puts_directories_beside_each_other(experiment, capsys):
 def test_what_cannot_be_drawn_or_compared_is_one_line(experiment, capsys, arguments, line):
     assert line in refused(capsys, *arguments)
     assert not list(experiment.rglob("figures"))
+
+
+def test_export_for_marl_eval(experiment, capsys):
+    cli.main(["export", "study/qmix", "--format", "marl-eval", "--metric", "test_return", "loss"])
+    algorithms = json.loads(capsys.readouterr().out)["matrix_game"]["matrix_game/A"]
+    assert list(algorithms) == ["learning_rate 0.01", "learning_rate 0.1"]
+    run = algorithms["learning_rate 0.1"]["seed_2"]
+    assert list(run) == [*(f"step_{place}" for place in range(1, 7)), "absolute_metrics"]
+    assert run["step_6"]["step_count"] == 60
+    assert set(run["absolute_metrics"]) == {"return", "loss"}
+    cli.main(["export", "study/qmix"])
+    assert capsys.readouterr().out.startswith("# written by jaxvf")
+    assert "is in two of the results" in refused(capsys, "export", "study", "--format", "marl-eval")
