@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs import scenes
-from jaxvf.envs.pictures import Scene
+from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -193,6 +193,10 @@ class BoxPushing(Environment):
         boxes = list(zip(self._box_columns, state.box_rows, strict=True))
         robots = [(*place, facing) for place, facing in zip(state.robots, state.facing, strict=True)]
         return scenes.warehouse(self.grid_size, self.grid_size, boxes, robots)
+
+    def names(self, state: BoxPushingState) -> Names:
+        """Robots by number, and their actions."""
+        return Names.alike(N_ROBOTS, ("forward", "turn left", "turn right", "stay"))
 
     def _push_together(self, state: BoxPushingState, actions: Int[Array, "2"]) -> Bool[Array, ""]:
         """Whether both robots push the big box: one below each half, in either order."""

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs import scenes
-from jaxvf.envs.pictures import Scene
+from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -165,6 +165,10 @@ class BoxPushingClassic(Environment):
         boxes = [(covered, 1 + up) for covered, up in zip(((0,), (3,), (1, 2)), at_goal, strict=True)]
         places = zip(state.columns, state.facing, strict=True) if state.goal == RUNNING else ()
         return scenes.warehouse(LAST_COLUMN, 3, boxes, [(column - 1, 0, facing) for column, facing in places])
+
+    def names(self, state: BoxPushingClassicState) -> Names:
+        """Agents by number, and their actions."""
+        return Names.alike(N_AGENTS, ("turn left", "turn right", "forward", "stay"))
 
 
 class _Effects(NamedTuple):

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import scenes
 from jaxvf.envs.one_step_game import OneStepGame
-from jaxvf.envs.pictures import Scene
+from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import EnvSpec, Outcome, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -132,6 +132,10 @@ class MatrixGame(OneStepGame):
     ) -> Scene:
         """The payoff table and the joint action."""
         return scenes.payoff_table(np.asarray(params.payoff), actions)
+
+    def names(self, state: MatrixGameState) -> Names:
+        """Agents by number, actions by letter."""
+        return Names.alike(self.n_agents, scenes.letters(self.n_actions))
 
 
 def _payoff_tensor(payoff: object) -> np.ndarray:

@@ -6,11 +6,15 @@ An environment that can be drawn has a method
     picture(state, params, actions) -> Scene
 
 of one state, with NumPy leaves. `actions` is the joint action taken in that state, [N]; None in the last state of an
-episode.
+episode. It may also say how its agents and actions are called, in the first state of an episode:
+
+    names(state) -> Names
+
 """
 
 import dataclasses
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 # Okabe & Ito 2008, safe for colour blindness.
 BLUE, ORANGE, GREEN, PINK, AMBER, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
@@ -66,6 +70,24 @@ class Text:
 
 
 Shape: TypeAlias = Circle | Rectangle | Line | Text
+MARKS = ("disc", "bar", "line", "cross", "frame", "text")  # what a key of a legend is drawn as
+
+
+class Key(NamedTuple):
+    """An entry of a legend."""
+
+    mark: str  # one of MARKS
+    colour: str
+    text: str
+
+
+class Box(NamedTuple):
+    """A part of the sheet."""
+
+    left: float
+    low: float
+    right: float
+    high: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,22 +95,93 @@ class Scene:
     """Shapes on a white sheet, drawn in order: later ones cover earlier ones. All scenes of an episode have one size.
 
     Attributes:
-        width: of the sheet, whose lower left corner is (0, 0); x grows to the right.
+        width: of the sheet; x grows to the right.
         height: of the sheet; y grows upwards.
         shapes: what is on it. Shapes that stay the same all episode long come first: a replay stores them once.
+        x: left side of the sheet.
+        y: lower side of the sheet.
+        action: the part of the sheet where something happens, to which `cropped` fits the view; None for all of it.
+        legend: what marks and colours mean.
     """
 
     width: float
     height: float
     shapes: tuple[Shape, ...]
+    x: float = 0.0
+    y: float = 0.0
+    action: Box | None = None
+    legend: tuple[Key, ...] = ()
+
+
+class Names(NamedTuple):
+    """How the agents and their actions are called."""
+
+    agents: tuple[str, ...]  # [N]
+    actions: tuple[tuple[str, ...], ...]  # [N][A]
+
+    @staticmethod
+    def alike(n_agents: int, actions: Sequence[str]) -> "Names":
+        """Of agents that are numbered and have the same actions."""
+        return Names(tuple(map(str, range(n_agents))), (tuple(actions),) * n_agents)
+
+
+class Choice(NamedTuple):
+    """What the agents chose in a state, and how they valued what was available."""
+
+    chosen: tuple[int, ...]  # [N]
+    values: tuple[tuple[float | None, ...], ...]  # [N][A], None where unavailable; empty where nobody knows
 
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """What is seen at one moment, and the line below it."""
+    """What is seen at one moment, the line below it, and what stands beside it.
+
+    Attributes:
+        scene: the picture.
+        caption: the line below.
+        choice: what the agents chose; None where they do not choose among numbered actions.
+        names: of the agents and actions of `choice`.
+        measure: what the values of `choice` are.
+    """
 
     scene: Scene
     caption: str
+    choice: Choice | None = None
+    names: Names | None = None
+    measure: str = ""
+
+
+MARGIN = 1.5  # world units around the action
+LEAST_SIDE = 8.0  # of what is seen
+MOST_OBLONG = 1.8  # a longer view gets higher, a higher one broader
+
+
+def cropped(scenes: Sequence[Scene]) -> list[Scene]:
+    """The scenes of an episode with the view fitted to where its action is, the same in all of them."""
+    sheet, boxes = scenes[0], [scene.action for scene in scenes if scene.action is not None]
+    if len(boxes) < len(scenes):
+        return list(scenes)
+    left, low = min(box.left for box in boxes), min(box.low for box in boxes)
+    right, high = max(box.right for box in boxes), max(box.high for box in boxes)
+    width, height = right - left + 2 * MARGIN, high - low + 2 * MARGIN
+    width, height = max(width, LEAST_SIDE, height / MOST_OBLONG), max(height, LEAST_SIDE, width / MOST_OBLONG)
+    x, width = _within((left + right) / 2, width, sheet.x, sheet.width)
+    y, height = _within((low + high) / 2, height, sheet.y, sheet.height)
+    return [dataclasses.replace(scene, x=x, y=y, width=width, height=height) for scene in scenes]
+
+
+def _within(middle: float, length: float, start: float, whole: float) -> tuple[float, float]:
+    """Start and length of a stretch around a middle, moved and cut so that it lies on the sheet."""
+    length = min(length, whole)
+    return min(max(middle - length / 2, start), start + whole - length), length
+
+
+def cross(x: float, y: float, half: float, colour: str, width: float = 0.08) -> list[Shape]:
+    """Two crossing lines around (x, y)."""
+    return [
+        Line(x - half, y - half, x + half, y + half, colour, width),
+        Line(x - half, y + half, x + half, y - half, colour, width),
+    ]
 
 
 def grid(columns: int, rows: int, *, x: float = 0.0, y: float = 0.0) -> list[Shape]:

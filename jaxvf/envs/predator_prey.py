@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs import scenes
-from jaxvf.envs.pictures import Scene
+from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -158,6 +158,10 @@ class PredatorPrey(Environment):
         """The grid from above."""
         predators = zip(state.predators, state.frozen, strict=True)
         return scenes.hunt(self.grid_size, predators, zip(state.prey, state.alive, strict=True))
+
+    def names(self, state: PredatorPreyState) -> Names:
+        """Predators by number, and their actions."""
+        return Names.alike(self.n_predators, ("right", "down", "left", "up", "stay", "catch"))
 
     def _move_predators(
         self, key: Key[Array, ""], state: PredatorPreyState, actions: Int[Array, "P"]

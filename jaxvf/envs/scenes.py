@@ -1,6 +1,7 @@
 """The scenes of the grids and the one-step games. States and parameters here have NumPy leaves."""
 
 import itertools
+import string
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from jaxvf.envs.pictures import (
     PALE,
     WHITE,
     Circle,
+    Key,
     Line,
     Rectangle,
     Scene,
@@ -28,6 +30,16 @@ MOST_COLUMNS = 64  # of a payoff table that can still be read
 LABEL = 0.3
 UNIT_MOVES = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # of the facings up, right, down, left
 GOAL = "#CDE8DD"
+HUNT = (Key("disc", BLUE, "predator"), Key("bar", ORANGE, "prey"))
+WAREHOUSE = (
+    Key("disc", BLUE, "robot"), Key("line", INK, "where it looks"), Key("bar", ORANGE, "big box"),
+    Key("bar", AMBER, "small box"), Key("bar", GOAL, "goal"),
+)  # fmt: skip
+TABLE = (
+    Key("text", INK, "rows: agent 0; columns: the others"), Key("frame", ORANGE, "joint action"),
+    Key("bar", GOAL, "best payoff"),
+)  # fmt: skip
+STEPS = (Key("frame", ORANGE, "what was chosen"), Key("frame", BLUE, "the table being played"))
 
 Whole = int | np.integer
 
@@ -51,7 +63,7 @@ def hunt(
     for index, ((row, column), frozen) in enumerate(predators):
         if not frozen:
             shapes += _numbered(index, column + 0.5, grid_size - row - 0.5)
-    return Scene(grid_size, grid_size, tuple(shapes))
+    return Scene(grid_size, grid_size, tuple(shapes), legend=HUNT)
 
 
 def warehouse(
@@ -76,35 +88,42 @@ def warehouse(
         x, y = column + 0.5, row + 0.5
         right, up = UNIT_MOVES[facing]
         shapes += [Line(x, y, x + 0.48 * right, y + 0.48 * up, INK, 0.1), *_numbered(index, x, y)]
-    return Scene(columns, rows, tuple(shapes))
+    return Scene(columns, rows, tuple(shapes), legend=WAREHOUSE)
 
 
 def payoff_table(payoff: Float[np.ndarray, "..."], actions: Int[np.ndarray, "N"] | None) -> Scene:
-    """A matrix game: agent 1's actions down, the others' joint actions across; the chosen cell is framed."""
-    rows = payoff.shape[0]
+    """A matrix game: agent 0's actions down, the others' joint actions across; the chosen cell is framed."""
+    rows, names = payoff.shape[0], letters(payoff.shape[0])
     columns = payoff.size // rows
     if columns > MOST_COLUMNS:
         chosen = "" if actions is None else f": {payoff[tuple(actions)]:g}"
         return Scene(8, 2, (Text(4, 1, f"payoff of the joint action{chosen}", 0.4),))
     others = list(itertools.product(range(rows), repeat=payoff.ndim - 1))
     cell = None if actions is None else (int(actions[0]), others.index(tuple(map(int, actions[1:]))))
-    shapes = [Text(0.5, rows - i - 0.5, f"{i}", LABEL, GREY) for i in range(rows)]
-    shapes += [Text(1.5 + j, rows + 0.3, ",".join(map(str, other)), LABEL, GREY) for j, other in enumerate(others)]
+    shapes = [Text(0.5, rows - i - 0.5, names[i], LABEL, GREY) for i in range(rows)]
+    shapes += [
+        Text(1.5 + j, rows + 0.3, ",".join(names[k] for k in other), LABEL, GREY) for j, other in enumerate(others)
+    ]
     shapes += _table(payoff.reshape(rows, columns), cell, x=1.0, best=payoff == payoff.max())
-    return Scene(columns + 1.2, rows + 0.8, tuple(shapes))
+    return Scene(columns + 1.2, rows + 0.8, tuple(shapes), legend=TABLE)
+
+
+def letters(count: int) -> tuple[str, ...]:
+    """Names of a game's actions, as papers have them: A, B, C; numbers where there are more than letters."""
+    return tuple(string.ascii_uppercase[:count]) if count <= 26 else tuple(map(str, range(count)))
 
 
 def two_steps(
     tables: Sequence[Float[np.ndarray, "2 2"]], situation: Whole, actions: Int[np.ndarray, "2"] | None
 ) -> Scene:
-    """The two-step game: agent 1 chooses a table, then both play it; the table being played is framed in blue.
+    """The two-step game: agent 0 chooses a table, then both play it; the table being played is framed in blue.
 
     Args:
         tables: payoffs in states 2A and 2B.
         situation: 0 at the start, 1 in 2A, 2 in 2B, 3 after the last step.
         actions: the joint action taken in this situation.
     """
-    shapes: list[Shape] = [Text(1.5, 5.2, "agent 1 chooses", 0.32)]
+    shapes: list[Shape] = [Text(1.5, 5.2, "agent 0 chooses", 0.32)]
     shapes += [Text(0.8, 4.5, "2A", 0.4), Text(2.2, 4.5, "2B", 0.4)]
     for place, table in enumerate(tables):
         x, y = 0.5 + 3.0 * place, 1.0
@@ -116,7 +135,7 @@ def two_steps(
         shapes.append(Rectangle(0.35 + 1.4 * int(actions[0]), 4.15, 0.9, 0.7, None, edge=ORANGE))
     if situation == len(tables) + 1:
         shapes.append(Text(3.0, 0.4, "the game is over", 0.32, GREY))
-    return Scene(6.0, 5.6, tuple(shapes))
+    return Scene(6.0, 5.6, tuple(shapes), legend=STEPS)
 
 
 def _table(

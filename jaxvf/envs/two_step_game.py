@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import scenes
-from jaxvf.envs.pictures import Scene
+from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.hyperparameters import hyperparameters, traced
 
@@ -96,3 +96,7 @@ class TwoStepGame(Environment):
         """Both tables, and which one is being played."""
         tables = (np.asarray(params.payoff_flat), np.asarray(params.payoff_risky))
         return scenes.two_steps(tables, int(state.situation), actions)
+
+    def names(self, state: TwoStepGameState) -> Names:
+        """Agents by number, actions by letter."""
+        return Names.alike(2, scenes.letters(2))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvf.envs.pictures import Circle, Frame, Line, Rectangle, Scene, Shape, Text
+from jaxvf.envs.pictures import Circle, Frame, Key, Line, Rectangle, Scene, Shape, Text
 from jaxvf.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ FRAMES_PER_SECOND = 4
 SIZE = 480  # pixels along the longer side of a scene
 STRIP = 32  # pixels below it, for the caption
 CAPTION = 13  # pixels that its text is high
+LEGEND, MARK, GAP = 18, 10, 14  # pixels: a line of the legend, the mark before an entry, and the space after it
 FINER = 2  # drawn so much larger and then reduced, as Pillow does not smooth edges
 COLOURS = 128  # of a GIF
 LAST_FRAME = 6  # frames that the end stays for
@@ -65,15 +66,22 @@ def mp4(shown: Sequence[Frame]) -> bytes:
 
 
 def find_ffmpeg() -> str:
-    """The path of ffmpeg.
+    """The path of ffmpeg: the system's, or the one that imageio-ffmpeg brings.
 
     Raises:
-        InputError: if it is not installed.
+        InputError: if there is neither.
     """
     found = shutil.which("ffmpeg")
-    if found is None:
-        raise InputError("extension '.mp4' needs ffmpeg, which is not installed; .html and .gif do without")
-    return found
+    if found is not None:
+        return found
+    try:
+        import imageio_ffmpeg
+
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise InputError(
+            "extension '.mp4' needs ffmpeg, which is not installed (pip install 'jaxvf[film]'); use .html or .gif"
+        ) from error
 
 
 def _images(shown: Sequence[Frame]) -> list["Image"]:
@@ -81,36 +89,81 @@ def _images(shown: Sequence[Frame]) -> list["Image"]:
     width = max(frame.scene.width for frame in shown)
     height = max(frame.scene.height for frame in shown)
     scale = SIZE / max(width, height)
-    size = (_even(scale * width), _even(scale * height) + STRIP)
-    return [_image(frame, scale, size) for frame in shown]
+    legend = _legend(shown[0].scene.legend)
+    size = (_even(scale * width), _even(scale * height))
+    return [_image(frame, scale, size, legend) for frame in shown]
 
 
 def _even(pixels: float) -> int:
     return 2 * max(round(pixels / 2), 1)
 
 
-def _image(frame: Frame, scale: float, size: tuple[int, int]) -> "Image":
+def _image(frame: Frame, scale: float, size: tuple[int, int], legend: "Image") -> "Image":
     from PIL import Image, ImageDraw
 
     width, height = size
-    # Narrow scenes get a sheet as wide as the caption.
-    caption = _font(CAPTION * FINER)
-    width = max(width, SIZE)
-    image = Image.new("RGB", (width * FINER, height * FINER), "white")
-    draw = ImageDraw.Draw(image)
-    pen = _Pen(draw, frame.scene, scale * FINER, (width - scale * frame.scene.width) / 2 * FINER)
+    sheet = Image.new("RGB", (width * FINER, height * FINER), "white")
+    pen = _Pen(ImageDraw.Draw(sheet), frame.scene, scale * FINER)
     for shape in frame.scene.shapes:
         pen.draw(shape)
-    middle = (width * FINER / 2, (height - STRIP / 2) * FINER)
-    draw.text(middle, frame.caption, fill="#222222", font=caption, anchor="mm")
-    return image.reduce(FINER)
+    # Narrow scenes get a sheet as wide as the caption.
+    whole = Image.new("RGB", (SIZE * FINER, (height + STRIP) * FINER + legend.height), "white")
+    whole.paste(sheet, ((SIZE - width) * FINER // 2, 0))
+    middle = (SIZE * FINER / 2, (height + STRIP / 2) * FINER)
+    font = _font(CAPTION * FINER)
+    fitting = min(1.0, (SIZE - 8) * FINER / max(font.getlength(frame.caption), 1.0))
+    font = _font(int(CAPTION * FINER * fitting))
+    ImageDraw.Draw(whole).text(middle, frame.caption, fill="#222222", font=font, anchor="mm")
+    whole.paste(legend, (0, (height + STRIP) * FINER))
+    return whole.reduce(FINER)
+
+
+def _legend(keys: Sequence[Key]) -> "Image":
+    """The lines of a legend, as wide as a frame; of height 0 without one."""
+    from PIL import Image, ImageDraw
+
+    font = _font(CAPTION * FINER * 6 // 7)
+    lines: list[list[tuple[float, Key]]] = [[]]
+    x = 0.0
+    for key in keys:
+        length = font.getlength(key.text) + (0 if key.mark == "text" else (MARK + 4) * FINER)
+        if lines[-1] and x + length > (SIZE - 8) * FINER:
+            lines.append([])
+            x = 0.0
+        lines[-1].append((x, key))
+        x += length + GAP * FINER
+    height = 2 * ((len(lines) * LEGEND + 5) // 2) * FINER if keys else 0
+    drawn = Image.new("RGB", (SIZE * FINER, height), "white")
+    draw = ImageDraw.Draw(drawn)
+    for row, line in enumerate(lines if keys else ()):
+        for x, key in line:
+            _draw_key(draw, key, x + 4 * FINER, (row + 0.5) * LEGEND * FINER, font)
+    return drawn
+
+
+def _draw_key(draw: "ImageDraw", key: Key, x: float, middle: float, font: Any) -> None:
+    half, size, thick = MARK * FINER / 2, MARK * FINER, 2 * FINER
+    box = (x, middle - half, x + size, middle + half)
+    if key.mark == "disc":
+        draw.ellipse(box, fill=key.colour)
+    elif key.mark == "bar":
+        draw.rectangle((x, middle - half / 2, x + size, middle + half / 2), fill=key.colour)
+    elif key.mark == "frame":
+        draw.rectangle(box, outline=key.colour, width=thick)
+    elif key.mark == "line":
+        draw.line((x, middle, x + size, middle), fill=key.colour, width=thick)
+    elif key.mark == "cross":
+        draw.line((x, middle - half, x + size, middle + half), fill=key.colour, width=thick)
+        draw.line((x, middle + half, x + size, middle - half), fill=key.colour, width=thick)
+    after = x if key.mark == "text" else x + size + 4 * FINER
+    draw.text((after, middle), key.text, fill="#222222", font=font, anchor="lm")
 
 
 class _Pen:
     """Draws shapes in world coordinates; pixels grow downwards."""
 
-    def __init__(self, draw: "ImageDraw", scene: Scene, scale: float, left: float):
-        self.drawing, self.scale, self.left, self.top = draw, scale, left, scene.height
+    def __init__(self, draw: "ImageDraw", scene: Scene, scale: float):
+        self.drawing, self.scale, self.left, self.top = draw, scale, scene.x, scene.y + scene.height
 
     def draw(self, shape: Shape) -> None:
         """Draw one shape."""
@@ -128,7 +181,7 @@ class _Pen:
             self.drawing.rectangle(box, fill=shape.colour, outline=shape.edge, width=self._edge(shape))
 
     def _at(self, x: float, y: float) -> tuple[float, float]:
-        return self.left + float(x) * self.scale, (self.top - float(y)) * self.scale
+        return (float(x) - self.left) * self.scale, (self.top - float(y)) * self.scale
 
     def _box(self, x: float, y: float, width: float, height: float) -> Any:
         (left, low), (right, high) = self._at(x, y), self._at(x + width, y + height)

@@ -71,6 +71,15 @@ class Policy:
     ) -> tuple[Array, Memory]:
         """Every agent's best available action, [N], or [N, A] where continuous; pure, so that it can be compiled."""
         spec = self.env.spec
+        actions, hidden = self.algorithm.greedy(self.params, memory.hidden, self.view(obs, avail, memory))
+        last = actions[0] if spec.continuous else jax.nn.one_hot(actions[0], spec.n_actions)
+        return actions[0], Memory(hidden, last)
+
+    def view(
+        self, obs: Float[Array | np.ndarray, "N O"], avail: Bool[Array | np.ndarray, "N A"], memory: Memory
+    ) -> View:
+        """What the learner's networks see, with a leading axis of size 1; execution knows no state, which is zero."""
+        spec = self.env.spec
         parts = [jnp.asarray(obs)]
         if self.algorithm.last_action:
             parts.append(memory.last_action)
@@ -78,10 +87,7 @@ class Policy:
             parts.append(jnp.eye(spec.n_agents))
         everyone = jnp.ones((1, spec.n_agents), bool)
         whole = jnp.concatenate(parts, axis=-1)
-        view = View(whole[None], jnp.zeros((1, spec.state_dim)), jnp.asarray(avail)[None], everyone)
-        actions, hidden = self.algorithm.greedy(self.params, memory.hidden, view)
-        last = actions[0] if spec.continuous else jax.nn.one_hot(actions[0], spec.n_actions)
-        return actions[0], Memory(hidden, last)
+        return View(whole[None], jnp.zeros((1, spec.state_dim)), jnp.asarray(avail)[None], everyone)
 
     def save(self, path: str | Path) -> None:
         """Write the policy to a directory: `policy.json` (environment, algorithm, `about`) and `params.npz`."""

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs.pictures import Frame, Scene
-from jaxvf.envs.protocol import Environment, EnvParams
+from jaxvf.envs.pictures import Choice, Frame, Names, Scene, cropped
+from jaxvf.envs.protocol import Environment, EnvParams, View
 from jaxvf.errors import InputError, unknown
 from jaxvf.results import film
 from jaxvf.results.policy import Policy
+from jaxvf.results.preferences import Preferences, preferences
 from jaxvf.results.replay_page import page
 from jaxvf.results.store import write_atomically
 
@@ -27,9 +28,12 @@ class Episode(NamedTuple):
     """One episode of T steps, on the host."""
 
     states: list[Any]  # T + 1, the last one included
-    actions: Int[np.ndarray, "T N"]
+    actions: np.ndarray  # [T, N], or [T, N, A] where they are continuous
     rewards: Float[np.ndarray, "T"]  # the team's
     terminated: bool  # else cut by the time limit
+    avail: Bool[np.ndarray, "T N A"]
+    values: Float[np.ndarray, "T N A"] | None = None  # of every action; None where nobody knows
+    measure: str = ""  # what they are
 
 
 def render(policy: Policy, out: str | Path, *, seed: int = 0, title: str = "") -> Path:
@@ -56,7 +60,10 @@ def render(policy: Policy, out: str | Path, *, seed: int = 0, title: str = "") -
     if out.suffix == ".mp4":
         film.find_ffmpeg()
     draw, params = _drawing(policy.env), jax.device_get(policy.env_params)
-    shown = frames(play(policy, jax.random.key(seed)), lambda state, actions: draw(state, params, actions))
+    episode = play(policy, jax.random.key(seed))
+    named = getattr(policy.env, "names", None)
+    names = named(episode.states[0]) if named else None
+    shown = frames(episode, lambda state, actions: draw(state, params, actions), names)
     write_atomically(out, FORMATS[out.suffix](shown, title))
     return out
 
@@ -71,24 +78,39 @@ FORMATS: dict[str, Callable[[list[Frame], str], bytes]] = {
 def play(policy: Policy, key: Key[Array, ""]) -> Episode:
     """One episode of at most `limit_max` steps, every agent greedy on its own history."""
     env, params = policy.env, jax.tree.map(jnp.asarray, policy.env_params)
+    measure = ""
     init_key, step_key = jax.random.split(key)
 
     def step(carry: Any, t: Int[Array, ""]) -> tuple[Any, Any]:
         state, memory = carry
+        nonlocal measure
         view = env.observe(state, params)
+        values = _preferences(policy, view, memory)
+        if values is not None:
+            measure, values = values
         actions, memory = policy.act(view.obs, view.avail, memory)
         moved, outcome = env.transition(jax.random.fold_in(step_key, t), state, actions, params)
-        return (moved, memory), (moved, actions, outcome.reward, outcome.terminated, outcome.truncated)
+        ends = outcome.terminated, outcome.truncated
+        return (moved, memory), (moved, actions, outcome.reward, *ends, view.avail, values)
 
     @jax.jit
     def whole_episode() -> Any:
         first = env.init(init_key, params)
         return first, jax.lax.scan(step, (first, policy.start()), jnp.arange(env.spec.limit_max))[1]
 
-    first, (states, actions, rewards, terminated, truncated) = jax.device_get(whole_episode())
+    first, (states, actions, rewards, terminated, truncated, *more) = jax.device_get(whole_episode())
     length = _length(env, terminated | truncated)
     later = [jax.tree.map(lambda leaf, t=t: leaf[t], states) for t in range(length)]
-    return Episode([first, *later], actions[:length], rewards[:length], bool(terminated[length - 1]))
+    avail, values = jax.tree.map(lambda leaf: leaf[:length], tuple(more))
+    end = bool(terminated[length - 1])
+    return Episode([first, *later], actions[:length], rewards[:length], end, avail, values, measure)
+
+
+def _preferences(policy: Policy, view: View, memory: Any) -> Preferences | None:
+    learner = getattr(policy, "algorithm", None)
+    if learner is None:  # of a policy that is no learner's
+        return None
+    return preferences(learner, policy.params, memory.hidden, policy.view(view.obs, view.avail, memory))
 
 
 def _length(env: Environment, done: np.ndarray) -> int:
@@ -98,24 +120,51 @@ def _length(env: Environment, done: np.ndarray) -> int:
     return int(done.argmax()) + 1
 
 
-def frames(episode: Episode, draw: Callable[[Any, Any], Scene]) -> list[Frame]:
-    """The T + 1 frames of an episode.
+def frames(episode: Episode, draw: Callable[[Any, Any], Scene], names: Names | None = None) -> list[Frame]:
+    """The T + 1 frames of an episode, all of one view.
 
     Args:
         episode: what happened.
         draw: the scene of a state and of the joint action taken in it, None in the last state.
+        names: of agents and actions; numbers without.
     """
-    shown, total, length = [], 0.0, len(episode.actions)
+    captions, total, length = [], 0.0, len(episode.actions)
+    names = _numbered(episode) if names is None else names
     for t, (actions, reward) in enumerate(zip(episode.actions, episode.rewards, strict=True)):
-        scene = draw(episode.states[t], actions)
         total = math.fsum((total, float(reward)))
-        parts = [f"step {t + 1} of {length}", f"reward {reward:g}", f"return {total:g}"]
-        if len(actions) <= MOST_ACTIONS:
-            parts.insert(1, "actions " + " ".join(map(str, actions)))
-        shown.append(Frame(scene, " · ".join(parts)))
+        parts = [f"step {t + 1} of {length}", f"reward {reward:.4g}", f"return {total:.4g}"]
+        if len(actions) <= MOST_ACTIONS and actions.ndim == 1:
+            parts.insert(1, ", ".join(names.actions[agent][action] for agent, action in enumerate(actions)))
+        captions.append(" · ".join(parts))
     end = "terminated" if episode.terminated else "cut at the time limit"
-    shown.append(Frame(draw(episode.states[-1], None), f"{end} after step {length} · return {total:g}"))
-    return shown
+    captions.append(f"{end} after step {length} · return {total:.4g}")
+    scenes = cropped([draw(state, at) for state, at in zip(episode.states, [*episode.actions, None], strict=True)])
+    choices = [*_choices(episode), None]
+    return [
+        Frame(scene, caption, choice, names, episode.measure)
+        for scene, caption, choice in zip(scenes, captions, choices, strict=True)
+    ]
+
+
+def _choices(episode: Episode) -> list[Choice | None]:
+    """What was chosen in every step, and how every available action was valued, to three digits."""
+    if episode.actions.ndim > 2:  # real vectors
+        return [None] * len(episode.actions)
+
+    def valued(t: int) -> tuple[tuple[float | None, ...], ...]:
+        if episode.values is None:
+            return ()
+        return tuple(
+            tuple(float(f"{value:.3g}") if can else None for value, can in zip(values, avail, strict=True))
+            for values, avail in zip(episode.values[t].tolist(), episode.avail[t], strict=True)
+        )
+
+    return [Choice(tuple(actions.tolist()), valued(t)) for t, actions in enumerate(episode.actions)]
+
+
+def _numbered(episode: Episode) -> Names:
+    n_agents, n_actions = episode.avail.shape[1:]
+    return Names.alike(n_agents, tuple(map(str, range(n_actions))))
 
 
 def _drawing(env: Environment) -> Callable[[Any, EnvParams, Any], Scene]:

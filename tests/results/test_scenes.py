@@ -81,7 +81,7 @@ def test_a_game_of_three_has_a_column_for_what_the_others_do():
     scene = game.picture(MatrixGameState(np.int32(0)), params, np.array([1, 1, 0]))
     (cell,) = of_kind(scene, Text, text="60")
     np.testing.assert_allclose(framed(scene), [(cell.x, cell.y)])
-    assert [text.text for text in of_kind(scene, Text)][2:6] == ["0,0", "0,1", "1,0", "1,1"]
+    assert [text.text for text in of_kind(scene, Text)][2:6] == ["A,A", "A,B", "B,A", "B,B"]
 
 
 def test_a_table_too_large_to_read_says_the_payoff_of_what_was_chosen():

@@ -15,7 +15,7 @@ from jaxvf.envs.combat.features import Layout, Scene
 from jaxvf.envs.combat.generator import starting_places
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
-from jaxvf.envs.combat.picture import Troops, battle
+from jaxvf.envs.combat.picture import Troops, battle, unit_names
 from jaxvf.envs.combat.terrain import all_walkable
 from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
@@ -183,6 +183,12 @@ class Combat(NativeBatch):
             np.concatenate([np.where((ordered >= 0) & ~heals, ordered + n, ordered), state.target]),
         )
         return battle(self.battle.ground, n, troops)
+
+    def names(self, state: CombatState) -> pictures.Names:
+        """Agents by kind and number, and their actions."""
+        kinds = [units.KINDS[number] for number in np.asarray(state.kind)]
+        moves = ("no-op", "stop", "north", "south", "east", "west")
+        return unit_names(kinds, self.battle.n_allies, moves, self.layout.n_actions)
 
     def _look(self, key: Key[Array, ""], states: CombatState, params: CombatParams) -> CombatState:
         """Settle who sees the enemies that have come in sight."""

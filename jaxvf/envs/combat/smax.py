@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from jaxvf.envs import pictures
 from jaxvf.envs.combat import smax_features, smax_generator, smax_rules
 from jaxvf.envs.combat.movement import push_apart
-from jaxvf.envs.combat.picture import Troops, battle
+from jaxvf.envs.combat.picture import Troops, battle, unit_names
 from jaxvf.envs.combat.smax_enemy import EnemyMemory, enemy_actions
 from jaxvf.envs.combat.smax_rules import KINDS, N_MOVES, Bodies, SmaxParams, SmaxStats
 from jaxvf.envs.combat.terrain import EVERYWHERE
@@ -223,6 +223,11 @@ class Smax(NativeBatch):
             np.where(number >= 0, target, -1),
         )
         return battle(EVERYWHERE, n, troops)
+
+    def names(self, state: SmaxState) -> pictures.Names:
+        """Agents by kind and number, and their actions."""
+        kinds = [KINDS[number] for number in np.asarray(state.kind)]
+        return unit_names(kinds, self.n_allies, ("north", "east", "south", "west", "stop"), self.spec.n_actions)
 
     def _kinds(self, states: SmaxState) -> Int[Array, "b U"]:
         return states.kind if self.map in DRAWN else states.kind[:1]
