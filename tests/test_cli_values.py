@@ -43,7 +43,7 @@ def test_seeds_are_a_count_or_a_list():
 
 
 # What shows and passes on results; imported where it is used.
-SEEN_LATER = {"matplotlib", "pandas", "tensorboardX", "wandb", "IPython", "flatbuffers", "jax.export"}
+SEEN_LATER = {"matplotlib", "pandas", "tensorboardX", "wandb", "IPython"}
 
 
 def imported(code: str) -> set[str]:
