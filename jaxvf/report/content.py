@@ -82,7 +82,8 @@ def gather(study: Study, *, replays: bool) -> Content:
     labels = [label(condition, fields) for condition in conditions]
     looks = looks_of(conditions)
     known = policies.Policies(study)
-    tables = [_table(study, table) for table in policies.value_tables(known, conditions)]
+    name_of = {int(row): labels[place] for place, one in enumerate(conditions) for row in one.rows}
+    tables = [_table(study, table, name_of[table.row]) for table in policies.value_tables(known, conditions)]
     played, left = policies.replays(known, conditions) if replays else ([], [])
     lines = [
         Headline(place, labels[place], looks[one.learner][0], answers.answer(study, one.rows))
@@ -191,12 +192,10 @@ def _replay_note(study: Study, left: Sequence[int]) -> str:
     return f"{len(left)} more episodes do not fit into this page: {'; '.join(commands)}" + ("; …" * (len(left) > 3))
 
 
-def _table(study: Study, table: policies.ValueTable) -> Table:
-    of = study.records[table.row]
-    heads = {name: _rounded(values) for name, values in table.heads.items()}
+def _table(study: Study, table: policies.ValueTable, name: str) -> Table:
+    heads = {head: _rounded(values) for head, values in table.heads.items()}
     bound = float(np.abs(table.payoff).max()) or 1.0
-    where = f", {of['directory']}" if len(study.sources) > 1 else ""
-    title = f"{of['algorithm']} on {of['env']}, run {of['run']}{where}"
+    title = f"{name}: run {study.records[table.row]['run']}"
     return Table(title, _rounded(table.payoff), heads, table.greedy, bound)
 
 

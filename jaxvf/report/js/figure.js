@@ -20,7 +20,7 @@ function theme() {
 function shade(colour) {
   if (!isDark()) return colour;
   const { h, c, l } = d3.hcl(colour);
-  return d3.hcl(h, c, Math.max(l, 62)).formatHex();
+  return d3.hcl(h, c, Math.max(l, 54)).formatHex();
 }
 
 function plot(options) {
@@ -43,15 +43,29 @@ function layered(made, paint) {
   const holder = element("div", { class: "layers" }, canvas, made);
   holder.style.height = `${height}px`;
   holder.style.width = `${width}px`;
-  holder.repaint = () => {
+  holder.paintNow = () => {
+    holder.stale = false;
     const context = canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     paint(context);
   };
+  // What is out of sight is painted when it comes into sight: thousands of lines take longer than a frame.
+  holder.repaint = () => {
+    if (holder.inSight) holder.paintNow();
+    else holder.stale = true;
+  };
   holder.repaint();
+  sight.observe(holder);
   return holder;
 }
+
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    target.inSight = isIntersecting;
+    if (isIntersecting && target.stale) target.paintNow();
+  }
+});
 
 // A figure of the page.
 //   draw(width, holder)  puts its plots into the holder; called again when the width or the theme changes
@@ -74,6 +88,7 @@ function makeFigure(id, { draw, describe, rows, repaint }) {
   frame.append(buttons, numbersBelow(frame, rows));
   const redraw = () => {
     const width = Math.max(260, Math.floor(holder.clientWidth));
+    holder.querySelectorAll(".layers").forEach((layers) => sight.unobserve(layers));
     holder.replaceChildren();
     draw(width, holder);
     holder.setAttribute("aria-label", describe());
@@ -136,6 +151,7 @@ function figureSvg(frame) {
     const at = part.getBoundingClientRect();
     return [at.left - box.left, at.top - box.top + 24];
   };
+  outer.querySelectorAll(".layers").forEach((layers) => layers.paintNow());
   for (const canvas of outer.querySelectorAll("canvas")) {
     const [x, y] = place(canvas);
     svg.append("image").attr("x", x).attr("y", y).attr("width", canvas.clientWidth).attr("height", canvas.clientHeight)
