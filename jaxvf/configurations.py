@@ -21,6 +21,8 @@ from jaxvf.errors import InputError
 
 MAIN = "__main__"  # the module of a script or notebook that is run
 _named: list[str] = []  # modules that the user named on the command line
+# What a file calls a class that its script has when it is imported: what the sweep computes must read as it did.
+_called: dict[type, str] = {}
 
 
 class UnknownClassError(InputError):
@@ -29,7 +31,7 @@ class UnknownClassError(InputError):
 
 def name_of(kind: type) -> str:
     """What files call a class: its module and its name in it."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return _called.get(kind) or _defined(kind)
 
 
 def find(name: Any, where: object) -> type:
@@ -53,7 +55,7 @@ def find(name: Any, where: object) -> type:
     found = _member(sys.modules.get(module), path)
     if found is None:
         raise UnknownClassError(f"{where} names the class {name}, which {_how_to_define(module)}")
-    if not isinstance(found, type) or name_of(found) != name or not is_configuration(found):
+    if not isinstance(found, type) or _defined(found) != name or not is_configuration(found):
         raise InputError(f"{where} names {name}, which is no class that configurations are made of; nothing was run")
     return found
 
@@ -82,7 +84,12 @@ def _of_main(path: str, where: object) -> type:
         raise UnknownClassError(f"{where} names the class {MAIN}:{path}, which {_how_to_define(MAIN)}")
     if not isinstance(found, type) or found.__qualname__ != path or not is_configuration(found):
         raise InputError(f"{where} names {MAIN}:{path}, which is no class that configurations are made of")
+    _called[found] = f"{MAIN}:{path}"
     return found
+
+
+def _defined(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def is_configuration(kind: type) -> bool:

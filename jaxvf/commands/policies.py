@@ -1,7 +1,7 @@
 """`jaxvf eval` and `jaxvf export-policy`: what a trained policy is worth, and one file that acts without jaxvf."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jaxvf.commands.run import Flag, Import, Positional
 from jaxvf.errors import InputError
@@ -51,19 +51,34 @@ def evaluate(
         print("{:{}}  {:.3f} [{:.3f}, {:.3f}]".format(name, width, *interval))
 
 
-def export_policy(path: Positional[Path], out: Positional[Path], run: int | None = None, import_: Import = ()) -> None:
+def export_policy(
+    path: Positional[Path],
+    out: Positional[Path],
+    run: int | None = None,
+    format: Literal["stablehlo", "saved"] = "stablehlo",
+    import_: Import = (),
+) -> None:
     """Write a policy as one file of StableHLO, that `jax.export.deserialize` reads and runs without jaxvf.
 
     Args:
         path: a saved policy, or the --out of a sweep with --run.
-        out: new file.
+        out: new file, or new directory for --format saved.
         run: which run of a sweep.
+        format: stablehlo, or saved: the directory that `jaxvf eval` and `jaxvf.Policy.load` read.
         import_: modules of your own to import first, whose classes the policy names.
     """
     from jaxvf.configurations import import_named
+    from jaxvf.results.paths import usable_path
 
     import_named(import_)
-    print(load(path, run).export(out))
+    policy = load(path, run)
+    if format == "stablehlo":
+        print(policy.export(out))
+        return
+    if usable_path(out).exists():
+        raise InputError(f"{out} exists; name a new directory")
+    policy.save(out)
+    print(out)
 
 
 def load(path: Path, run: int | None) -> "Policy":

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 # A run counts where at least half of its greedy test episodes end so; in order of precedence.
 FRACTIONS = {"fraction_optimal": "test_optimal", "fraction_won": "test_won"}
 REACHED = 0.5
+NOTHING_YET = "there are no curves yet: no run has been evaluated; go on with `jaxvf resume DIR`"
 MEANINGS = {
     "fraction_optimal": "runs at the optimum",
     "fraction_won": "runs that win at least half of their test episodes",
     "test_return": "test return",
 }
-KINDS = {True: "95 % score interval", False: "IQM, 95 % bootstrap interval"}  # of a fraction, of anything else
 
 
 def headline(result: "Result") -> str:
@@ -41,7 +41,7 @@ def chosen(result: "Result", metric: str | None) -> str:
     """
     names = [*result.metrics, *(name for name, of in FRACTIONS.items() if of in result.metrics)]
     if not names:
-        raise InputError("there are no curves yet: no run has been evaluated; go on with `jaxvf resume DIR`")
+        raise InputError(NOTHING_YET)
     if metric is None:
         return headline(result)
     if metric not in names:

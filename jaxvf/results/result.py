@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxvf.errors import unknown
+from jaxvf.errors import InputError, unknown
 from jaxvf.results import answers
 from jaxvf.results.policy import Policy
 from jaxvf.results.selection import grouped, selected
@@ -62,8 +62,10 @@ class Result:
         """The curves of one metric, e.g. "test_return"; NaN where a run diverged or has no such metric.
 
         Raises:
-            InputError: for a metric that no run has.
+            InputError: for a metric that no run has, or if no run has been evaluated yet.
         """
+        if not self._curves:
+            raise InputError(answers.NOTHING_YET)
         if name not in self._curves:
             raise unknown("metric", name, self._curves)
         return self._curves[name]

@@ -40,8 +40,9 @@ def test_a_result_without_any_evaluation_still_shows_itself():
     result._curves.clear()
     assert repr(result).splitlines()[1] == "  vdn  (1 runs)"
     assert "<img" not in result._repr_html_()
-    with pytest.raises(InputError, match="no run has been evaluated"):
-        result.plot()
+    for ask in (result.plot, result.summary, result.to_marl_eval, lambda *_: jaxvf.compare(result)):
+        with pytest.raises(InputError, match=r"no run has been evaluated|in common \(they begin: none yet\)"):
+            ask(*["x.json"] if ask == result.to_marl_eval else [])
 
 
 def test_a_notebook_shows_a_table_and_a_picture():

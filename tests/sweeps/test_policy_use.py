@@ -164,6 +164,12 @@ def test_an_exported_policy_acts_alike_for_any_number_of_episodes(tmp_path, caps
                 own, memories[place] = policy.act(obs[place], avail[place], memories[place])
                 np.testing.assert_array_equal(actions[place], own)
     assert np.abs(carry[0]).max() > 0.01
+    cli.main(["export-policy", str(tmp_path / "policy"), str(tmp_path / "copy"), "--format", "saved"])
+    for name in ("policy.json", "params.npz"):
+        assert (tmp_path / "copy" / name).read_bytes() == (tmp_path / "policy" / name).read_bytes()
+    capsys.readouterr()
+    again = "export-policy", tmp_path / "policy", tmp_path / "copy", "--format", "saved"
+    assert "exists; name a new directory" in refused(capsys, *again)
     assert "exists; name a new file" in refused(capsys, "export-policy", tmp_path / "policy", path)
 
 
