@@ -15,8 +15,9 @@ from tiny_sweeps import (
 
 from jaxvf.errors import InputError
 from jaxvf.networks import TabularAgent
+from jaxvf.results import iqm
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import load
+from jaxvf.sweeps import load, resume
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
@@ -104,3 +105,29 @@ def test_a_wrong_option_is_refused_before_anything_is_written(tmp_path, option):
     with pytest.raises(InputError, match="did you mean"):
         tiny().run(tmp_path / "sweep", **option)
     assert files(tmp_path) == {}
+
+
+class Kept:
+    """A sink that keeps what it is told."""
+
+    def __init__(self):
+        self.said, self.runs = [], []
+
+    def scalars(self, env_steps, values):
+        self.said.append((env_steps, values))
+
+    def finish(self, runs):
+        self.runs = runs
+
+
+def test_a_sink_of_a_resumed_sweep_has_every_condition_at_every_evaluation_once(stopped):
+    """What the process before has computed is reported too, from the files."""
+    kept = Kept()
+    result = resume(stopped, progress="none", log=kept)
+    said = {(step, name): value for step, values in kept.said for name, value in values.items()}
+    assert len(said) == sum(len(values) for _, values in kept.said)
+    for rate, rows in ((0.01, [0, 1, 2]), (0.1, [3, 4, 5])):
+        for place, step in enumerate(result.env_steps):
+            expected = float(iqm(result.metric("test_return")[rows, place]))
+            assert said[int(step), f"test_return/learning_rate {rate}"] == pytest.approx(expected, abs=1e-6)
+    assert kept.runs == result.runs
