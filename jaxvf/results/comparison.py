@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ENV = "env"
+MOST_PAIRS = 28  # that are shown: all of eight methods
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,13 +59,16 @@ class Comparison:
         width = max(map(len, self.methods))
         lines = [f"Comparison of {len(self.methods)} by {self.metric} (95 % intervals)"]
         lines += [f"  {name:{width}}  {answer}  {rest}" for name, answer, rest in self._cells()]
-        lines += [f"  P({a} > {b}) = {chance}" for a, b, chance in self._pairs()]
+        pairs = self._pairs()
+        lines += [f"  P({a} > {b}) = {chance}" for a, b, chance in pairs[:MOST_PAIRS]]
+        if len(pairs) > MOST_PAIRS:
+            lines.append(f"  and {len(pairs) - MOST_PAIRS} more pairs: see improvement")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         head = f"<p><b>{markup.escape(answers.MEANINGS.get(self.metric, self.metric))}</b>, 95 % intervals</p>"
         answer = shown.table(("method", self.metric, ""), self._cells())
-        pairs = shown.table(("a", "b", "P(a run of a ends above one of b)"), self._pairs())
+        pairs = shown.table(("a", "b", "P(a run of a ends above one of b)"), self._pairs()[:MOST_PAIRS])
         return f"<div>{head}{answer}{pairs}</div>"
 
     def _cells(self) -> list[tuple[str, str, str]]:

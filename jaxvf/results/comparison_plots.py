@@ -1,7 +1,7 @@
 """Figures that compare the conditions of a sweep: curves, performance profiles, probabilities of improvement."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,21 @@ import numpy as np
 
 from jaxvf.errors import InputError
 from jaxvf.results import answers, plots
-from jaxvf.results.figure_style import FAINT, INK, SMALL, TEXT, WIDTH, blank, dress, head, styles
+from jaxvf.results.figure_style import (
+    FAINT,
+    INK,
+    LEARNERS,
+    SMALL,
+    TEXT,
+    WIDTH,
+    Style,
+    blank,
+    dress,
+    head,
+    learner_colour,
+    learner_dash,
+    styles,
+)
 from jaxvf.results.selection import grouped
 from jaxvf.results.statistics import LEVEL, Interval, performance_profile
 
@@ -43,7 +57,19 @@ def curves(result: "Result", metric: str | None = None) -> "Figure":
         diverged[label] = np.asarray([result.runs[row]["status"] == "diverged" for row in rows])
     if name in answers.FRACTIONS:
         return _fractions(drawn, diverged, ylabel=answers.MEANINGS[name].capitalize())
-    return plots.learning_curves(drawn, ylabel=answers.MEANINGS.get(name, name.replace("_", " ")))
+    ylabel = answers.MEANINGS.get(name, name.replace("_", " "))
+    return plots.learning_curves(drawn, ylabel=ylabel, style=looks(list(drawn)))
+
+
+def looks(labels: Sequence[str]) -> dict[str, Style]:
+    """A style for each label: the learner's own where labels are learners, else by position."""
+    known = {learner for learners in LEARNERS.values() for learner in learners}
+    by_position = styles(labels)
+    if not all(label.partition("#")[0] in known for label in labels):
+        return by_position
+    own = {label: Style(learner_colour(label), by_position[label].marker, learner_dash(label)) for label in labels}
+    alike = len({(look.colour, look.dash) for look in own.values()}) < len(own)  # qmix#0 and qmix#1
+    return by_position if alike else own
 
 
 def profiles(result: "Result", metric: str | None = None) -> "Figure":
@@ -53,7 +79,7 @@ def profiles(result: "Result", metric: str | None = None) -> "Figure":
     name = answers.chosen(result, metric or "test_return")
     labels, environments, rows_of = methods_of(result)
     _check_lines(len(labels))
-    values, look = answers.scores(result, name), styles(labels)
+    values, look = answers.scores(result, name), looks(labels)
     figure = blank(WIDTH, 0.6 + 3.0 * len(environments))
     for axes, env in zip(figure.subplots(len(environments), 1, squeeze=False)[:, 0], environments, strict=True):
         scores = {label: values[rows[env]] for label, rows in zip(labels, rows_of, strict=True) if env in rows}
@@ -121,7 +147,7 @@ def _fractions(
     from matplotlib.ticker import EngFormatter
 
     figure = blank(WIDTH, 3.9)
-    axes, look = figure.subplots(), styles(list(drawn))
+    axes, look = figure.subplots(), looks(list(drawn))
     counts = {len(values) for _, values in drawn.values()}
     for label, (steps, values) in drawn.items():
         name = label if len(counts) == 1 else f"{label} ({len(values)} runs)"
@@ -136,7 +162,7 @@ def _fractions(
     return figure
 
 
-def _line(axes: "Axes", x: np.ndarray, band: Interval, look: plots.Style, *, label: str) -> None:
+def _line(axes: "Axes", x: np.ndarray, band: Interval, look: Style, *, label: str) -> None:
     axes.fill_between(x, band.low, band.high, color=look.colour, alpha=0.18, linewidth=0)
     every = max(1, len(x) // plots.MARKS_PER_LINE)
     axes.plot(

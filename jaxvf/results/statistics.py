@@ -186,7 +186,8 @@ def probability_of_improvement(
         ValueError: if either has no run.
     """
     wins = _wins(x, y)
-    return _percentile_interval(wins.mean(), _resampled_wins(wins, samples, rng), level)
+    drawn = (_resample_counts(size, samples, rng) for size in wins.shape)
+    return _percentile_interval(wins.mean(), _resampled_wins(wins, *drawn), level)
 
 
 def improvement_matrix(
@@ -214,9 +215,11 @@ def improvement_matrix(
     if len(tasks) != 1 or tasks == {0}:
         raise ValueError(f"every method needs the same tasks; they have {sorted(tasks)}")
     parts = np.full((3, len(scores), len(scores)), 0.5)
+    # All pairs of a method share the resamples of its runs.
+    drawn = [[_resample_counts(len(of_task), samples, rng) for of_task in of_method] for of_method in scores]
     for i, j in itertools.combinations(range(len(scores)), 2):
         pairs = [_wins(x, y) for x, y in zip(scores[i], scores[j], strict=True)]
-        draws = np.mean([_resampled_wins(wins, samples, rng) for wins in pairs], axis=0)
+        draws = np.mean([_resampled_wins(*of_task) for of_task in zip(pairs, drawn[i], drawn[j], strict=True)], axis=0)
         found = _percentile_interval(float(np.mean([wins.mean() for wins in pairs])), draws, level)
         parts[:, i, j] = found
         parts[:, j, i] = 1 - found.estimate, 1 - found.high, 1 - found.low  # ties count half on both sides
@@ -240,8 +243,7 @@ def performance_profile(
         level: probability mass between the two ends, at each τ by itself.
         rng: source of the resamples.
 
-    Returns:
-        Three arrays [K].
+    Returns three arrays [K].
 
     Raises:
         ValueError: if there is no task, or one without runs.
@@ -261,9 +263,8 @@ def _wins(x: Num[np.ndarray, " m"], y: Num[np.ndarray, " n"]) -> Float[np.ndarra
     return (x[:, None] > y[None, :]) + 0.5 * (x[:, None] == y[None, :])
 
 
-def _resampled_wins(wins: Float[np.ndarray, "m n"], samples: int, rng: np.random.Generator) -> np.ndarray:
-    """The mean of `wins` over resamples of its rows and, apart, of its columns, [samples]."""
-    rows, columns = (_resample_counts(size, samples, rng) for size in wins.shape)
+def _resampled_wins(wins: Float[np.ndarray, "m n"], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """The mean of `wins` over resamples of its rows and of its columns, [samples], given how often each was drawn."""
     return ((rows @ wins) * columns).sum(axis=1) / wins.size
 
 

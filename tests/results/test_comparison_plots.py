@@ -83,3 +83,10 @@ def test_more_lines_than_can_be_told_apart_are_refused():
 def test_a_profile_of_nothing_is_refused():
     with pytest.raises(InputError, match="no run on matrix_game/A has a score of test_return"):
         comparison_plots.profiles(made({"vdn": [[0, NAN]], "qmix": [[0, NAN]]}, status=["diverged"] * 2))
+
+
+def test_a_learner_has_its_colour_and_a_setting_the_next():
+    two = comparison_plots.looks(["vdn", "qmix"])
+    assert two["qmix"].colour == comparison_plots.looks(["qmix", "resq"])["qmix"].colour
+    for labels in (["qmix#0", "qmix#1"], ["qmix, learning_rate 0.1", "qmix, learning_rate 0.2"]):
+        assert len({look.colour for look in comparison_plots.looks(labels).values()}) == 2
