@@ -153,7 +153,7 @@ class Frame:
 
 MARGIN = 1.5  # world units around the action
 LEAST_SIDE = 8.0  # of what is seen
-MOST_OBLONG = 1.8  # a longer view gets higher, a higher one broader
+MOST_OBLONG = 2.2  # a longer view gets higher, a higher one broader
 
 
 def cropped(scenes: Sequence[Scene]) -> list[Scene]:
