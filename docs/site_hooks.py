@@ -1,7 +1,7 @@
 """Hooks of MkDocs: pages from beside docs/, and tables of hyperparameters.
 
-The site also holds the pages of experiments/ and benchmarks/, which live beside their code. A link that leaves docs/
-(`../experiments/README.md`) is right in the repository; on the site those pages are inside. A comment
+The site also holds the pages of experiments/, benchmarks/ and policies/, which live beside their code. A link that
+leaves docs/ (`../experiments/README.md`) is right in the repository; on the site those pages are inside. A comment
 `<!-- fields of jaxvf.value:QLearning -->` becomes a table of the fields of that class.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-BESIDE = ("experiments", "benchmarks")
+BESIDE = ("experiments", "benchmarks", "policies")
 SHOWN = (".md", ".png", ".svg", ".gif", ".json")
 LINK = re.compile(r"(\]\()((?:\.\./)+)([\w./-]+)")
 FIELDS = re.compile(r"<!-- fields of ([\w.]+):(\w+) -->")
