@@ -53,7 +53,7 @@ class Comparison:
         """The matrix of probabilities of improvement as a figure."""
         from jaxvf.results.comparison_plots import improvement
 
-        return improvement(self)
+        return shown.displayable(improvement(self))
 
     def __repr__(self) -> str:
         width = max(map(len, self.methods))

@@ -162,8 +162,9 @@ class Result:
             InputError: for a metric that no run has, or if nothing is evaluated yet.
         """
         from jaxvf.results.comparison_plots import curves
+        from jaxvf.results.shown import displayable
 
-        return curves(self, metric)
+        return displayable(curves(self, metric))
 
     def to_marl_eval(self, path: str | Path, metrics: Sequence[str] = ("test_return",)) -> Path:
         """Write the JSON that marl-eval reads (Gorsane et al. 2022, arXiv 2209.10485); returns the path.

@@ -1,6 +1,7 @@
 """How results, policies and comparisons show themselves: as text, and as HTML in a notebook."""
 
 import base64
+import functools
 import html as markup
 import importlib.util
 import io
@@ -66,11 +67,21 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return f"<table>{f'<thead><tr>{top}</tr></thead>' if head else ''}<tbody>{''.join(body)}</tbody></table>"
 
 
-def picture(figure: "Figure", described: str) -> str:
-    """A figure as an HTML image without a file."""
+def displayable(figure: "Figure") -> "Figure":
+    """The same figure, which a notebook shows as a picture; Jupyter knows only those that pyplot made."""
+    figure._repr_png_ = functools.partial(_png, figure)  # pyright: ignore[reportAttributeAccessIssue]
+    return figure
+
+
+def _png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS)
-    data = base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def picture(figure: "Figure", described: str) -> str:
+    """A figure as an HTML image without a file."""
+    data = base64.b64encode(_png(figure)).decode()
     return f'<img alt="{markup.escape(described)}" src="data:image/png;base64,{data}">'
 
 

@@ -75,3 +75,9 @@ def test_a_goal_that_an_environment_lacks_is_not_counted_against_it():
     assert "fraction_won 1.00" in repr(both)
     assert "test_return 3.00" in repr(both)
     assert "fraction_won" not in both.summary()[1]
+
+
+def test_a_notebook_shows_a_figure():
+    """Jupyter itself shows only figures of pyplot, which jaxvf never touches."""
+    for figure in (reached(3).plot(), jaxvf.compare(reached(3)).plot()):
+        assert figure._repr_png_().startswith(b"\x89PNG")
