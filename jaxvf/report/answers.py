@@ -1,6 +1,7 @@
 """What every condition reached: fractions and returns with their intervals, curves, profiles, who beats whom."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,10 +13,10 @@ from jaxvf.results.answers import REACHED
 from jaxvf.results.statistics import (
     Interval,
     fraction_interval,
+    improvement_matrix,
     iqm,
     iqm_interval,
     performance_profile,
-    probability_of_improvement,
 )
 
 FEWEST = 2  # runs that a bootstrap interval needs: of a single run every resample is the same
@@ -131,16 +132,17 @@ def profile(study: Study, rows: Int[np.ndarray, " runs"], at: Float[np.ndarray, 
 
 
 def improvements(study: Study, conditions: Sequence[Condition]) -> list[list[Interval | None]]:
-    """Of every pair, how likely a run of the row's condition ends above one of the column's; None on the diagonal."""
+    """Of every pair, how likely a run of the row's condition ends above one of the column's.
+
+    None on the diagonal, and for a condition without a run that can be judged.
+    """
     scores = [study.last[study.main][study.begun(condition.rows)] for condition in conditions]
+    known = [place for place, values in enumerate(scores) if len(values)]
     table: list[list[Interval | None]] = [[None] * len(scores) for _ in scores]
-    for i, x in enumerate(scores):
-        for j, y in enumerate(scores[:i]):
-            if len(x) and len(y):
-                above = probability_of_improvement(x, y, rng=_rng())
-                table[i][j] = above
-                # The same pairs and resamples, read the other way.
-                table[j][i] = Interval(1 - above.estimate, 1 - above.high, 1 - above.low)
+    if len(known) > 1:
+        matrix = np.asarray(improvement_matrix([[scores[place]] for place in known], rng=_rng()))
+        for (i, row), (j, column) in itertools.permutations(enumerate(known), 2):
+            table[row][column] = Interval(*matrix[:, i, j].tolist())
     return table
 
 

@@ -1,13 +1,19 @@
 """The page in headless Chromium: it complains of nothing, asks for nothing, and its parts follow each other."""
 
+import time
+
 import pytest
+from selenium.webdriver import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from jaxvf import scripts
-from jaxvf.report import write
+from jaxvf.envs.pictures import Circle, Frame, Scene, Text
+from jaxvf.report import policies, write
+from jaxvf.results import replay_page
 
 browser = scripts.part("benchmarks", "_browser")
 pytestmark = pytest.mark.skipif(not browser.available(), reason="needs Chromium and its driver")
-pytest.importorskip("selenium")
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +43,13 @@ def frame(driver):
     driver.execute_async_script("const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))")
 
 
+def wait(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def text(driver, identifier):
     return driver.execute_script("return document.getElementById(arguments[0]).textContent", identifier)
 
@@ -48,9 +61,6 @@ def column(driver, place):
 
 def drag(driver, axis, start, end):
     """Drag a stretch of an axis of the parallel coordinates, from one share of its height to another."""
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.by import By
-
     overlay = driver.find_element(By.CSS_SELECTOR, f'.brush[data-axis="{axis}"] .overlay')
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", overlay)
     height = overlay.rect["height"]
@@ -109,9 +119,6 @@ def test_the_button_of_a_condition_selects_its_runs_and_a_second_time_all(shown)
 
 
 def test_the_table_is_sorted_by_the_keyboard_and_what_diverged_stands_last(shown):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
     header = shown.find_element(By.CSS_SELECTOR, '#runs-head th[data-key="last:test_return"]')
     button = header.find_element(By.TAG_NAME, "button")
     last = shown.execute_script("return document.querySelectorAll('#runs-head th').length") - 2
@@ -125,9 +132,6 @@ def test_the_table_is_sorted_by_the_keyboard_and_what_diverged_stands_last(shown
 
 
 def test_a_run_opens_and_closes_by_the_keyboard(shown):
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.common.keys import Keys
-
     button = shown.find_element(By.CSS_SELECTOR, "#runs-body button")
     button.send_keys(Keys.ENTER)
     assert shown.execute_script("return document.getElementById('run-dialog').open")
@@ -135,6 +139,24 @@ def test_a_run_opens_and_closes_by_the_keyboard(shown):
     shown.find_element(By.ID, "run-close").send_keys(Keys.ENTER)
     assert not shown.execute_script("return document.getElementById('run-dialog').open")
     assert shown.execute_script("return document.activeElement === arguments[0]", button)
+
+
+def test_the_episode_of_a_run_is_stepped_through_in_a_frame_of_its_own(swept, tmp_path, monkeypatch):
+    """Its script runs under the page's policy, and reaches nothing outside its frame."""
+    scenes = [Scene(2, 1, (Circle(x, 0.5, 0.3), Text(x, 0.5, "</script>"))) for x in (0.5, 1.5)]
+    shown = replay_page.page([Frame(scene, f"moment {at}") for at, scene in enumerate(scenes)], "an episode")
+    monkeypatch.setattr(policies, "replays", lambda *_: ([policies.Replay(2, 0, shown.decode())], []))
+    with browser.opened(write([swept], tmp_path / "report.html")) as driver:
+        driver.execute_script("document.querySelectorAll('#runs-body button')[2].click()")
+        wait(lambda: driver.execute_script("return document.querySelector('iframe')?.srcdoc.length > 0"))
+        driver.switch_to.frame(0)
+        wait(lambda: "moment 0" in driver.execute_script("return document.body.textContent"))
+        slider = driver.find_element(By.CSS_SELECTOR, "input[type=range]")
+        slider.send_keys(Keys.ARROW_RIGHT)
+        wait(lambda: "moment 1" in driver.execute_script("return document.body.innerText"))
+        driver.switch_to.default_content()
+        assert browser.complaints(driver) == []
+        assert {address.partition(":")[0] for address in browser.requests(driver)} <= {"file", "about"}
 
 
 def test_every_figure_has_words_and_buttons_of_its_own_name(shown):

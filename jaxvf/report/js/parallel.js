@@ -26,18 +26,23 @@ function drawParallel(width, holder) {
   const svg = d3.create("svg:svg").attr("width", full).attr("height", TALL).attr("font-size", 12).attr("fill", ink).attr("aria-hidden", "true");
   shownAxes.forEach((axis, at) => drawAxis(svg.append("g").attr("transform", `translate(${x(at)},0)`), axis, scales[at], { ink, faint, paper }));
   const colours = conditions.map((one) => shade(one.colour));
+  const line = (context, row, colour) => {
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (let at = 0; at < shownAxes.length; at++) if (Number.isFinite(heights[at][row])) context.lineTo(x(at), heights[at][row]);
+    context.stroke();
+  };
+  let behind = null; // all runs in grey, painted once: brushing then paints no more than what it selects
   const layers = layered(svg.node(), (context) => {
-    context.lineWidth = 1;
-    for (const chosen of [0, 1]) {
-      context.globalAlpha = chosen ? Math.max(0.12, Math.min(0.7, 60 / selectedCount())) : 0.12;
-      for (let row = 0; row < runs.count; row++) {
-        if (selected[row] !== chosen) continue;
-        context.strokeStyle = chosen ? colours[runs.condition[row]] : pale;
-        context.beginPath();
-        for (let at = 0; at < shownAxes.length; at++) if (Number.isFinite(heights[at][row])) context.lineTo(x(at), heights[at][row]);
-        context.stroke();
-      }
+    if (isFiltered() && !behind) {
+      behind = new OffscreenCanvas(full, TALL);
+      const grey = behind.getContext("2d");
+      grey.globalAlpha = 0.12;
+      for (let row = 0; row < runs.count; row++) line(grey, row, pale);
     }
+    if (isFiltered()) context.drawImage(behind, 0, 0);
+    context.globalAlpha = Math.max(0.12, Math.min(0.7, 60 / selectedCount()));
+    for (let row = 0; row < runs.count; row++) if (selected[row]) line(context, row, colours[runs.condition[row]]);
   });
   holder.append(legend(learnersOf(conditions)), element("div", { class: "scroll" }, layers));
 }

@@ -92,7 +92,7 @@ function runPlot(row, metric) {
   const one = conditionOf(row), steps = data.axes[runs.axis[row]], { context, grid } = theme();
   const points = steps.map((at, place) => ({ steps: at, value: runs.curves[metric][row * evaluations + place] })).filter((d) => Number.isFinite(d.value));
   const made = plot({
-    width: Math.min(560, window.innerWidth - 72), height: 170, marginLeft: 48, x: { label: "environment steps", tickFormat: stepsText, ticks: 5 }, y: { label: null, ticks: 4, tickFormat: number, nice: true },
+    width: Math.min(780, window.innerWidth - 80), height: 170, marginLeft: 48, x: { label: "environment steps", tickFormat: stepsText, ticks: 5 }, y: { label: null, ticks: 4, tickFormat: number, nice: true },
     marks: [
       Plot.gridY({ stroke: grid, strokeOpacity: 1, ticks: 4 }),
       Plot.areaY(bandPoints(one, metric), { x: "steps", y1: "low", y2: "high", z: "part", fill: context, fillOpacity: 0.35 }),
