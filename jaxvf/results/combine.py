@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxvf.errors import InputError
+from jaxvf.results.answers import NOTHING_YET
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result
 from jaxvf.results.selection import grouped
@@ -44,9 +45,11 @@ def concat(results: Sequence[Result] | Mapping[str, Result]) -> Result:
 
 def check_shared(results: Sequence[Result]) -> None:
     """Raise unless all results have a metric in common."""
+    if not all(one.metrics for one in results):
+        raise InputError(NOTHING_YET)
     shared = set.intersection(*(set(one.metrics) for one in results))
     if not shared:
-        named = "; ".join(", ".join(one.metrics[:3]) or "none yet" for one in results)
+        named = "; ".join(", ".join(one.metrics[:3]) for one in results)
         raise InputError(f"the results have no metric in common (they begin: {named})")
 
 

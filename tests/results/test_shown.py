@@ -41,7 +41,7 @@ def test_a_result_without_any_evaluation_still_shows_itself():
     assert repr(result).splitlines()[1] == "  vdn  (1 runs)"
     assert "<img" not in result._repr_html_()
     for ask in (result.plot, result.summary, result.to_marl_eval, lambda *_: jaxvf.compare(result)):
-        with pytest.raises(InputError, match=r"no run has been evaluated|in common \(they begin: none yet\)"):
+        with pytest.raises(InputError, match="no run has been evaluated"):
             ask(*["x.json"] if ask == result.to_marl_eval else [])
 
 

@@ -4,10 +4,15 @@ import json
 import shutil
 
 import pytest
+from tiny_sweeps import tiny
 
 from jaxvf import cli
 from jaxvf.errors import InputError
+from jaxvf.results import fraction_interval
+from jaxvf.results.store import RunDirectory
+from jaxvf.serialize import to_json
 from jaxvf.sweeps import load
+from jaxvf.sweeps.execution import started
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
@@ -90,3 +95,22 @@ def test_export_for_marl_eval(experiment, capsys):
     cli.main(["export", "study/qmix"])
     assert capsys.readouterr().out.startswith("# written by jaxvf")
     assert "is in two of the results" in refused(capsys, "export", "study", "--format", "marl-eval")
+
+
+def test_a_sweep_that_has_only_begun_has_nothing_to_draw(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sweep = tiny()
+    with started(RunDirectory(tmp_path / "begun"), to_json(sweep), sweep.plan()):
+        pass
+    assert "no run has been evaluated; go on with `jaxvf resume DIR`" in refused(capsys, "plot", "begun")
+    assert repr(load("begun")).startswith("Result: 6 runs, 6 unfinished on matrix_game/A")
+    assert "no run has been evaluated" in refused(capsys, "compare", "begun")
+
+
+def test_a_sweep_that_was_stopped_is_drawn_as_far_as_it_got(stopped, capsys):
+    cli.main(["plot", str(stopped)])
+    assert (stopped / "figures" / "fraction_optimal.png").stat().st_size > 1000
+    first, second = load(stopped).summary()  # of six runs the first four are finished, in a chunk of their own
+    assert (first["runs"], first.get("unfinished")) == (3, None)
+    assert (second["runs"], second["unfinished"]) == (3, 2)
+    assert second["fraction_optimal"] in (fraction_interval(0, 1), fraction_interval(1, 1))  # one run, not three
