@@ -22,6 +22,8 @@ from jaxvf.value import QLearning
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
+BESIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+BESIDE += [ROOT / folder / "README.md" for folder in ("experiments", "benchmarks", "policies")]
 ELSEWHERE = {"docs/launching.md": "needs a second host"}  # whose Python can only be compiled here
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -33,18 +35,26 @@ def blocks(page: Path, language: str) -> list[str]:
 def commands(page: Path) -> list[list[str]]:
     """The command lines of a page that call jaxvf, without what a shell makes of redirections and comments."""
     lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
-    words = [shlex.split(line, comments=True) for line in lines]
+    words = [shlex.split(part, comments=True) for line in lines for part in line.split("&&")]
     words = [line[line.index("jaxvf") :] if line[:2] == ["docker", "run"] else line for line in words if line]
+    words += spans(page)
     called = [line[1:] for line in words if line[0] == "jaxvf"]
     return [line[: line.index(">")] if ">" in line else line for line in called]
+
+
+def spans(page: Path) -> list[list[str]]:
+    """Commands within the text that are whole: those that only name a command, or leave something out, are not."""
+    found = re.findall(r"`(jaxvf \w[^`\n]*)`", FENCE.sub("", page.read_text()))
+    split = [shlex.split(span) for span in found if "..." not in span]
+    return [words for words in split if len(words) > 2]
 
 
 def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def of_pages(found):
-    return [pytest.param(page, id=named(page)) for page in PAGES if found(page)]
+def of_pages(found, pages=PAGES):
+    return [pytest.param(page, id=named(page)) for page in pages if found(page)]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +93,7 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, elsewhere, monkeypat
                 exec(code, module.__dict__)
 
 
-@pytest.mark.parametrize("page", of_pages(commands))
+@pytest.mark.parametrize("page", of_pages(commands, [*PAGES, *BESIDE]))
 def test_the_commands_of_a_page_are_ones_that_jaxvf_has(page):
     for words in commands(page):
         parse(cli.COMMANDS, words, prog="jaxvf", description="")
@@ -97,14 +107,14 @@ def test_the_plans_of_a_page_can_be_made(page, elsewhere, capsys):
             assert "runs" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("page", of_pages(lambda page: "pip install" in page.read_text()))
+@pytest.mark.parametrize("page", of_pages(lambda page: "pip install" in page.read_text(), [*PAGES, *BESIDE]))
 def test_the_extras_that_a_page_installs_are_there(page):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for wanted in re.findall(r"pip install [^\n]*?(?:\.|jaxvf)\[([\w,-]+)\]", page.read_text()):
         assert set(wanted.split(",")) <= set(extras), wanted
 
 
-@pytest.mark.parametrize("page", of_pages(lambda page: True))
+@pytest.mark.parametrize("page", of_pages(lambda page: True, [*PAGES, *BESIDE]))
 def test_the_links_of_a_page_lead_somewhere(page):
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
