@@ -7,6 +7,7 @@ the samples that these were fitted to, and on as many new ones.
 """
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from jaxtyping import Array, Float
 from jaxvf.algorithm import Progress, Rollout
 from jaxvf.envs import GaussianTeam
 from jaxvf.hyperparameters import replace
+from jaxvf.reproduction import SMALL, Scale, agree, caption, choose
+from jaxvf.results import figure_style as look
 from jaxvf.results import plots, summaries
-from jaxvf.results.figure_style import INK, SMALL, TEXT, WIDTH, blank, dress, styles
 from jaxvf.training import Clock, Program, make_program
 from jaxvf.training.keys import Purpose, run_key
 from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
@@ -31,39 +33,64 @@ EXPECTED_EXACT = {0.01: (0.021, 0.148, 0.343, 0.847, 2.44), 0.05: (0.097, 1.06, 
 
 # The trained part: (step, step size, samples of an iteration).
 SETTINGS = (("clip", 5e-3, 250), ("clip", 2e-3, 250), ("natural", 0.01, 250), ("clip", 2e-3, 4000))
-QUICK_SETTINGS = SETTINGS[:1]
 RULES = {"is": weight_bounds("is"), "clip": weight_bounds("clip1")}
-AGENTS, QUICK_AGENTS = 16, 4
-SEEDS, QUICK_SEEDS = 8, 2
-ITERATIONS, QUICK_ITERATIONS = {"clip": 100, "natural": 60}, {"clip": 10, "natural": 6}
+WORDS = {"is": "the product", "clip": "the product clipped at 1"}
 BATCHES = ("training", "fresh")
 CHUNK = 4  # runs at once: the samples of more do not stay in a CPU's cache
 
 
-def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, agents: int | None = None) -> None:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Teams(Scale):
+    """How many agents, which settings of `SETTINGS`, and iterations by kind of step."""
+
+    agents: int
+    settings: tuple[tuple[str, float, int], ...]
+    iterations: dict[str, int]
+    draws: int = DRAWS
+
+
+FULL = {"clip": 100, "natural": 60}
+SCALES = {
+    "small": Teams(minutes=4, seeds=4, agents=16, settings=SETTINGS[:1], iterations=FULL, draws=DRAWS // 20),
+    "medium": Teams(minutes=40, seeds=8, agents=16, settings=SETTINGS, iterations=FULL),
+    "paper": Teams(minutes=200, seeds=32, agents=16, settings=SETTINGS, iterations=FULL),  # no paper's: ours, largest
+}
+
+
+def reproduce(
+    *,
+    out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
+    agents: int | None = None,
+) -> None:
     """Compute the exact part, train, write `summary.json` and the figure by position to `out`.
 
     Args:
-        seeds: of each setting; by default 8.
-        quick: few agents, iterations and seeds, one setting.
         out: directory.
+        scale: one of `SCALES`.
+        seeds: of each setting.
+        env_steps: refused; a setting has its iterations.
+        yes: agree to more than an hour.
         agents: of the team.
     """
-    agents, seeds = agents or (QUICK_AGENTS if quick else AGENTS), seeds or (QUICK_SEEDS if quick else SEEDS)
-    rows = exact_rows(DRAWS // 20 if quick else DRAWS)
-    panels: dict[str, dict[str, np.ndarray]] = {}
-    for step, size, batch in QUICK_SETTINGS if quick else SETTINGS:
-        iterations = (QUICK_ITERATIONS if quick else ITERATIONS)[step]
-        title = f"{step} {size:g}, B = {batch}"
+    chosen = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, agents=agents)
+    agree(chosen, yes=yes)
+    rows = exact_rows(chosen.draws)
+    for step, size, batch in chosen.settings:
+        iterations = chosen.iterations[step]
         for rule in RULES:
-            variances = trained(step, size, batch, rule, agents, seeds, iterations)
+            variances = trained(step, size, batch, rule, chosen.agents, chosen.seeds, iterations)
             for kind in BATCHES:
-                rows.append(trained_row(title, rule, kind, variances[kind]))
-                panels.setdefault(title, {})[f"{rule}, {kind} batch"] = np.median(variances[kind], axis=(0, 1))
+                title = f"{step} {size:g}, B = {batch}"
+                rows.append(trained_row(title, rule, kind, variances[kind]) | {"iterations": iterations})
+    rows = [{"scale": chosen.name, **row} for row in rows]
     summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))
-    print(draw(panels, out))
+    print(draw(rows, out))
 
 
 def exact_rows(draws: int) -> list[dict[str, Any]]:
@@ -164,21 +191,43 @@ def trained_row(title: str, rule: str, kind: str, variance: Float[np.ndarray, "S
     }  # fmt: skip
 
 
-def draw(panels: dict[str, dict[str, np.ndarray]], out: Path) -> Path:
-    """Median variance of the weights against position, a panel per setting."""
-    labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
-    style = styles(labels)
-    figure = blank(WIDTH, 3.0)
-    grid = figure.subplots(1, len(panels), sharey=True, squeeze=False).ravel()
-    for axes, (title, lines) in zip(grid, panels.items(), strict=True):
-        for label, variance in lines.items():
-            positions = np.arange(2, len(variance) + 1)  # the first has no weight
-            colour, marker, dash = style[label]
-            axes.plot(positions, variance[1:], color=colour, marker=marker, markersize=3, linestyle=dash, label=label)
+def draw(rows: list[dict[str, Any]], out: Path) -> Path:
+    """Mean and median variance of the weights against position, a panel per setting."""
+    trained_rows = [row for row in rows if "setting" in row]
+    titles = list(dict.fromkeys(row["setting"] for row in trained_rows))
+    figure = look.blank(max(look.WIDTH, 2.6 * len(titles)), 3.4)
+    grid = figure.subplots(1, len(titles), sharey=True, squeeze=False).ravel()
+    for axes, title in zip(grid, titles, strict=True):
+        for row in trained_rows:
+            if row["setting"] != title:
+                continue
+            positions = np.arange(2, len(row["median"]) + 1)  # the first has no weight
+            colour = look.learner_colour("happo" if row["rule"] == "is" else "clip_happo")
+            fresh = row["batch"] == "fresh"
+            label = f"{WORDS[row['rule']]}, {'a new batch' if fresh else 'the batch learned from'}"
+            axes.plot(
+                positions, row["mean"][1:], color=colour, marker="o", markersize=4, label=label,
+                markerfacecolor="white" if fresh else colour, linestyle="--" if fresh else "-",
+            )  # fmt: skip
+            axes.plot(positions, row["median"][1:], color=colour, linewidth=0.8, linestyle="--" if fresh else "-")
         axes.set_yscale("log")
-        axes.set_title(title, color=INK, fontsize=TEXT)
-        dress(axes, xlabel="position", ylabel="variance of the weight, median" if axes is grid[0] else "")
-    grid[0].legend(fontsize=SMALL, frameon=False)
+        kind, size, batch = re.split(r" |, B = ", title)
+        words = {"clip": "PPO steps, learning rate", "natural": "natural steps, δ ="}[kind]
+        axes.set_title(f"{words} {size}, {batch} samples", loc="left", color=look.INK, fontsize=look.SMALL)
+        look.dress(axes, xlabel="position in the order of updates", ylabel="")
+    grid[0].set_ylabel("variance of the weight", fontsize=look.SMALL, color=look.INK)
+    look.head(figure, grid[0], "", "")
+    claim = (
+        "How much the weight of the agents updated before varies over samples: more, the later in the order; the "
+        "product of their ratios by orders of magnitude more on the batch that was learned from than on a new one. Gaussian "
+        "team. Lines with points: mean over iterations and seeds, which rare batches dominate; thin lines: median; no "
+        "interval."
+    )
+    iterations = sorted({row["iterations"] for row in trained_rows if "iterations" in row})
+    steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
+    facts = {"scale": rows[0]["scale"], "seeds": [row["runs"] for row in trained_rows], "steps": steps}
+    note = caption(claim, **facts, behaviour="agents act by sampling from their policies", interval="")
+    look.caption(figure, note)
     return plots.save(figure, out / "by_position.png")[0]
 
 

@@ -18,8 +18,9 @@ import jaxvf
 from jaxvf.envs import MatrixGame
 from jaxvf.envs.payoff_families import FAMILIES, RandomGame, random_games
 from jaxvf.hyperparameters import replace
+from jaxvf.reproduction import SMALL, Scale, caption, choose, train
 from jaxvf.results import Interval, Result, plots
-from jaxvf.results.panels import line_panels
+from jaxvf.results.panels import facets
 from jaxvf.results.statistics import LEVEL, SAMPLES
 from jaxvf.results.store import write_atomically
 from jaxvf.theory import deviation_penalty, non_monotonicity
@@ -28,12 +29,6 @@ LEARNERS = (
     "iql", "vdn", "qmix", "nm_qmix", "qplex", "duelmix", "qtran", "qtran_alt",
     "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf",
 )  # fmt: skip
-# (agents, actions), and games of that shape: 10,800 games for every learner.
-SHAPES = dict.fromkeys(((2, 3), (2, 4), (2, 5), (2, 6), (3, 3), (3, 4), (3, 5), (4, 3), (4, 4)), 1200)
-QUICK_SHAPES = {(3, 3): 100}  # one shape: on a CPU most of the time would go into compiling for another
-SEEDS, QUICK_SEEDS = 8, 4
-ENV_STEPS, QUICK_ENV_STEPS = 20_000, 6_000
-
 # Behaviour: ε at the start, at the end, and the share of the budget in which it is annealed.
 PROTOCOLS = {
     "annealed": (1.0, 0.05, 0.5),  # what practice does
@@ -48,7 +43,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "recurrent": {"learning_rate": 1e-3},
 }
 # Networks as small as one game needs, wherever a learner has such a field.
-SMALL = {
+SMALL_NETWORKS = {
     "mixer.embed": 8,
     "mixer.hypernet_embed": 8,
     "mixer.adv_hypernet_embed": 8,
@@ -71,9 +66,17 @@ BINS = {
     "deviation_penalty": (-np.inf, -1.0, -0.5, 0.0, 0.5, 1.0, np.inf),
 }
 AXES = {
-    "non_monotonicity": "non-monotonicity of the payoff",
-    "deviation_penalty": "penalty for leaving the optimum alone (standard deviations)",
+    "non_monotonicity": "non-monotonicity of the payoff (0: monotone in some order of actions, 1: XOR)",
+    "deviation_penalty": "penalty for leaving the optimum alone (standard deviations of the payoff)",
 }
+BEHAVIOUR = {
+    "annealed": "annealed play (ε from 1 to 0.05 within half of the run)",
+    "uniform": "uniform play (all joint actions equally likely throughout)",
+}
+CLAIM = (
+    "Share of runs that end at the optimum of a random game, one panel per learner (in colour; the others in grey): "
+    "where leaving the optimum alone is punished, most factorizations never find it."
+)
 FEW = 5  # games, below which a bin is not drawn
 
 
@@ -89,74 +92,90 @@ class Cell:
     optimal: Bool[np.ndarray, "games seeds"]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Atlas(Scale):
+    """How many games of which shape (agents, actions), learners, behaviours, and the agents' network."""
+
+    shapes: dict[tuple[int, int], int]
+    learners: tuple[str, ...] = LEARNERS
+    protocols: tuple[str, ...] = ("annealed",)
+    agent: str = "tabular"
+
+
+EVERY_SHAPE = ((2, 3), (2, 4), (2, 5), (2, 6), (3, 3), (3, 4), (3, 5), (4, 3), (4, 4))
+SCALES = {
+    # One shape: on a CPU most of the time would go into compiling for another.
+    "small": Atlas(minutes=6, seeds=4, env_steps=6_000, shapes={(3, 3): 100}),
+    "medium": Atlas(minutes=120, seeds=4, env_steps=10_000, shapes={(2, 3): 400, (3, 3): 400, (3, 4): 400}),
+    "paper": Atlas(minutes=6_000, seeds=8, env_steps=20_000, shapes=dict.fromkeys(EVERY_SHAPE, 1200)),  # 10,800 games
+}
+
+
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
     out: Path,
-    shapes: dict[tuple[int, int], int] | None = None,
-    learners: tuple[str, ...] = LEARNERS,
-    protocols: tuple[str, ...] = ("annealed",),
-    agent: str = "tabular",
+    scale: str = SMALL,
+    seeds: int | None = None,
     env_steps: int | None = None,
+    yes: bool = False,
+    shapes: dict[tuple[int, int], int] | None = None,
+    learners: tuple[str, ...] | None = None,
+    protocols: tuple[str, ...] | None = None,
+    agent: str | None = None,
 ) -> None:
     """Run the sweeps, write Parquet, `summary.json` and the figures to `out`.
 
     Args:
-        seeds: of every game.
-        quick: few games of small shapes, and fewer steps.
         out: directory.
+        scale: one of `SCALES`.
+        seeds: of every game.
+        env_steps: budget of a run.
+        yes: agree to more than an hour.
         shapes: number of games by (agents, actions).
         learners: registered names.
         protocols: names of `PROTOCOLS`.
         agent: one of `AGENTS`.
-        env_steps: budget of a run.
     """
-    shapes = shapes or (QUICK_SHAPES if quick else SHAPES)
-    seeds = seeds or (QUICK_SEEDS if quick else SEEDS)
-    env_steps = env_steps or (QUICK_ENV_STEPS if quick else ENV_STEPS)
+    given: dict[str, Any] = {"shapes": shapes, "learners": learners, "protocols": protocols, "agent": agent}
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, **given)
+    learners, protocols, seeds = setting.learners, setting.protocols, setting.seeds
+    games = {shape: random_games(*shape, count) for shape, count in setting.shapes.items()}
+    played = {f"{name}-{shape[0]}x{shape[1]}": (name, shape) for name in learners for shape in games}
+    sweeps = {where: sweep_of(name, games[shape], setting) for where, (name, shape) in played.items()}
+    results = train(sweeps, out, setting, yes=yes)
     cells, seconds = [], {}
-    for learner in learners:
-        for shape, count in shapes.items():
-            games, label = random_games(*shape, count), f"{shape[0]} agents, {shape[1]} actions"
-            out_of_one = out / f"{learner}-{shape[0]}x{shape[1]}"
-            result = train(learner, games, protocols, seeds, env_steps, agent, out_of_one)
-            cells += [cell_of(learner, protocol, label, games, result, seeds) for protocol in protocols]
-            spent = {key: sum(row[f"{key}_seconds"] for row in result.timing) for key in ("compile", "run")}
-            seconds[out_of_one.name] = spent
+    for where, (learner, shape) in played.items():
+        label, result = f"{shape[0]} agents, {shape[1]} actions", results[where]
+        cells += [cell_of(learner, protocol, label, games[shape], result, seeds) for protocol in protocols]
+        spent = {key: sum(row[f"{key}_seconds"] for row in result.timing) for key in ("compile", "run")}
+        seconds[where] = spent
     for learner in learners:
         for protocol in protocols:
             cells.append(pooled([cell for cell in cells if (cell.learner, cell.protocol) == (learner, protocol)]))
-    rows = [row for cell in cells for row in rows_of(cell)]
+    facts = {"scale": setting.name, "seeds": seeds, "env_steps": setting.steps_of()}
+    rows = [facts | row for cell in cells for row in rows_of(cell)]
     write_atomically(out / "summary.json", json.dumps({"rows": rows, "seconds": seconds}, indent=2).encode())
-    for path in draw(rows, protocols, out):
+    for path in draw(rows, out):
         print(path)
     for protocol in protocols:
         print(report(rows, protocol))
 
 
-def train(
-    learner: str,
-    games: list[RandomGame],
-    protocols: tuple[str, ...],
-    seeds: int,
-    env_steps: int,
-    agent: str,
-    out: Path,
-) -> Result:
-    """One program: all games of a shape, behaviours and seeds of a learner; picks up an earlier, interrupted run."""
-    algorithm = jaxvf.algorithms.make(learner)
-    setting = {**SETTING, "agent": agent, **AGENTS[agent], **SMALL}
-    if agent == "tabular":
-        setting |= OWN.get(learner, {})
-    num_envs, batch = algorithm.num_envs, setting["batch_size"]
-    setting["buffer_size"] = max(batch, round(env_steps * REPLAY)) // num_envs * num_envs
-    for field, value in setting.items():
+def sweep_of(learner: str, games: list[RandomGame], setting: Atlas) -> jaxvf.Sweep:
+    """One program: all games of a shape, behaviours and seeds of a learner."""
+    algorithm, env_steps, seeds = jaxvf.algorithms.make(learner), setting.steps_of(), setting.seeds
+    fields = {**SETTING, "agent": setting.agent, **AGENTS[setting.agent], **SMALL_NETWORKS}
+    if setting.agent == "tabular":
+        fields |= OWN.get(learner, {})
+    num_envs, batch = algorithm.num_envs, fields["batch_size"]
+    fields["buffer_size"] = max(batch, round(env_steps * REPLAY)) // num_envs * num_envs
+    for field, value in fields.items():
         if has(algorithm, field):
             algorithm = replace(algorithm, field, value)
-    behaviours = [(start, end, share * env_steps) for start, end, share in (PROTOCOLS[name] for name in protocols)]
+    chosen = [PROTOCOLS[name] for name in setting.protocols]
+    behaviours = [(start, end, share * env_steps) for start, end, share in chosen]
     played = [(game, place * seeds + seed) for place, game in enumerate(games) for seed in range(seeds)]
-    sweep = jaxvf.Sweep(
+    return jaxvf.Sweep(
         env=MatrixGame(games[0]),
         algorithms=algorithm,
         # Games that shared seeds would share initial values, and a learner's luck with them.
@@ -165,7 +184,6 @@ def train(
         test_interval=max(1000, env_steps // 8),
         test_episodes=1,  # greedy play of a one-step game is deterministic
     )
-    return sweep.run_or_resume(out)
 
 
 def has(config: Any, path: str) -> bool:
@@ -229,22 +247,35 @@ def games_interval(optimal: Bool[np.ndarray, "games seeds"]) -> Interval:
     return Interval(float(share.mean()), float(low), float(high))
 
 
-def draw(rows: list[dict[str, Any]], protocols: tuple[str, ...], out: Path) -> list[Path]:
-    """Fractions against either measure, a panel per shape; and against non-monotonicity, a panel per family."""
+def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
+    """Fractions against either measure for every shape, and of all shapes together where there are several."""
     paths = []
-    for protocol in protocols:
-        drawn = [row for row in rows if row["protocol"] == protocol and row["games"] >= FEW]
+    shapes = [shape for shape in dict.fromkeys(row["shape"] for row in rows) if shape != "all"]
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        drawn = [row for row in rows if row["protocol"] == protocol and row["family"] == "all"]
         for measure, xlabel in AXES.items():
-            for panel, other in (("shape", "family"), ("family", "shape")):
-                lines: dict[str, dict[str, Any]] = {}
-                for row in drawn:
-                    if row["measure"] == measure and row[other] == "all" and row[panel] != "all":
-                        points = lines.setdefault(row[panel], {}).setdefault(row["learner"], [])
-                        points.append((row["mean"], row["optimal"]))
+            for shape in (*shapes, "all") if len(shapes) > 1 else shapes:
+                chosen = [row for row in drawn if row["shape"] == shape and row["measure"] == measure]
+                lines: dict[str, Any] = {}
+                for row in chosen:
+                    if row["games"] >= FEW:
+                        lines.setdefault(row["learner"], []).append((row["mean"], Interval(*row["optimal"])))
                 if lines:
-                    figure = line_panels(lines, xlabel=xlabel, ylabel="runs that reach the optimum")
-                    paths += plots.save(figure, out / f"{measure}_by_{panel}_{protocol}.png")
+                    note = note_of(rows, shape, protocol)
+                    figure = facets(lines, xlabel=xlabel, ylabel="runs at the optimum", note=note)
+                    name = shape.replace(", ", "_").replace(" ", "_")
+                    paths += plots.save(figure, out / f"{measure}_{name}_{protocol}.png")
     return paths
+
+
+def note_of(rows: list[dict[str, Any]], shape: str, protocol: str) -> str:
+    """The caption of the games of one shape, or of all."""
+    games = max(row["games"] for row in rows if row["shape"] == shape and row["measure"] == "all")
+    told = f"{CLAIM} {games:,} games of {'several shapes' if shape == 'all' else shape}."
+    return caption(
+        told, scale=rows[0]["scale"], seeds=rows[0]["seeds"], steps=f"{rows[0]['env_steps']:,} environment steps a run",
+        behaviour=BEHAVIOUR[protocol], interval="band: 95 % bootstrap interval over games",
+    ).replace("a cell", "a game")  # fmt: skip
 
 
 def report(rows: list[dict[str, Any]], protocol: str) -> str:

@@ -5,6 +5,7 @@ rates on some of these maps. Their simulator is StarCraft II; here it is jaxvf's
 compare with each other and not with the papers' numbers.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,11 @@ import numpy as np
 
 import jaxvf
 from jaxvf.hyperparameters import replace
-from jaxvf.results import Interval, iqm_interval, summaries
+from jaxvf.reproduction import IQM, SMALL, Scale, caption, choose, facts_of, train
+from jaxvf.results import Interval, Result, iqm_interval, summaries
 
 LEARNERS = ("qmix", "vdn", "qplex", "duelmix", "pow_qmix", "nm_qmix")
 MAPS = ("3m", "2s3z", "3s_vs_5z", "corridor", "MMM2", "3s5z_vs_3s6z", "6h_vs_8z", "protoss_5_vs_5")
-QUICK_LEARNERS = ("qmix",)
-QUICK_MAPS = ("3m",)
 # The same for all learners: eight battles side by side, an update for every four of them, PyMARL2's optimizer.
 SETTING: dict[str, Any] = {
     "num_envs": 8,
@@ -35,49 +35,84 @@ ANNEAL_SHARE = 0.5
 TEST_EPISODES = 32
 
 
+@dataclass(frozen=True, kw_only=True)
+class Battles(Scale):
+    """Which maps and learners; budgets go by map."""
+
+    maps: tuple[str, ...]
+    learners: tuple[str, ...]
+
+
+SCALES = {
+    "small": Battles(minutes=6, seeds=4, env_steps=ENV_STEPS, maps=("3m",), learners=("qmix",)),
+    "medium": Battles(minutes=480, seeds=8, env_steps=ENV_STEPS, maps=("3m", "2s3z"), learners=LEARNERS),
+    # The budget of SMAC's papers, on which they rest; 8 seeds are chosen here.
+    "paper": Battles(
+        minutes=60_000, seeds=8, env_steps=ENV_STEPS | dict.fromkeys(MAPS[2:], HARD_STEPS), maps=MAPS, learners=LEARNERS
+    ),
+}
+
+
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
-    env_steps: int | None = None,
     out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
     maps: tuple[str, ...] | None = None,
     learners: tuple[str, ...] | None = None,
 ) -> None:
     """Run the sweeps, write Parquet, `summary.json` and two curves a map to `out`; one program a learner and map."""
-    maps = maps or (QUICK_MAPS if quick else MAPS)
-    learners = learners or (QUICK_LEARNERS if quick else LEARNERS)
-    seeds = seeds or (2 if quick else 8)
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, maps=maps, learners=learners)
+    played = {f"{name}/{learner}": (name, learner) for name in setting.maps for learner in setting.learners}
+    results = train({where: sweep_of(*cell, setting) for where, cell in played.items()}, out, setting, yes=yes)
     rows: list[dict[str, Any]] = []
-    wins: dict[str, dict[str, Any]] = {}
-    returns: dict[str, dict[str, Any]] = {}
-    for name in maps:
-        steps = env_steps or (60_000 if quick else ENV_STEPS.get(name, HARD_STEPS))
-        won, returned = wins.setdefault(f"{name}, won", {}), returns.setdefault(name, {})
-        for learner in learners:
-            sweep = jaxvf.Sweep(
-                env=f"combat/{name}",
-                algorithms=configured(learner, steps),
-                seeds=seeds,
-                env_steps=steps,
-                test_interval=max(1, steps // 10),
-                test_episodes=TEST_EPISODES,
-            )
-            result = sweep.run_or_resume(out / name / learner)
-            runs = result.select()
-            won |= summaries.curves_of(result, {learner: {}}, metric="test_won")
-            returned |= summaries.curves_of(result, {learner: {}})
-            row = summaries.condition_row(result, runs, learner=learner, map=name, env_steps=steps)
-            final = iqm_interval(result.metric("test_won")[runs, -1], rng=np.random.default_rng(0))
-            taken = float(result.metric("steps_taken")[runs, -1].mean())
-            rows.append(row | {"final_win_rate_iqm": [float(end) for end in final], "steps_taken": taken})
+    wins: dict[str, dict[str, Any]] = {f"{name}, won": {} for name in setting.maps}
+    returns: dict[str, dict[str, Any]] = {name: {} for name in setting.maps}
+    for where, (name, learner) in played.items():
+        wins[f"{name}, won"] |= summaries.curves_of(results[where], {learner: {}}, metric="test_won")
+        returns[name] |= summaries.curves_of(results[where], {learner: {}})
+        rows.append(judge(results[where], setting, learner, name))
     summaries.write_summary(rows, out)
-    drawn = summaries.save_panels(wins, out, labels=learners, ylabel="greedy win rate")
-    for path in [*drawn, *summaries.save_panels(returns, out, labels=learners)]:
+    behaviour = f"ε from 1 to 0.05 within {ANNEAL_SHARE:.0%} of the run"
+    facts = facts_of(rows, behaviour=f"{behaviour}; {TEST_EPISODES} greedy battles an evaluation", interval=IQM)
+    won = caption("Share of battles won against the scripted team, by greedy play.", **facts)
+    drawn = summaries.save_panels(wins, out, labels=setting.learners, ylabel="greedy win rate", note=won)
+    drawn += summaries.save_panels(
+        returns, out, labels=setting.learners, note=caption("Return of greedy play.", **facts)
+    )
+    for path in drawn:
         print(path)
     for row in rows:
         win = summaries.return_text(Interval(*row["final_win_rate_iqm"]))
         print(f"{row['map']:14} {row['learner']:9} won {win}  return {summaries.return_text(row['final_return'])}")
+
+
+def sweep_of(name: str, learner: str, setting: Battles) -> jaxvf.Sweep:
+    """All seeds of a learner on a map."""
+    steps = setting.steps_of(name)
+    return jaxvf.Sweep(
+        env=f"combat/{name}",
+        algorithms=configured(learner, steps),
+        seeds=setting.seeds,
+        env_steps=steps,
+        test_interval=max(1, steps // 10),
+        test_episodes=TEST_EPISODES,
+    )
+
+
+def judge(result: Result, setting: Battles, learner: str, name: str) -> dict[str, Any]:
+    """The row of a learner on a map; its win rate is an IQM over seeds."""
+    runs, steps = result.select(), setting.steps_of(name)
+    row = summaries.condition_row(result, runs, scale=setting.name, learner=learner, map=name, env_steps=steps)
+    won = result.metric("test_won")[runs]
+    final = iqm_interval(won[:, -1], rng=np.random.default_rng(0))
+    return row | {
+        "final_win_rate_iqm": [float(end) for end in final],
+        "iqm_won": [part.tolist() for part in map(np.asarray, iqm_interval(won, rng=np.random.default_rng(0)))],
+        "steps_taken": float(result.metric("steps_taken")[runs, -1].mean()),
+    }
 
 
 def configured(learner: str, steps: int) -> Any:

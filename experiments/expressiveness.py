@@ -5,6 +5,7 @@ Whether a mixer that sees the state alone can hold every table of the IGM class 
 nothing of the joint history; and payoffs of one decision, among them those of QTRAN and QPLEX.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from jaxvf.envs import PAYOFFS
 from jaxvf.mixers import DuelmixMixer, Mixer, QmixMixer, QplexMixer, VdnMixer
+from jaxvf.reproduction import SMALL, Scale, agree, choose
 from jaxvf.results import plots, summaries
 from jaxvf.theory.expressiveness import fit, make_tasks
 
@@ -71,16 +73,45 @@ EXPECTED: dict[str, tuple[float | None, ...]] = {
 TOLERANCE = 0.005  # of a mean squared error, relative to the table's variance where that is above 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fits(Scale):
+    """Seeds are restarts of a fit; steps are gradient steps."""
+
+    steps: int
+    mixers: tuple[str, ...] = tuple(MIXERS)
+
+
+SCALES = {
+    "small": Fits(minutes=4, seeds=4, steps=1_000),
+    "medium": Fits(minutes=60, seeds=24, steps=3_000),
+    "paper": Fits(minutes=600, seeds=100, steps=10_000),  # no paper's: ours, at its largest
+}
+
+
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
     out: Path,
-    mixers: tuple[str, ...] = tuple(MIXERS),
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
+    mixers: tuple[str, ...] | None = None,
     steps: int | None = None,
 ) -> None:
-    """Fit every table with every mixer; write `summary.json` and the table to `out`. `seeds` are restarts."""
-    restarts, steps = seeds or (4 if quick else 24), steps or (1_000 if quick else 3_000)
+    """Fit every table with every mixer; write `summary.json` and the table to `out`.
+
+    Args:
+        out: directory.
+        scale: one of `SCALES`.
+        seeds: restarts of each fit.
+        env_steps: refused; nothing is trained.
+        yes: agree to more than an hour.
+        mixers: names of `MIXERS`.
+        steps: of gradient descent.
+    """
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, mixers=mixers, steps=steps)
+    agree(setting, yes=yes)
+    restarts, steps, mixers = setting.seeds, setting.steps, setting.mixers
     names, tables, contexts = cases()
     tasks = make_tasks(tables, contexts)
     rows = []
@@ -89,11 +120,18 @@ def reproduce(
         for name, table, found in zip(names, tables, errors, strict=True):
             expected = EXPECTED[name][CLASSES.index(mixer.partition(",")[0])]
             best, tolerance = float(found.min()), TOLERANCE * max(1.0, float(table.var()))
-            row = {"mixer": mixer, "table": name, "restarts": restarts, "least_error": best}
+            row = {
+                "scale": setting.name,
+                "steps": steps,
+                "mixer": mixer,
+                "table": name,
+                "restarts": restarts,
+                "least_error": best,
+            }
             row |= {"median_error": float(np.median(found)), "variance": float(table.var()), "expected": expected}
             rows.append(row | {"agrees": None if expected is None else abs(best - expected) < tolerance})
     summaries.write_summary(rows, out)
-    print(draw(rows, names, mixers, out))
+    print(draw(rows, out))
     for row in rows:
         wanted = "" if row["expected"] is None else f"  expected {row['expected']:8.4f}"
         verdict = {True: "", False: "  differs", None: ""}[row["agrees"]]
@@ -116,16 +154,22 @@ def cases() -> tuple[list[str], list[np.ndarray], list[np.ndarray]]:
     return names, tables, contexts
 
 
-def draw(rows: list[dict[str, Any]], names: list[str], mixers: tuple[str, ...], out: Path) -> Path:
+def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     """Least errors, with the expected ones in brackets; the darker, the larger a share of the table's variance."""
+    names, mixers = (list(dict.fromkeys(row[name] for row in rows)) for name in ("table", "mixer"))
     measured, wanted, shade = np.full((3, len(names), len(mixers)), np.nan)
     for row in rows:
         cell = names.index(row["table"]), mixers.index(row["mixer"])
         measured[cell] = round(row["least_error"], 4)
         wanted[cell] = np.nan if row["expected"] is None else row["expected"]
         shade[cell] = row["least_error"] / row["variance"]
-    figure = plots.number_table(
-        measured, rows=names, columns=mixers, expected=wanted, shade=shade,
-        note=f"least mean squared error of {rows[0]['restarts']} fits (in brackets: expected)",
-    )  # fmt: skip
+    steps = f", {rows[0]['steps']:,} gradient steps each" if "steps" in rows[0] else ""
+    note = (
+        "What each mixer can represent: least mean squared error of its fits to a table of values; in brackets, below, "
+        "the least that its class allows. A row is a table of values over the histories (h1, h2) and actions of two "
+        "agents (V, D or additive) and what the mixer sees of the histories, or a payoff table; the darker a cell, the "
+        "larger the share of the table's variance that is missed. "
+        f"Scale {rows[0]['scale']}; best of {rows[0]['restarts']} restarts{steps}; no interval."
+    )
+    figure = plots.number_table(measured, rows=names, columns=mixers, expected=wanted, shade=shade, note=note)
     return plots.save(figure, out / "least_error.png")[0]

@@ -5,23 +5,29 @@ et al. 2026 (non-monotonic QMIX, arXiv 2511.09792), Table 1: its games A and B a
 apart: the greedy joint action is optimal; the learned table equals the payoff.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import jaxvf
 from jaxvf.envs import PAYOFFS
 from jaxvf.hyperparameters import replace
-from jaxvf.results import Result, fraction_interval, plots, summaries
+from jaxvf.reproduction import SCORE, SMALL, Scale, caption, choose, facts_of, percent, train
+from jaxvf.results import Interval, Result, fraction_interval, plots, summaries
+from jaxvf.results.game_answer import Course, Learned, game_answer
 from jaxvf.theory import JointValues, joint_values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LEARNERS = (
     "vdn", "qmix", "qplex", "duelmix", "nm_qmix", "qtran", "qtran_alt",
     "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex", "mrvf", "iql",
 )  # fmt: skip
-QUICK_LEARNERS = ("vdn", "qmix", "qplex", "nm_qmix")
-QUICK_GAMES = ("E", "D")
+TWICE = ("pow_vdn", "pow_qplex")  # POW on two more mixers: a third of the cost of all learners together
 
 # The setting of POW's code in matrix games, for every learner.
 SETTING = {
@@ -38,73 +44,137 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
     "qplex": {"mixer.adv_hypernet_layers": 2},
     "resq": {"optimizer": "rmsprop"},
 }
-ENV_STEPS = 50_000
+TEST_INTERVAL = 1000
+# What the picture of the answer shows, and what the figure of all tables does.
+HERO, HERO_LEARNERS = (("A", "uniform"), ("D", "annealed")), ("vdn", "qmix", "nm_qmix", "cw_qmix", "pow_qmix")
+DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf")
 # The head that is meant to equal the payoff, where it is not the factored value itself.
 TABLE_HEADS = ("q_recognizer", "q_joint")
-DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf")
 
 # Behaviour: ε at the start, at the end, and the share of the budget in which it is annealed.
 PROTOCOLS = {
     "uniform": (1.0, 1.0, 1.0),  # POW: all joint actions equally likely, throughout
     "annealed": (1.0, 0.05, 0.32),  # non-monotonic QMIX: approximately greedy; the schedule is chosen here
 }
-SOURCE_BEHAVIOUR = {"B": "annealed", "D": "annealed"}  # the paper that argues with the game; else uniform
+BEHAVIOUR = {
+    "uniform": "uniform play (all joint actions equally likely throughout)",
+    "annealed": "annealed play (ε from 1 to 0.05 within the first 32 % of the run)",
+}
+ANSWER = (
+    "Above: the payoff of game A and the joint values that a typical seed of each learner ends with (median distance "
+    "from the mean table); framed, what its agents play. VDN and QMIX settle beside the optimum, and the non-monotonic "
+    "mixer's greedy action is a coin that initialization throws. Below: share of seeds whose greedy joint action is "
+    "optimal; on game D QMIX arrives late."
+)
+TABLES = (
+    "Joint values that a typical seed of each learner ends with (median distance from the mean table), beside the "
+    "payoff, whose colours they share; framed, what its agents play."
+)
 EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Games and learners under one behaviour: every learner plays every game, in one program for each learner."""
+
+    protocol: str
+    games: tuple[str, ...]
+    learners: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Games(Scale):
+    """Which games, learners and behaviours; budgets go by behaviour."""
+
+    cells: tuple[Cell, ...]
+
+
+SCALES = {
+    # Game A separates those who solve it; game D is where QMIX arrives late.
+    "small": Games(
+        minutes=2,
+        seeds=64,
+        env_steps={"uniform": 20_000, "annealed": 50_000},
+        cells=(
+            Cell("uniform", ("A",), ("vdn", "qmix", "nm_qmix", "cw_qmix")),
+            Cell("annealed", ("D",), ("vdn", "qmix")),
+        ),
+    ),
+    # Every game under the behaviour of the paper that argues with it.
+    "medium": Games(
+        minutes=300,
+        seeds=256,
+        env_steps={"uniform": 20_000, "annealed": 50_000},
+        cells=(
+            Cell("uniform", ("A", "C", "E", "F", "G"), tuple(name for name in LEARNERS if name not in TWICE)),
+            Cell("annealed", ("B", "D"), tuple(name for name in LEARNERS if name not in TWICE)),
+        ),
+    ),
+    "paper": Games(
+        minutes=2_900,
+        seeds=256,
+        env_steps=50_000,
+        cells=tuple(Cell(protocol, tuple(PAYOFFS), LEARNERS) for protocol in PROTOCOLS),
+    ),
+}
 
 
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
     out: Path,
-    games: tuple[str, ...] | None = None,
-    learners: tuple[str, ...] | None = None,
-    protocols: tuple[str, ...] = tuple(PROTOCOLS),
+    scale: str = SMALL,
+    seeds: int | None = None,
     env_steps: int | None = None,
+    yes: bool = False,
+    cells: tuple[Cell, ...] | None = None,
 ) -> None:
-    """Run the sweeps, write Parquet, `summary.json` and the figures to `out`."""
-    games = games or (QUICK_GAMES if quick else tuple(PAYOFFS))
-    learners = learners or (QUICK_LEARNERS if quick else LEARNERS)
-    seeds = seeds or (64 if quick else 256)
-    env_steps = env_steps or (4_000 if quick else ENV_STEPS)
-    rows, tables = [], {}
-    for learner in learners:
-        result = train(learner, games, protocols, seeds, env_steps, out / learner)
-        for game in games:
-            for protocol in protocols:
-                row, values = judge(result, learner, game, protocol)
-                rows.append(row)
-                tables[learner, game, protocol] = values
+    """Run the sweeps, write Parquet, `summary.json` and the figures to `out`.
+
+    Args:
+        out: directory.
+        scale: one of `SCALES`.
+        seeds: of every learner, game and behaviour.
+        env_steps: budget of a run.
+        yes: agree to more than an hour.
+        cells: what to run.
+    """
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, cells=cells)
+    played = {f"{learner}/{cell.protocol}": (learner, cell) for cell in setting.cells for learner in cell.learners}
+    sweeps = {name: sweep_of(learner, cell, setting) for name, (learner, cell) in played.items()}
+    results = train(sweeps, out, setting, yes=yes)
+    rows = [
+        {"scale": setting.name, **judge(results[name], learner, game, cell.protocol)}
+        for name, (learner, cell) in played.items()
+        for game in cell.games
+    ]
     summaries.write_summary(rows, out)
-    for path in draw(rows, tables, games, out):
+    for path in draw(rows, out):
         print(path)
     for row in rows:
         print(sentence(row))
 
 
-def train(
-    learner: str, games: tuple[str, ...], protocols: tuple[str, ...], seeds: int, env_steps: int, out: Path
-) -> Result:
-    """One program: all games, behaviours and seeds of a learner; picks up an earlier, interrupted run."""
+def sweep_of(learner: str, cell: Cell, setting: Games) -> jaxvf.Sweep:
+    """One program: all games and seeds of a learner under one behaviour."""
     algorithm = jaxvf.algorithms.make(learner)
     for field, value in {**SETTING, **OF_LEARNER.get(learner, {})}.items():
         algorithm = replace(algorithm, field, value)
-    behaviours = [(start, end, share * env_steps) for start, end, share in (PROTOCOLS[name] for name in protocols)]
-    sweep = jaxvf.Sweep(
-        env=[f"matrix_game/{game}" for game in games],
+    steps = setting.steps_of(cell.protocol)
+    start, end, share = PROTOCOLS[cell.protocol]
+    return jaxvf.Sweep(
+        env=[f"matrix_game/{game}" for game in cell.games],
         algorithms=algorithm,
-        grid={"epsilon_start,epsilon_end,epsilon_anneal": behaviours},
-        seeds=seeds,
-        env_steps=env_steps,
-        test_interval=max(1000, env_steps // 50),
+        grid={"epsilon_start,epsilon_end,epsilon_anneal": [(start, end, share * steps)]},
+        seeds=setting.seeds,
+        env_steps=steps,
+        test_interval=TEST_INTERVAL,
         test_episodes=1,  # greedy play of a one-step game is deterministic
     )
-    return sweep.run_or_resume(out)
 
 
-def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[str, Any], JointValues]:
-    """Both fractions with their intervals, the share of the second half spent there, and the tables."""
-    runs = result.select(env=f"matrix_game/{game}", epsilon_end=PROTOCOLS[protocol][1])
+def judge(result: Result, learner: str, game: str, protocol: str) -> dict[str, Any]:
+    """Both fractions with their intervals, how often each evaluation was optimal, and the tables of a typical seed."""
+    runs = result.select(env=f"matrix_game/{game}")
     payoff = np.asarray(PAYOFFS[game], np.float32)
     values = joint_values([result.policy(run) for run in runs])
     finished = np.asarray([result.runs[run]["status"] == "finished" for run in runs])
@@ -113,7 +183,8 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[
     exact = (errors < EXACT) & finished
     late = slice(len(result.env_steps) // 2, None)
     greedy = result.metric("test_return")[runs][finished]
-    row = {
+    typical = median_run(values)
+    return {
         "learner": learner,
         "game": game,
         "protocol": protocol,
@@ -127,36 +198,67 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> tuple[dict[
         "mean_greedy_reward": float(greedy[:, -1].mean()),
         "table": None if learner == "iql" else table_head(values),
         "median_largest_error": None if learner == "iql" else float(np.median(errors)),
+        "evaluated_at": result.env_steps.tolist(),
+        "optimal_runs": (result.metric("test_optimal")[runs] >= 0.5).sum(axis=0).tolist(),  # NaN is not
+        "typical_greedy": values.greedy[typical].tolist(),
+        "typical_tables": {name: values.heads[name][typical].tolist() for name in shown_heads(values)},
     }
-    return row, values
 
 
-def draw(rows: list[dict[str, Any]], tables: dict[Any, JointValues], games: tuple[str, ...], out: Path) -> list[Path]:
-    """The fractions of every game and behaviour; the payoffs beside the tables of each learner's median run."""
+def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
+    """The answer in one picture; the fractions of every game and behaviour; typical tables of every game."""
+    behaviour = " or ".join(BEHAVIOUR[name] for name in dict.fromkeys(row["protocol"] for row in rows))
+    facts = facts_of(rows, behaviour=behaviour, interval=SCORE)
     fractions: dict[str, dict[str, Any]] = {}
     for row in rows:
-        fractions.setdefault(f"game {row['game']}, {row['protocol']}", {})[row["learner"]] = row["optimal"]
-    runs = rows[0]["runs"]
-    success = plots.success_fractions(
-        fractions, xlabel=f"seeds whose greedy joint action is optimal ({runs} seeds, 95 % interval)"
-    )
-    learners = [name for name in dict.fromkeys(row["learner"] for row in rows) if name in DRAWN]
-    if not learners:
-        return plots.save(success, out / "fractions.png")
-    behaviour = {game: shown_behaviour(game, learners, tables) for game in games}
-    columns: dict[str, np.ndarray] = {"payoff": np.asarray([PAYOFFS[game] for game in games])}
-    greedy: dict[str, list[tuple[int, int]]] = {}
-    for learner in learners:
-        values = [tables[learner, game, behaviour[game]] for game in games]
-        typical = [median_run(each) for each in values]
-        heads = {"": "q_tot"} | {f"\n{head}": head for head in (*TABLE_HEADS, "recognized") if head in values[0].heads}
-        for suffix, head in heads.items():
-            label = f"{learner}{suffix}"
-            columns[label] = np.asarray([each.heads[head][run] for each, run in zip(values, typical, strict=True)])
-            greedy[label] = [tuple(each.greedy[run]) for each, run in zip(values, typical, strict=True)]
-    names = [f"game {game}, {behaviour[game]}" for game in games]
-    learned = plots.value_tables(columns, rows=names, greedy=greedy)
-    return plots.save(success, out / "fractions.png") + plots.save(learned, out / "tables.png")
+        fractions.setdefault(f"game {row['game']}, {row['protocol']}", {})[row["learner"]] = Interval(*row["optimal"])
+    said = "Share of seeds whose greedy joint action is the best one of the game when training ends."
+    success = plots.success_fractions(fractions, xlabel="seeds at the optimum", note=caption(said, **facts))
+    paths = plots.save(success, out / "fractions.png")
+    if "typical_tables" in rows[0]:  # older summaries have none
+        paths += plots.save(
+            plots.value_tables(**tables_of(rows), note=caption(TABLES, **facts | {"interval": ""})), out / "tables.png"
+        )
+    hero = [row for row in rows if (row["game"], row["protocol"]) in HERO and row["learner"] in HERO_LEARNERS]
+    if "typical_tables" in rows[0] and {(row["game"], row["protocol"]) for row in hero} == set(HERO):
+        paths += plots.save(answer(hero, facts), out / "answer.png")
+    return paths
+
+
+def answer(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> "Figure":
+    """Payoff and typical tables of the first game of `HERO`; fractions of seeds over time in all of them."""
+    game, protocol = HERO[0]
+    payoff = np.asarray(PAYOFFS[game], float)
+    best = np.argwhere(payoff == payoff.max()).tolist()
+    tables = [Learned("payoff", payoff, best, "framed: the optimum")]
+    for row in rows:
+        if (row["game"], row["protocol"]) == (game, protocol):
+            share, low, high = row["optimal"]
+            below = f"{percent(share)} of seeds\nat the optimum\n[{percent(low)}, {percent(high)}]"
+            table = np.asarray(row["typical_tables"]["q_tot"])
+            tables.append(Learned(row["learner"], table, [row["typical_greedy"]], below))
+    panels: dict[str, dict[str, Course]] = {}
+    for row in rows:
+        best_of = f"game {row['game']}, {row['protocol']} play"
+        counts = np.asarray(row["optimal_runs"])
+        course = Course(np.asarray(row["evaluated_at"]), fraction_interval(counts, np.full(len(counts), row["runs"])))
+        panels.setdefault(best_of, {})[row["learner"]] = course
+    return game_answer(tables, panels, note=caption(ANSWER, **facts))
+
+
+def tables_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Arguments of `plots.value_tables`: a row per game and behaviour, a column per learner and head."""
+    played = list(dict.fromkeys((row["game"], row["protocol"]) for row in rows))
+    payoffs = np.asarray([PAYOFFS[game] for game, _ in played], float)
+    columns: dict[str, np.ndarray] = {"payoff": payoffs}
+    greedy: dict[str, list[list[int]]] = {}
+    for row in rows:
+        for head, table in row["typical_tables"].items() if row["learner"] in DRAWN else ():
+            label = row["learner"] if head == "q_tot" else f"{row['learner']}\n{head}"
+            place = played.index((row["game"], row["protocol"]))
+            columns.setdefault(label, np.full_like(payoffs, np.nan))[place] = table
+            greedy.setdefault(label, [[0, 0]] * len(played))[place] = row["typical_greedy"]
+    return {"columns": columns, "rows": [f"game {game}, {name}" for game, name in played], "greedy": greedy}
 
 
 def table_head(values: JointValues) -> str:
@@ -164,10 +266,9 @@ def table_head(values: JointValues) -> str:
     return next((head for head in TABLE_HEADS if head in values.heads), "q_tot")
 
 
-def shown_behaviour(game: str, learners: list[str], tables: dict[Any, JointValues]) -> str:
-    """The behaviour whose tables are drawn: that of the paper the game is from, where every learner had it."""
-    wanted = (SOURCE_BEHAVIOUR.get(game, "uniform"), *PROTOCOLS)
-    return next(name for name in wanted if all((learner, game, name) in tables for learner in learners))
+def shown_heads(values: JointValues) -> list[str]:
+    """The heads that are drawn: the factored value, and what a learner has beside it."""
+    return [head for head in ("q_tot", *TABLE_HEADS, "recognized") if head in values.heads]
 
 
 def median_run(values: JointValues) -> int:
@@ -177,7 +278,7 @@ def median_run(values: JointValues) -> int:
 
 
 def sentence(row: dict[str, Any]) -> str:
-    """One line of the report."""
+    """One line of the summaries."""
     exact = "" if row["exact"] is None else f"  table equals payoff {_percent(row['exact'])}"
     return f"{row['learner']:8} game {row['game']} {row['protocol']:9} optimal {_percent(row['optimal'])}{exact}"
 

@@ -4,18 +4,18 @@ Huang et al. 2026 (POW, arXiv 2405.08036), Fig. 3 (p = -3, -4, -5) and the preda
 -5). The ceiling is 40; who learns never to catch ends at 0.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jaxvf
 from jaxvf.algorithms import PORT
 from jaxvf.hyperparameters import replace
+from jaxvf.reproduction import IQM, SMALL, Scale, caption, choose, facts_of, train
 from jaxvf.results import summaries
 
 LEARNERS = ("vdn", "qmix", "qplex", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex")
-QUICK_LEARNERS = ("qmix", "pow_qmix")
 PENALTIES = (-1.0, -2.0, -3.0, -4.0, -5.0)
-QUICK_PENALTIES = (-1.0, -4.0)
 ENV_STEPS = 5_050_000
 TEST_INTERVAL, TEST_EPISODES = 10_000, 16
 CEILING = 40.0
@@ -31,8 +31,8 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
     "pow_vdn": POW,
     "pow_qplex": POW,
 }
-# A few minutes on two cores: half of everything in an episode a quarter as long.
-QUICK = {"env.grid_size": 6, "env.n_predators": 4, "env.n_prey": 4, "env.limit_max": 50, "buffer_size": 1000}
+# Minutes on two cores: half of everything in an episode a quarter as long.
+HALF = {"env.grid_size": 6, "env.n_predators": 4, "env.n_prey": 4, "env.limit_max": 50, "buffer_size": 1000}
 
 # Table 1: final return by learner and penalty.
 EXPECTED = {
@@ -45,44 +45,57 @@ EXPECTED = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hunts(Scale):
+    """Which learners and penalties, and whether the game is the small one."""
+
+    penalties: tuple[float, ...]
+    learners: tuple[str, ...]
+    half: bool = False
+
+
+SCALES = {
+    # Too short to tell learners apart: it shows that all of it runs.
+    "small": Hunts(
+        minutes=6, seeds=2, env_steps=10_000, penalties=(-1.0, -4.0), learners=("qmix", "pow_qmix"), half=True
+    ),
+    "medium": Hunts(
+        minutes=900, seeds=3, env_steps=400_000, penalties=(-4.0,), learners=("qmix", "cw_qmix", "pow_qmix")
+    ),
+    "paper": Hunts(minutes=450_000, seeds=5, env_steps=ENV_STEPS, penalties=PENALTIES, learners=LEARNERS),
+}
+
+
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
-    env_steps: int | None = None,
     out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
     penalties: tuple[float, ...] | None = None,
     learners: tuple[str, ...] | None = None,
 ) -> None:
     """Run the sweeps, write Parquet, `summary.json` and the curves of every penalty to `out`; one program a learner."""
-    penalties = penalties or (QUICK_PENALTIES if quick else PENALTIES)
-    learners = learners or (QUICK_LEARNERS if quick else LEARNERS)
-    seeds, env_steps = seeds or (2 if quick else 5), env_steps or (10_000 if quick else ENV_STEPS)
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, penalties=penalties, learners=learners)
+    results = train({learner: sweep_of(learner, setting) for learner in setting.learners}, out, setting, yes=yes)
     rows = []
-    panels: dict[str, dict[str, Any]] = {f"predator-prey, p = {penalty:g}": {} for penalty in penalties}
-    for learner in learners:
-        grid: dict[str, tuple[Any, ...]] = {"env.penalty": penalties}
-        sweep = jaxvf.Sweep(
-            env="predator_prey",
-            algorithms=configured(learner, env_steps, quick),
-            grid=grid | ({field: (value,) for field, value in QUICK.items()} if quick else {}),
-            seeds=seeds,
-            env_steps=env_steps,
-            test_interval=min(TEST_INTERVAL, env_steps // 4),
-            test_episodes=TEST_EPISODES,
-        )
-        result = sweep.run_or_resume(out / learner)
-        for title, penalty in zip(panels, penalties, strict=True):
+    panels: dict[str, dict[str, Any]] = {f"predator-prey, p = {penalty:g}": {} for penalty in setting.penalties}
+    for learner, result in results.items():
+        for title, penalty in zip(panels, setting.penalties, strict=True):
             panels[title] |= summaries.curves_of(result, {learner: {"env.penalty": penalty}})
             runs = result.select(**{"env.penalty": penalty})
-            row = summaries.condition_row(result, runs, learner=learner, penalty=penalty)
-            counts = {
-                name: float(result.metric(f"test_{name}")[runs, -1].mean()) for name in ("captures", "mis_captures")
-            }
-            rows.append(row | counts | {"expected": None if quick else EXPECTED.get(learner, {}).get(penalty)})
+            row = summaries.condition_row(result, runs, scale=setting.name, learner=learner, penalty=penalty)
+            counts = {name: float(result.metric(f"test_{name}")[runs, -1].mean()) for name in COUNTS}
+            rows.append(row | counts | {"expected": None if setting.half else EXPECTED.get(learner, {}).get(penalty)})
     summaries.write_summary(rows, out)
-    ceiling = {} if quick else dict.fromkeys(panels, ("ceiling", CEILING))
-    for path in summaries.save_panels(panels, out, labels=learners, reference=ceiling):
+    ceiling = {} if setting.half else dict.fromkeys(panels, ("ceiling", CEILING))
+    small = " (a small version: 4 predators and 4 prey on a 6 x 6 grid, 50 steps)" if setting.half else ""
+    claim = f"Return of greedy play in predator-prey{small}; a prey caught by two pays 10, catching alone costs p."
+    share = SETTING["epsilon_anneal"] / ENV_STEPS
+    behaviour = f"ε from 1 to 0.05 within {share:.0%} of the run"
+    note = caption(claim, **facts_of(rows, behaviour=behaviour, interval=IQM))
+    for path in summaries.save_panels(panels, out, labels=setting.learners, reference=ceiling, note=note):
         print(path)
     for row in rows:
         paper = "" if row["expected"] is None else f"  Table 1: {row['expected']}"
@@ -91,14 +104,28 @@ def reproduce(
         print(f"{condition}  return {summaries.return_text(row['final_return'])}  {caught}{paper}")
 
 
-def configured(learner: str, env_steps: int, quick: bool) -> Any:
-    """The registered algorithm with the paper's settings; in a quick run schedules shrink with the budget."""
+def sweep_of(learner: str, setting: Hunts) -> jaxvf.Sweep:
+    """All penalties and seeds of a learner."""
+    grid: dict[str, tuple[Any, ...]] = {"env.penalty": setting.penalties}
+    return jaxvf.Sweep(
+        env="predator_prey",
+        algorithms=configured(learner, setting.steps_of(), setting.half),
+        grid=grid | ({field: (value,) for field, value in HALF.items()} if setting.half else {}),
+        seeds=setting.seeds,
+        env_steps=setting.steps_of(),
+        test_interval=min(TEST_INTERVAL, setting.steps_of() // 4),
+        test_episodes=TEST_EPISODES,
+    )
+
+
+def configured(learner: str, env_steps: int, half: bool) -> Any:
+    """The registered algorithm with the paper's settings; schedules shrink with the budget."""
     algorithm = jaxvf.algorithms.make(learner)
     setting = SETTING | OF_LEARNER.get(learner, {})
-    if quick:
-        for field in ("epsilon_anneal", "unweighted_steps"):
-            if field in setting:
-                setting[field] *= env_steps / ENV_STEPS
+    for field in ("epsilon_anneal", "unweighted_steps"):
+        if field in setting:
+            setting[field] *= env_steps / ENV_STEPS
+    if half:
         setting["batch_size"] = 32
     for field, value in setting.items():
         algorithm = replace(algorithm, field, value)

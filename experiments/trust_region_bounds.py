@@ -5,37 +5,67 @@ Statements about the weights of preceding agents (Le & Ta 2025, doi 10.1007/s104
 form, and how loose it is. Then exact ascent to a Nash equilibrium under three weight rules.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxvf.reproduction import SMALL, Scale, agree, choose
 from jaxvf.results import summaries
 from jaxvf.theory import trust_region
 from jaxvf.theory.team_ascent import ascend
 
 AGENTS, ACTIONS = (2, 3, 4, 5), (2, 3, 4)
-GAMES, QUICK_GAMES = 4008, 300  # of all shapes together, the same number of each
 SCALES = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
 TOLERANCE = 1e-10  # float64's rounding; a bound is violated beyond it
 
-# Of the exact ascent: agents, actions, games, steps, and the sizes of the exponentiated steps.
-ASCENT = (5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))
-QUICK_ASCENT = (3, 3, 8, 200, (1.0, 20.0))
 UPDATES = ("is", "clip", "simultaneous")
 
 
-def reproduce(*, seeds: int | None = None, quick: bool = False, out: Path, games: int | None = None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Games(Scale):
+    """How many games, and the exact ascent.
+
+    Attributes:
+        games: of all shapes together, the same number of each.
+        ascent: agents, actions, games, steps, and the sizes of the exponentiated steps.
+    """
+
+    games: int
+    ascent: tuple[int, int, int, int, tuple[float, ...]]
+
+
+SCALES = {
+    "small": Games(minutes=0.5, seeds=1, games=300, ascent=(3, 3, 8, 200, (1.0, 20.0))),
+    "medium": Games(minutes=5, seeds=1, games=4_008, ascent=(5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))),
+    # The paper's theorems have no protocol: ours, at its largest.
+    "paper": Games(minutes=50, seeds=10, games=4_008, ascent=(5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))),
+}
+
+
+def reproduce(
+    *,
+    out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
+    games: int | None = None,
+) -> None:
     """Check every statement on every game, ascend in some, write `summary.json` and print both tables.
 
     Args:
-        seeds: of the random games; the first is 0.
-        quick: fewer games, shorter ascents.
         out: directory.
+        scale: one of `SCALES`.
+        seeds: of the random games; the first is 0.
+        env_steps: refused; nothing is trained.
+        yes: agree to more than an hour.
         games: how many games in all.
     """
-    games = games or (QUICK_GAMES if quick else GAMES)
-    rows = check(games, seeds or 1) + ascents(*(QUICK_ASCENT if quick else ASCENT))
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, games=games)
+    agree(setting, yes=yes)
+    rows = [{"scale": setting.name, **row} for row in check(setting.games, setting.seeds) + ascents(*setting.ascent)]
     summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))

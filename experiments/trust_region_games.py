@@ -14,7 +14,10 @@ import numpy as np
 
 import jaxvf
 from jaxvf.envs import GaussianTeam, SoftmaxChain
-from jaxvf.results import Result, plots, summaries
+from jaxvf.reproduction import MEAN, SMALL, Scale, caption, choose, facts_of, train
+from jaxvf.results import Interval, Result, plots, summaries
+from jaxvf.results import figure_style as look
+from jaxvf.results.panels import curve_panels
 from jaxvf.results.statistics import mean_interval
 from jaxvf.trust_region import FeedForward, Table, TrustRegion, weight_bounds
 
@@ -28,7 +31,16 @@ RULES = {
     "two-sided": weight_bounds("two_sided", band=0.1),
 }
 BASIC = ("is", "clip", "none")
-SEEDS, QUICK_SEEDS = 16, 3
+# What they are called in the figure, and how they look: the basic ones as the learners that use them.
+WORDS = {
+    "is": "product of ratios", "clip": "product, at most 1", "none": "weight 1",
+    "max 5": "product, at most 5", "max 2": "product, at most 2", "max 1.2": "product, at most 1.2",
+    "two-sided": "product within 10 % of 1",
+}  # fmt: skip
+STYLE = dict(zip(BASIC, look.styles(["happo", "clip_happo", "unweighted_happo"]).values(), strict=True)) | {
+    "max 5": look.Style(look.SKY, "v", ":"), "max 2": look.Style(look.SKY, "P", "--"),
+    "max 1.2": look.Style(look.SKY, "X", "-."), "two-sided": look.Style(look.GREEN, "D", "--"),
+}  # fmt: skip
 EARLY = 20  # iterations whose variance counts on the chain
 INTERVAL = 10  # iterations between evaluations
 
@@ -72,8 +84,9 @@ class Study:
         actor = FeedForward(hidden=32, activation="tanh", layer_norm=False)  # 1250 parameters with ξ
         return TrustRegion(actor=actor, step=self.step, num_envs=self.batch, clip=0.1, **PLAIN)
 
-    def sweep(self, seeds: int, iterations: int) -> jaxvf.Sweep:
+    def sweep(self, seeds: int) -> jaxvf.Sweep:
         """All rules x sizes x seeds."""
+        iterations = self.iterations
         size = "learning_rate" if self.step == "clip" else "kl_radius"
         grid: dict[str, Any] = {"weight_low,weight_high": [RULES[rule] for rule in self.rules], size: self.sizes}
         return jaxvf.Sweep(
@@ -94,12 +107,30 @@ STUDIES = (
     *(Study("team", "clip", agents, 250, (5e-4, 2e-3, 5e-3), tuple(RULES)) for agents in (4, 16, 32)),
     *(Study("team", "natural", agents, 250, (0.001, 0.01, 0.05), iterations=60) for agents in (4, 16)),
 )
-QUICK_STUDIES = (
-    Study("chain", "clip", 16, 50, (0.05,)),
-    Study("team", "natural", 4, 250, (0.05,), iterations=40),
-)
 
-# Scores of 7.4, 7.5 and 7.7 by (game, step, agents, batch, size); in the order of the rules named.
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Studies(Scale):
+    """Which programs are run."""
+
+    studies: tuple[Study, ...]
+
+
+SCALES = {
+    # Where the product collapses, and where it does not yet.
+    "small": Studies(
+        minutes=4,
+        seeds=8,
+        studies=(
+            *(Study("chain", "clip", agents, 400, (0.05,)) for agents in (4, 64)),
+            *(Study("team", "natural", agents, 250, (0.05,), iterations=60) for agents in (4, 16)),
+        ),
+    ),
+    "medium": Studies(minutes=40, seeds=16, studies=STUDIES),
+    "paper": Studies(minutes=160, seeds=64, studies=STUDIES),  # no paper's: ours, at its largest
+}
+
+# The prototype's scores by (game, step, agents, batch, size); in the order of the rules named.
 EXPECTED: dict[tuple[str, str, int, int, float], dict[str, float]] = {
     ("chain", "clip", 4, 400, 0.05): {"is": 0.987, "clip": 0.975, "none": 0.975},
     ("chain", "clip", 8, 400, 0.05): {"is": 0.987, "clip": 0.991, "none": 0.989},
@@ -132,31 +163,36 @@ EXPECTED: dict[tuple[str, str, int, int, float], dict[str, float]] = {
 
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
     out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
     studies: tuple[Study, ...] | None = None,
-    iterations: int | None = None,
 ) -> None:
-    """Run the sweeps, write Parquet, `summary.json` and the table of scores to `out`.
+    """Run the sweeps, write Parquet, `summary.json` and the figure to `out`.
 
     Args:
-        seeds: of each cell; by default 16.
-        quick: two small studies, three seeds.
         out: directory.
+        scale: one of `SCALES`.
+        seeds: of each cell.
+        env_steps: refused; a study has its iterations.
+        yes: agree to more than an hour.
         studies: programs to run.
-        iterations: of each run; by default the study's own.
     """
-    studies = studies or (QUICK_STUDIES if quick else STUDIES)
-    seeds = seeds or (QUICK_SEEDS if quick else SEEDS)
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, studies=studies)
     rows = []
-    for study in studies:
-        sweep = study.sweep(seeds, iterations or study.iterations)
-        result = sweep.run_or_resume(out / study.name, chunk=CHUNK[study.game] if _on_cpu() else None)
-        rows += rows_of(study, result, seeds)
-        for row in rows[-len(study.sizes) * len(study.rules) :]:
-            print(line(row))
+    # A game has its own number of runs at once, so the studies of each are trained together.
+    for game, chunk in CHUNK.items():
+        chosen = {study.name: study for study in setting.studies if study.game == game}
+        sweeps = {name: study.sweep(setting.seeds) for name, study in chosen.items()}
+        part = dataclasses.replace(setting, minutes=setting.minutes * len(chosen) / len(setting.studies))
+        results = train(sweeps, out, part, yes=yes, chunk=chunk if _on_cpu() else None) if sweeps else {}
+        for name, result in results.items():
+            rows += [{"scale": setting.name, **row} for row in rows_of(chosen[name], result, setting.seeds)]
     summaries.write_summary(rows, out)
+    for row in rows:
+        print(line(row))
     print(draw(rows, out))
 
 
@@ -196,19 +232,51 @@ def rows_of(study: Study, result: Result, seeds: int) -> list[dict[str, Any]]:
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> Path:
-    """Scores, the prototype's in brackets: conditions down, rules across."""
-    rules = [rule for rule in RULES if any(row["rule"] == rule for row in rows)]
-    conditions = list(dict.fromkeys(condition(row) for row in rows))
-    measured, wanted = np.full((2, len(conditions), len(rules)), np.nan)
-    for row in rows:
-        cell = conditions.index(condition(row)), rules.index(row["rule"])
-        measured[cell] = row["score"].estimate
-        wanted[cell] = np.nan if row["expected"] is None else row["expected"]
-    low, high = (edge(measured, axis=1, keepdims=True) for edge in (np.nanmin, np.nanmax))
-    shade = (measured - low) / np.maximum(high - low, 1e-3)  # which rule is best of a row; rules that tie look alike
-    note = f"exact expected reward in the end, mean of {rows[0]['runs']} seeds (in brackets: prototype)"
-    figure = plots.number_table(measured, rows=conditions, columns=rules, expected=wanted, shade=shade, note=note)
+    """Scores with their intervals: against the number of agents, else against the step size or the samples."""
+    panels: dict[str, dict[str, list[tuple[float, Interval]]]] = {}
+    xlabels: dict[str, str] = {}
+    for title, xlabel, field, chosen in panels_of(rows):
+        xlabels[title] = xlabel
+        for rule in [rule for rule in RULES if any(row["rule"] == rule for row in chosen)]:
+            points = sorted((row[field], Interval(*row["score"])) for row in chosen if row["rule"] == rule)
+            panels.setdefault(title, {})[WORDS[rule]] = points
+    claim = (
+        "Exact expected reward after training, agents updated one after another; the lines differ in how an agent's "
+        "objective is weighted for those updated before it. The product of their ratios collapses for many agents or "
+        "large steps, clipped at 1 it does not. Chain: the best is 1; Gaussian team: the best is 0."
+    )
+    note = caption(claim, **facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN))
+    style = {WORDS[rule]: STYLE[rule] for rule in RULES}
+    figure = curve_panels(panels, xlabels=xlabels, ylabel="expected reward", style=style, note=note)
     return plots.save(figure, out / "scores.png")[0]
+
+
+def panels_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, list[dict[str, Any]]]]:
+    """Title, name of the x axis, its field and the rows of every panel: x is what differs between cells else equal."""
+    xlabels = {"agents": "agents", "size": "step size", "batch": "samples an iteration"}
+    games = {"chain": "chain", "team": "Gaussian team"}
+    found, shown = [], set()
+    for field, xlabel in xlabels.items():
+        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for row in rows:
+            others = tuple(row[name] for name in ("game", "step", *xlabels) if name != field)
+            groups.setdefault(others, []).append(row)
+        for chosen in groups.values():
+            cells = {condition(row) for row in chosen}
+            if len({row[field] for row in chosen}) < 2 or cells <= shown:
+                continue
+            shown |= cells
+            row = chosen[0]
+            facts = {"agents": f"{row['agents']} agents", "size": size_text(row), "batch": f"{row['batch']} samples"}
+            said = ", ".join(text for name, text in facts.items() if name != field)
+            steps = "PPO" if row["step"] == "clip" else "natural"
+            found.append((f"{games[row['game']]}, {steps} steps\n{said}", xlabel, field, chosen))
+    return found or [("all cells", xlabels["agents"], "agents", rows)]  # these share no axis
+
+
+def size_text(row: dict[str, Any]) -> str:
+    """The step size in words."""
+    return f"learning rate {row['size']:g}" if row["step"] == "clip" else f"δ = {row['size']:g}"
 
 
 def condition(row: dict[str, Any]) -> str:

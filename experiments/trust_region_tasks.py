@@ -10,12 +10,14 @@ test episodes. Left out: the swimmers (brax has one of three links), SMAC with s
 """
 
 import importlib.util
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jaxvf
 from jaxvf.envs import brax_team
 from jaxvf.hyperparameters import replace
+from jaxvf.reproduction import IQM, SMALL, Scale, caption, choose, facts_of, train
 from jaxvf.results import summaries
 from jaxvf.trust_region import FeedForward, Recurrent
 
@@ -23,7 +25,6 @@ LEARNERS = (
     "ippo", "mappo", "coppo", "a2po",
     "happo", "clip_happo", "unweighted_happo", "hatrpo", "clip_hatrpo", "unweighted_hatrpo",
 )  # fmt: skip
-QUICK_LEARNERS = ("mappo", "clip_happo")
 MPE = "jaxmarl/MPE_{}:exact_limit=True"
 CONTINUOUS = "jaxmarl/MPE_{}:action_type=Continuous,exact_limit=True"
 TASKS = {
@@ -39,7 +40,6 @@ TASKS = {
     "27m_vs_30m": "combat/27m_vs_30m",
     **{split: f"brax/{split}" for split in brax_team.SPLITS},
 }
-QUICK_TASKS = ("spread",)
 
 # MPE: two layers of 128, 20 environments x 200 steps, five epochs, ε = 0.2, β = 0.01, δ = 0.005.
 SETTING: dict[str, Any] = {
@@ -115,49 +115,71 @@ ANNEALED = {
     "clip": ("spread, JaxMARL", "walker2d_3x2", "humanoid_17x1"),
     "natural": ("spread, JaxMARL", "humanoid_17x1"),
 }
-ENV_STEPS, QUICK_STEPS = 10_000_000, 200_000
 TEST_EPISODES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks(Scale):
+    """Which tasks and learners; no task stands for all that can be made here."""
+
+    tasks: tuple[str, ...] = ()
+    learners: tuple[str, ...] = LEARNERS
+
+
+MPE_TASKS = tuple(name for name, env in TASKS.items() if env.startswith("jaxmarl/") and name != "spread, JaxMARL")
+SCALES = {
+    "small": Tasks(minutes=4, seeds=4, env_steps=200_000, tasks=("spread",), learners=("mappo", "clip_happo")),
+    "medium": Tasks(
+        minutes=120, seeds=2, env_steps=400_000, tasks=MPE_TASKS, learners=("mappo", "happo", "clip_happo")
+    ),
+    "paper": Tasks(minutes=400_000, seeds=10, env_steps=10_000_000),
+}
 
 
 def reproduce(
     *,
-    seeds: int | None = None,
-    quick: bool = False,
-    env_steps: int | None = None,
     out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
     tasks: tuple[str, ...] | None = None,
     learners: tuple[str, ...] | None = None,
 ) -> None:
     """Run the sweeps, write Parquet, `summary.json` and a curve per task to `out`; one program a learner and task."""
-    tasks, learners = (
-        tasks or (QUICK_TASKS if quick else within_reach()),
-        learners or (QUICK_LEARNERS if quick else LEARNERS),
-    )
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, tasks=tasks, learners=learners)
+    tasks = setting.tasks or within_reach()
     for task in tasks:
         jaxvf.envs.make(TASKS[task])  # says now if it cannot be made, not after hours of the others
-    seeds, env_steps = seeds or (2 if quick else 10), env_steps or (QUICK_STEPS if quick else ENV_STEPS)
+    played = {f"{task.replace(', ', '_')}/{name}": (task, name) for task in tasks for name in setting.learners}
+    results = train({where: sweep_of(*cell, setting) for where, cell in played.items()}, out, setting, yes=yes)
     rows: list[dict[str, Any]] = []
     panels: dict[str, dict[str, Any]] = {task: {} for task in tasks}
-    for task in tasks:
-        for learner in learners:
-            sweep = jaxvf.Sweep(
-                env=TASKS[task],
-                algorithms=configured(learner, task, env_steps),
-                seeds=seeds,
-                env_steps=env_steps,
-                test_interval=max(1, env_steps // 20),
-                test_episodes=TEST_EPISODES,
-            )
-            result = sweep.run_or_resume(out / task.replace(", ", "_") / learner)
-            panels[task] |= summaries.curves_of(result, {learner: {}})
-            rows.append(
-                summaries.condition_row(result, result.select(), learner=learner, task=task, env_steps=env_steps)
-            )
+    for where, (task, learner) in played.items():
+        result = results[where]
+        panels[task] |= summaries.curves_of(result, {learner: {}})
+        labels = {"scale": setting.name, "learner": learner, "task": task}
+        rows.append(summaries.condition_row(result, result.select(), **labels))
     summaries.write_summary(rows, out)
-    for path in summaries.save_panels(panels, out, labels=learners):
+    facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
+    note = caption(f"Return of greedy play, mean of {TEST_EPISODES} episodes an evaluation.", **facts)
+    for path in summaries.save_panels(panels, out, labels=setting.learners, note=note):
         print(path)
     for row in rows:
         print(f"{row['task']:28} {row['learner']:17} return {summaries.return_text(row['final_return'])}")
+
+
+def sweep_of(task: str, learner: str, setting: Tasks) -> jaxvf.Sweep:
+    """All seeds of a learner on a task."""
+    steps = setting.steps_of()
+    return jaxvf.Sweep(
+        env=TASKS[task],
+        algorithms=configured(learner, task, steps),
+        seeds=setting.seeds,
+        env_steps=steps,
+        test_interval=max(1, steps // 20),
+        test_episodes=TEST_EPISODES,
+    )
 
 
 def within_reach() -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 Heavy modules are imported inside the commands, so that `jaxvf --help` answers at once.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -107,20 +106,24 @@ def list_(
 
 def reproduce(
     experiment: Positional[str],
+    scale: str | None = None,
     seeds: int | None = None,
-    quick: Flag[bool] = False,
     env_steps: float | None = None,
     out: Path | None = None,
+    yes: Flag[bool] = False,
+    quick: Flag[bool] = False,
     no_cache: Flag[bool] = False,
 ) -> None:
     """Run an experiment: the sweep, the statistic and the figure of a paper.
 
     Args:
         experiment: its name (`jaxvf list experiments`).
-        seeds: seeds per cell; by default the experiment's own.
-        quick: minutes instead of hours: fewer cells, seeds and steps.
-        env_steps: environment steps of one run, where the experiment trains any; by default the experiment's own.
-        out: directory for its Parquet and figures; by default runs/EXPERIMENT, or runs/EXPERIMENT_quick.
+        scale: small (minutes on two CPU cores, the default), medium (hours) or paper (the paper's own protocol).
+        seeds: seeds per cell; by default the scale's own.
+        env_steps: environment steps of one run, where the experiment trains any; by default the scale's own.
+        out: directory for its Parquet and figures; by default runs/EXPERIMENT_SCALE.
+        yes: agree to a run that takes more than an hour.
+        quick: another name of --scale small.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
     """
     from jaxvf import scripts
@@ -128,16 +131,17 @@ def reproduce(
     if no_cache:
         _keep_nothing()
     module = scripts.load("experiments", experiment)
+    if quick and scale not in (None, "small"):
+        raise InputError(f"--quick is --scale small; leave it out for --scale {scale}")
     if seeds is not None and seeds < 1:
         raise InputError(f"seeds={seeds} must be at least 1")
     if env_steps is not None and (env_steps < 1 or env_steps % 1 != 0):
         raise InputError(f"env_steps={env_steps:g} is not a whole number from 1 on")
-    if env_steps is not None and "env_steps" not in inspect.signature(module.reproduce).parameters:
-        raise InputError(f"experiment {experiment} has no env_steps to set")
-    budget = {} if env_steps is None else {"env_steps": int(env_steps)}
-    out = out or Path("runs") / (f"{experiment}_quick" if quick else experiment)
+    scale = scale or "small"
+    budget = None if env_steps is None else int(env_steps)
+    out = out or Path("runs") / f"{experiment}_{scale}"
     try:
-        module.reproduce(seeds=seeds, quick=quick, out=out, **budget)
+        module.reproduce(scale=scale, seeds=seeds, env_steps=budget, out=out, yes=yes)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt("What is done is saved; the same command goes on from there.") from error
 

@@ -18,7 +18,7 @@ def atlas(tmp_path_factory):
     out = tmp_path_factory.mktemp("atlas")
     module = scripts.load("experiments", "basin_atlas")
     options = {"shapes": {(2, 3): GAMES}, "learners": ("vdn", "qmix"), "env_steps": 10_000}
-    module.reproduce(seeds=SEEDS, quick=True, out=out, **options)
+    module.reproduce(seeds=SEEDS, yes=True, out=out, **options)
     rows = json.loads((out / "summary.json").read_text())["rows"]
     found = {(row["learner"], row["shape"], row["family"], row["measure"], row["bin"]): row for row in rows}
     assert len(found) == len(rows)
@@ -71,13 +71,13 @@ def test_files_hold_the_description_of_a_game_not_its_table(atlas):
     assert len(described["plan"]) == 1
     game, seed = described["config"]["fields"]["grid"]["env.payoff,seed"][3]
     assert game["class"].endswith(":RandomGame") and game["fields"]["family"] == "interaction" and seed == 3
-    assert (out / "non_monotonicity_by_shape_annealed.png").is_file()
+    assert (out / "non_monotonicity_2_agents_3_actions_annealed.png").is_file()
 
 
 def test_the_same_command_again_trains_nothing(atlas, capfd):
     module, out, _, options = atlas
     capfd.readouterr()
-    module.reproduce(seeds=SEEDS, quick=True, out=out, **options)
+    module.reproduce(seeds=SEEDS, yes=True, out=out, **options)
     assert "compiling" not in capfd.readouterr().err
 
 
@@ -95,6 +95,6 @@ def test_the_interval_is_over_games(atlas):
 def test_ten_thousand_games_are_planned(atlas):
     """The full run: at least 10,000 different games for every learner, in one group for each shape."""
     module, _, _, _ = atlas
-    assert sum(module.SHAPES.values()) >= 10_000
+    assert sum(module.SCALES["paper"].shapes.values()) >= 10_000
     games = random_games(2, 3, 1200)
     assert len(set(games)) == 1200 and isinstance(games[0], RandomGame)

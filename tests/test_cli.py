@@ -107,7 +107,7 @@ def test_bad_input_of_a_run_is_one_line_and_nothing_is_written(capsys, tmp_path,
         (["reproduce", "../setup"], "unknown experiment '../setup'; "),
         (["reproduce", "matrix_games", "--seeds", "0"], "seeds=0 must be at least 1"),
         (["reproduce", "box_pushing", "--env-steps", "0.5"], "env_steps=0.5 is not a whole number from 1 on"),
-        (["reproduce", "expressiveness", "--env-steps", "10"], "experiment expressiveness has no env_steps to set"),
+        (["reproduce", "expressiveness", "--env-steps", "10"], "this experiment has no env_steps to set"),
     ],
 )
 def test_bad_input_of_the_other_commands(capsys, tmp_path, arguments, line):

@@ -11,7 +11,7 @@ from jaxvf.results.summaries import write_summary
 
 def reproduce(name, out, **options):
     """The summary that an experiment leaves."""
-    scripts.load("experiments", name).reproduce(out=out, **options)
+    scripts.load("experiments", name).reproduce(out=out, yes=True, **options)
     return json.loads((out / "summary.json").read_text())
 
 
@@ -20,7 +20,9 @@ def test_risk_reward_gives_every_game_its_own_fraction(tmp_path, monkeypatch):
     module = scripts.load("experiments", "risk_reward")
     monkeypatch.setitem(module.GAMES, "sum", ((0, 1, 2), (1, 2, 3), (2, 3, 4)))
     monkeypatch.setitem(module.EXPECTED, "vdn", (*module.EXPECTED["vdn"], None))
-    module.reproduce(out=tmp_path, seeds=3, env_steps=4_000, games=("sum", "E"), learners=("vdn",), behaviour="uniform")
+    module.reproduce(
+        out=tmp_path, yes=True, seeds=3, env_steps=4_000, games=("sum", "E"), learners=("vdn",), behaviour="uniform"
+    )
     rows = json.loads((tmp_path / "summary.json").read_text())
     assert [(row["game"], row["optimal"][0], row["expected"]) for row in rows] == [("sum", 1, None), ("E", 0, 0.26)]
     assert (tmp_path / "optimal.png").is_file()
@@ -35,7 +37,7 @@ def test_expressiveness_of_vdn_is_least_squares(tmp_path):
 
 def test_box_pushing_endings_explain_the_return(tmp_path):
     """Return = the boxes' reward - 0.1 a step - 5 a bump; without a box at the goal there are 100 steps."""
-    (row,) = reproduce("box_pushing", tmp_path, seeds=1, quick=True, env_steps=1_024, learners=("vdn",))
+    (row,) = reproduce("box_pushing", tmp_path, seeds=1, env_steps=1_024, learners=("vdn",))
     ends = row["endings"]
     assert list(ends) == ["big_box", "two_small", "one_small", "timeout"] and sum(ends.values()) == 1
     assert row["env_steps"] == 1_024 and row["diverged"] == 0
@@ -49,7 +51,7 @@ def test_box_pushing_endings_explain_the_return(tmp_path):
 def test_stateful_context_trains_what_it_says(tmp_path):
     """The row is about the context asked for: the learner that ran has it in its mixer."""
     options = {"learners": ("qmix",), "contexts": ("noise",)}
-    (row,) = reproduce("stateful_context", tmp_path, seeds=1, quick=True, env_steps=800, **options)
+    (row,) = reproduce("stateful_context", tmp_path, seeds=1, env_steps=800, **options)
     assert (row["learner"], row["context"], row["size"], row["runs"]) == ("qmix", "noise", 4, 1)
     plan = json.loads((tmp_path / "qmix" / "run.json").read_text())["plan"]
     assert plan[0]["algorithm"]["fields"]["mixer"]["fields"]["context"] == "noise"
@@ -59,7 +61,7 @@ def test_stateful_context_trains_what_it_says(tmp_path):
 def test_predator_prey_return_is_captures_and_punishments(tmp_path):
     """Return = 10 captures + p lone catches, in the row of the right p."""
     options = {"learners": ("qmix",), "penalties": (-1.0, -4.0)}
-    rows = reproduce("predator_prey", tmp_path, seeds=1, quick=True, env_steps=800, **options)
+    rows = reproduce("predator_prey", tmp_path, seeds=1, env_steps=800, **options)
     assert [row["penalty"] for row in rows] == [-1, -4]
     for row in rows:
         expected = 10 * row["captures"] + row["penalty"] * row["mis_captures"]

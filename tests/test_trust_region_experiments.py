@@ -18,13 +18,13 @@ from jaxvf.trust_region import FeedForward, Recurrent, TrustRegion
 def reproduce(name, out, **options):
     """The summary that an experiment leaves."""
     module = scripts.load("experiments", name)
-    module.reproduce(out=out, **options)
+    module.reproduce(out=out, yes=True, **options)
     return module, json.loads((out / "summary.json").read_text())
 
 
 def test_bounds_are_checked_and_none_is_violated(tmp_path):
     """36 games: every statement is checked at every position, identities and bounds alike."""
-    _, rows = reproduce("trust_region_bounds", tmp_path, quick=True, games=36)
+    _, rows = reproduce("trust_region_bounds", tmp_path, games=36)
     checked = [row for row in rows if "checks" in row]
     assert len(checked) == 12 and all(row["violations"] == 0 for row in checked)
     assert {row["checks"] for row in checked} == {36, 36 // 4 * (2 + 3 + 4 + 5)}
@@ -84,7 +84,7 @@ def test_the_games_report_every_rule(tmp_path):
     """Two rules, one program, two seeds: scores are those of the stored runs, with their standard error."""
     module = scripts.load("experiments", "trust_region_games")
     study = module.Study("chain", "clip", 3, 20, (0.05,), ("clip", "max 2"), iterations=4)
-    module.reproduce(out=tmp_path, seeds=2, studies=(study,))
+    module.reproduce(out=tmp_path, yes=True, seeds=2, studies=(study,))
     rows = json.loads((tmp_path / "summary.json").read_text())
     assert [(row["rule"], row["runs"], row["agents"], row["expected"]) for row in rows] == [
         ("clip", 2, 3, None),

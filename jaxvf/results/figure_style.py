@@ -1,10 +1,12 @@
 """How every figure looks: colours that colour-blind readers can tell apart, axes, heads; shared by all plots."""
 
 import math
+import re
+import textwrap
 import zlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +40,7 @@ LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt", "hatrpo", "clip_hatrpo",
                "unweighted_hatrpo")  # fmt: skip
 THIRD_DASH = ("pow_qplex", "duelmix")
-INK, FAINT = "#222222", "#777777"
+INK, SOFT, FAINT = "#222222", "#555555", "#777777"
 TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
 
 
@@ -51,15 +53,25 @@ class Style(NamedTuple):
 
 
 def styles(labels: Sequence[str]) -> dict[str, Style]:
-    """One style per label, by position: pass the labels of a whole study once, and every figure agrees.
+    """One style per label, the same in every figure: a learner's own, the next free one for any other label.
 
-    Colour and marker change from label to label; after seven of them the dash changes.
+    A label that begins with a learner's name ("qmix, learning_rate 0.001") has its colour; several such labels of one
+    figure differ in marker and dash.
     """
-    kinds = len(COLOURS)
-    return {
-        label: Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds % len(DASHES)])
-        for i, label in enumerate(dict.fromkeys(labels))
-    }
+    found: dict[str, Style] = {}
+    kinds, names = len(COLOURS), [name for family in LEARNERS.values() for name in family]
+    pairs = range(len(MARKERS) * len(DASHES))
+    for label in dict.fromkeys(labels):
+        name = re.split(r"[ ,(#]", label, maxsplit=1)[0]
+        if name in names:
+            own = Style(learner_colour(name), MARKERS[names.index(name) % len(MARKERS)], learner_dash(name))
+            # Their numbers have no common divisor, so these are all pairs of a marker and a dash.
+            others = [Style(own.colour, MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]) for i in pairs]
+            choices = [own, *others]
+        else:
+            choices = [Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds]) for i in pairs]
+        found[label] = next((one for one in choices if one not in found.values()), choices[-1])
+    return found
 
 
 def learner_colour(name: str) -> str:
@@ -103,7 +115,7 @@ def dress(axes: "Axes", *, xlabel: str, ylabel: str) -> None:
 
 
 def head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
-    """Title and subtitle flush left above the axes, the legend below them."""
+    """Title and subtitle flush left above the axes, the legend above all."""
     if subtitle:
         axes.annotate(subtitle, (0, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points",
                       fontsize=SMALL, color=FAINT)  # fmt: skip
@@ -117,9 +129,36 @@ def head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
     rows = math.ceil(len(labels) / max(1, WIDTH // widest))
     figure.set_figheight(figure.get_figheight() + 0.05 + 0.24 * rows)
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / rows),
+        handles, labels, loc="outside upper center", ncols=math.ceil(len(labels) / rows),
         fontsize=TEXT, labelcolor=INK, frameon=False, handlelength=2.2, columnspacing=1.4,
     )  # fmt: skip
+
+
+def caption(figure: "Figure", text: str, *, xlabel: str = "") -> None:
+    """Text below everything else in the picture, which grows by its lines; to be called last.
+
+    Args:
+        figure: laid out by constraints, as `blank` makes it.
+        text: what the picture shows; it is wrapped here.
+        xlabel: of all panels together, centred above the text.
+    """
+    width, height = figure.get_size_inches()
+    look: dict[str, Any] = {"fontsize": SMALL, "color": SOFT, "va": "bottom", "linespacing": 1.3}
+    whole = figure.text(0, 0, text, **look)
+    inches = whole.get_window_extent().width / figure.dpi
+    whole.remove()
+    # Lines differ in how wide their letters are on average.
+    lines = textwrap.wrap(text, max(20, int(0.96 * len(text) * (width - 0.2) / max(inches, 1e-6)))) if text else []
+    below = 0.06 + len(lines) * 1.35 * SMALL / 72
+    added = below + (0.28 if xlabel else 0.06)
+    share = added / (height + added)
+    figure.set_figheight(height + added)
+    engine = figure.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0, share, 1, 1 - share))  # pyright: ignore[reportCallIssue]
+    figure.text(0.1 / width, 0.06 / (height + added), "\n".join(lines), **look)
+    if xlabel:
+        figure.text(0.5, (below + 0.04) / (height + added), xlabel, fontsize=TEXT, color=INK, ha="center", va="bottom")
 
 
 def number(value: float) -> str:

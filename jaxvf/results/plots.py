@@ -1,21 +1,23 @@
-"""Figures of a sweep: learning curves, fractions, shares, tables of numbers, and value tables beside the payoff."""
+"""Figures of a sweep: learning curves, fractions, shares; tables of numbers and of values are in `heat_maps`."""
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsInt
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Num
 
-from jaxvf.results.figure_style import DPI, FAINT, INK, SMALL, TEXT, WIDTH, Style, blank, dress, head, number, styles
-from jaxvf.results.statistics import LEVEL, SAMPLES, Interval, iqm_interval, valid_runs
+from jaxvf.results.figure_style import DPI, FAINT, TEXT, WIDTH, Style, blank, caption, dress, head, styles
+from jaxvf.results.heat_maps import number_table, value_tables
+from jaxvf.results.statistics import LEVEL, SAMPLES, Interval, fraction_interval, iqm_interval, valid_runs
 from jaxvf.results.store import write_atomically
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+__all__ = ["compositions", "learning_curves", "number_table", "save", "styles", "success_fractions", "value_tables"]
 
 MARKS_PER_LINE = 8
 
@@ -30,8 +32,10 @@ def learning_curves(
     style: Mapping[str, Style] | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
+    fractions: bool = False,
+    note: str = "",
 ) -> "Figure":
-    """IQM over runs against environment steps, with the bootstrap interval as a band.
+    """IQM over runs against environment steps, with the bootstrap interval as a band; or the fraction of runs.
 
     NaN is ignored as in `iqm`; the legend then says how many runs are left at the last evaluation.
 
@@ -44,6 +48,9 @@ def learning_curves(
         style: styles of a whole study; by default those of `styles(curves)`.
         samples: bootstrap resamples.
         seed: of the bootstrap, so that a figure can be drawn again.
+        fractions: draw the fraction of runs whose value is at least 1/2, with its score interval: for values that are
+            0 or 1; a run that diverged counts as 0.
+        note: a caption.
 
     Raises:
         ValueError: if a label's steps and values do not match.
@@ -57,7 +64,10 @@ def learning_curves(
         steps, values = np.asarray(steps), np.asarray(values, np.float64)
         if values.ndim != 2 or steps.shape != values.shape[1:]:
             raise ValueError(f"{label}: steps {steps.shape} do not match values {values.shape}")
-        band = iqm_interval(values, samples=samples, rng=np.random.default_rng(seed))
+        if fractions:
+            band = fraction_interval((values >= 0.5).sum(axis=0), np.full(values.shape[1], len(values)))
+        else:
+            band = iqm_interval(values, samples=samples, rng=np.random.default_rng(seed))
         look = style[label]
         axes.fill_between(steps, band.low, band.high, color=look.colour, alpha=0.18, linewidth=0)
         axes.plot(
@@ -70,7 +80,18 @@ def learning_curves(
     dress(axes, xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.015)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1.5M
-    head(figure, axes, title, f"IQM over runs, band: {LEVEL:.0%} bootstrap interval")
+    if fractions:
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_yticks(np.linspace(0, 1, 5))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
+    kind = (
+        "fraction of runs, band: {:.0%} score interval"
+        if fractions
+        else "IQM over runs, band: {:.0%} bootstrap interval"
+    )
+    head(figure, axes, title, kind.format(LEVEL))
+    if note:
+        caption(figure, note)
     return figure
 
 
@@ -80,6 +101,7 @@ def success_fractions(
     xlabel: str,
     title: str = "",
     style: Mapping[str, Style] | None = None,
+    note: str = "",
 ) -> "Figure":
     """Fractions with their intervals: one group of points per row of the table, one colour per column.
 
@@ -88,6 +110,7 @@ def success_fractions(
         xlabel: what the fraction counts, such as "Runs that reach the optimum".
         title: one line above the figure.
         style: styles of a whole study; by default those of the columns in the order they appear.
+        note: a caption.
     """
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
     style = style or styles(columns)
@@ -113,11 +136,18 @@ def success_fractions(
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
     head(figure, axes, title, "")
+    if note:
+        caption(figure, note)
     return figure
 
 
 def compositions(
-    table: Mapping[str, Mapping[str, float]], *, xlabel: str, title: str = "", style: Mapping[str, Style] | None = None
+    table: Mapping[str, Mapping[str, float]],
+    *,
+    xlabel: str,
+    title: str = "",
+    style: Mapping[str, Style] | None = None,
+    note: str = "",
 ) -> "Figure":
     """One bar per row, cut into the shares of its outcomes.
 
@@ -126,6 +156,7 @@ def compositions(
         xlabel: what the shares are of.
         title: one line above the figure.
         style: styles of the outcomes, of which the colour is used; by default in the order they appear.
+        note: a caption.
     """
     outcomes = list(dict.fromkeys(outcome for row in table.values() for outcome in row))
     style = style or styles(outcomes)
@@ -143,99 +174,8 @@ def compositions(
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
     head(figure, axes, title, "")
-    return figure
-
-
-def number_table(
-    values: Float[np.ndarray, "rows columns"],
-    *,
-    rows: Sequence[str],
-    columns: Sequence[str],
-    expected: Float[np.ndarray, "rows columns"],
-    shade: Float[np.ndarray, "rows columns"],
-    title: str = "",
-    note: str = "",
-) -> "Figure":
-    """A table of measured numbers, the expected one in brackets below each where there is one.
-
-    Args:
-        values: what was measured; NaN leaves a cell empty.
-        rows: names.
-        columns: names.
-        expected: what it should be; NaN where nobody says.
-        shade: how dark a cell is, in [0, 1].
-        title: one line above the figure.
-        note: one line below it.
-    """
-    figure = blank(max(WIDTH, 2.2 + 0.85 * len(columns)), 0.9 + 0.42 * len(rows))
-    axes = figure.subplots()
-    axes.imshow(np.nan_to_num(shade), cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
-    for (i, j), value in np.ndenumerate(values):
-        if np.isnan(value):
-            continue
-        wanted = "" if np.isnan(expected[i, j]) else f"\n({expected[i, j]:.3g})"
-        axes.text(j, i, f"{value:.3g}{wanted}", ha="center", va="center", fontsize=SMALL, color=INK, linespacing=0.95)
-    axes.set_xticks(range(len(columns)), list(columns))
-    axes.set_yticks(range(len(rows)), list(rows))
-    axes.tick_params(
-        length=0, labelsize=SMALL, labelcolor=INK, top=True, labeltop=True, bottom=False, labelbottom=False
-    )
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if title:
-        figure.suptitle(title, fontsize=TEXT + 2, color=INK)
     if note:
-        figure.supxlabel(note, fontsize=SMALL, color=FAINT)
-    return figure
-
-
-def value_tables(
-    columns: Mapping[str, Num[np.ndarray, "*games A1 A2"]],
-    *,
-    rows: Sequence[str] = ("",),
-    greedy: Mapping[str, Sequence[Sequence[SupportsInt]]] | None = None,
-    title: str = "",
-) -> "Figure":
-    """Heat maps of the payoff and of learned joint values, with the numbers in the cells.
-
-    Every row of the figure is one game of two agents and has one colour scale, that of its payoff: a learned
-    table of the same colours has learned the same values. A frame marks the greedy joint action.
-
-    Args:
-        columns: label to one table, or to one table per game. The first is the payoff.
-        rows: name of every game.
-        greedy: label to the joint action (u1, u2) of every game; by default the largest cells. Give it where
-            greedy actions come from local utilities: their joint may be another cell than the largest.
-        title: one line above the figure.
-
-    Raises:
-        ValueError: if the tables are not of one shape, or not one per row.
-    """
-    tables = {k: np.asarray(v, np.float64).reshape(-1, *np.shape(v)[-2:]) for k, v in columns.items()}
-    shapes = {table.shape for table in tables.values()}
-    if len(shapes) != 1 or len(shape := shapes.pop()) != 3 or shape[0] != len(rows):
-        found = {label: table.shape for label, table in tables.items()}
-        raise ValueError(f"every column needs {len(rows)} tables [A1, A2], all of one shape; got {found}")
-    _, down, across = shape
-    cell = 0.56 if max(down, across) <= 6 else 0.42
-    width, height = len(tables) * (across * cell + 0.2) + 0.9, len(rows) * (down * cell + 0.25) + 0.9
-    figure = blank(width, height + 0.3 * bool(title))
-    grid = figure.subplots(len(rows), len(tables), squeeze=False)
-    for i, row in enumerate(rows):
-        bound = np.nanmax(np.abs(next(iter(tables.values()))[i]), initial=1e-6)
-        for j, (label, table) in enumerate(tables.items()):
-            axes = grid[i, j]
-            framed = _largest(table[i]) if greedy is None or label not in greedy else [greedy[label][i]]
-            _heat_map(axes, table[i], framed, bound=bound, size=TEXT * cell / 0.56)
-            if i == 0:
-                axes.set_title(label, fontsize=TEXT, color=INK)
-            if i == len(rows) - 1:
-                axes.set_xlabel("agent 2", fontsize=SMALL, color=FAINT)
-            if j == 0:
-                axes.set_ylabel(f"{row}\nagent 1" if row else "agent 1", fontsize=SMALL, color=FAINT)
-    if title:
-        figure.suptitle(title, fontsize=TEXT + 2, color=INK)
-    figure.supxlabel("framed: greedy joint action", fontsize=SMALL, color=FAINT)
+        caption(figure, note)
     return figure
 
 
@@ -260,31 +200,3 @@ def _with_runs(label: str, values: np.ndarray) -> str:
     runs = len(values)
     left = int(valid_runs(values)[-1]) if values.size else 0
     return label if left == runs else f"{label} ({left} of {runs} runs)"
-
-
-def _largest(table: np.ndarray) -> list[list[int]]:
-    """Row and column of the largest cells, NaN aside."""
-    finite = np.where(np.isnan(table), -np.inf, table)
-    return np.argwhere((finite == finite.max()) & ~np.isnan(table)).tolist()
-
-
-def _heat_map(axes: "Axes", table: np.ndarray, framed: Sequence, *, bound: float, size: float) -> None:
-    """One table as colours from -bound to bound, its numbers in the cells, a frame around some of them."""
-    from matplotlib.patches import Rectangle
-
-    # The ends of the map are nearly black; a wider scale keeps them for values beyond the payoff's.
-    image = axes.imshow(table, cmap="RdBu", vmin=-1.25 * bound, vmax=1.25 * bound)
-    for (a, b), value in np.ndenumerate(table):
-        red, green, blue, _ = image.cmap(image.norm(value))
-        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5  # luma of ITU-R BT.601
-        bold = "bold" if any((a, b) == tuple(cell) for cell in framed) else "normal"
-        axes.text(b, a, number(value), ha="center", va="center", fontsize=size, fontweight=bold,
-                  color="white" if dark else INK)  # fmt: skip
-    for a, b in framed:
-        frame = Rectangle((b - 0.47, a - 0.47), 0.94, 0.94, fill=False, edgecolor="black", linewidth=2.6)
-        axes.add_patch(frame)
-    axes.set_xticks(range(table.shape[1]))
-    axes.set_yticks(range(table.shape[0]))
-    axes.tick_params(length=0, labelsize=SMALL, labelcolor=FAINT)
-    for spine in axes.spines.values():
-        spine.set_visible(False)

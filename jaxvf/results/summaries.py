@@ -11,7 +11,7 @@ import numpy as np
 
 from jaxvf.results import plots
 from jaxvf.results.result import Result
-from jaxvf.results.statistics import Interval, mean_interval
+from jaxvf.results.statistics import Interval, iqm_interval, mean_interval
 from jaxvf.results.store import write_atomically
 
 
@@ -25,9 +25,11 @@ def condition_row(result: Result, runs: Sequence[int] | np.ndarray, **labels: An
 
     Returns:
         The labels; how many runs, and how many of them diverged; the mean return at the last evaluation with its 95 %
-        bootstrap interval over the runs that did not diverge; the mean over all evaluations, a measure of speed.
+        bootstrap interval over the runs that did not diverge; the mean over all evaluations, a measure of speed; and
+        the curve of the return's IQM with its interval, from which a figure can be drawn again.
     """
     returns = result.metric("test_return")[runs]
+    course = iqm_interval(returns, rng=np.random.default_rng(0))
     return {
         **labels,
         "runs": len(runs),
@@ -35,6 +37,8 @@ def condition_row(result: Result, runs: Sequence[int] | np.ndarray, **labels: An
         "env_steps": int(result.env_steps_of(runs[0])[-1]),
         "final_return": mean_interval(returns[:, -1], rng=np.random.default_rng(0)),
         "mean_return_of_all_evaluations": mean_interval(returns.mean(axis=1), rng=np.random.default_rng(0)).estimate,
+        "evaluated_at": result.env_steps_of(runs[0]).tolist(),
+        "iqm_return": [np.asarray(part).tolist() for part in course],
     }
 
 
@@ -44,16 +48,17 @@ def endings(result: Result, runs: Sequence[int] | np.ndarray, kinds: Sequence[st
     return {**shares, rest: 1.0 - sum(shares.values())}
 
 
-def report_endings(rows: Sequence[Mapping[str, Any]], names: Sequence[str], out: Path) -> None:
+def report_endings(rows: Sequence[Mapping[str, Any]], names: Sequence[str], out: Path, *, note: str = "") -> None:
     """Draw `endings.png` in `out` and print a line per row, for rows of `condition_row` with their "endings".
 
     Args:
         rows: the summary.
         names: what to call each.
         out: directory.
+        note: a caption.
     """
     table = {name: row["endings"] for name, row in zip(names, rows, strict=True)}
-    figure = plots.compositions(table, xlabel="endings of the last evaluation, mean over seeds")
+    figure = plots.compositions(table, xlabel="endings of the last evaluation, mean over seeds", note=note)
     print(plots.save(figure, out / "endings.png")[0])
     for name, row in zip(names, rows, strict=True):
         shares = "  ".join(f"{ending} {share:.0%}" for ending, share in row["endings"].items())
@@ -75,6 +80,7 @@ def save_panels(
     labels: Sequence[str],
     reference: Mapping[str, tuple[str, float]] | None = None,
     ylabel: str = "test return",
+    note: str = "",
 ) -> list[Path]:
     """One figure per panel, in `out`, with the same styles in all; returns the files.
 
@@ -84,11 +90,12 @@ def save_panels(
         labels: of the whole study, in the order of the styles.
         reference: title to name and height of a horizontal line.
         ylabel: what the curves are.
+        note: a caption.
     """
     style, written = plots.styles(labels), []
     for title, curves in panels.items():
         line = (reference or {}).get(title)
-        figure = plots.learning_curves(curves, ylabel=ylabel, title=title, style=style, reference=line)
+        figure = plots.learning_curves(curves, ylabel=ylabel, title=title, style=style, reference=line, note=note)
         name = re.sub(r"[^0-9A-Za-z-]+", "_", title)
         written += plots.save(figure, out / f"{name}.png")
     return written

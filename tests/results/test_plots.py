@@ -10,6 +10,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from jaxvf.algorithms import ALGORITHMS
 from jaxvf.results import figure_style, plots
 from jaxvf.results.statistics import Interval, fraction_interval, iqm, iqm_interval
 
@@ -76,7 +77,42 @@ def test_one_style_per_label_whatever_the_figure(curves):
     fractions = plots.success_fractions({"A": {"pow_qmix": Interval(0.5, 0.4, 0.6)}}, xlabel="won", style=study)
     (bars,) = (c for c in fractions.axes[0].containers if isinstance(c, ErrorbarContainer))
     assert to_hex(figure.axes[0].lines[1].get_color()) == to_hex(bars.lines[0].get_color())
-    assert study["pow_qmix"].colour == figure_style.COLOURS[1]
+    assert study["pow_qmix"] == plots.styles(["pow_qmix"])["pow_qmix"]
+    assert study["pow_qmix"].colour == figure_style.learner_colour("pow_qmix") == figure_style.VERMILION
+
+
+def test_every_registered_learner_looks_like_no_other():
+    assert len(set(plots.styles(list(ALGORITHMS)).values())) == len(ALGORITHMS)
+
+
+def test_configured_learners_keep_their_colour_and_differ():
+    labels = ["qmix, learning_rate 0.001", "qmix, learning_rate 0.0005", "qmix#2", "mixed"]
+    found = plots.styles(labels)
+    assert len(set(found.values())) == 4
+    assert {found[label].colour for label in labels[:3]} == {figure_style.BLUE}
+
+
+def test_fractions_of_runs_have_score_intervals():
+    """Of four runs one is at the optimum, then three; one that diverged counts as not there."""
+    values = np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.0, np.nan]])
+    figure = plots.learning_curves({"qmix": (np.array([0, 1]), values)}, ylabel="y", fractions=True, note="A caption.")
+    (axes,) = figure.axes
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.25, 0.75])
+    corners = {(x, y) for x, y in axes.collections[0].get_paths()[0].vertices}
+    assert (1.0, fraction_interval(3, 4).high) in corners
+    assert "A caption." in [text.get_text() for text in figure.texts]
+    assert texts_that_overlap(figure) == []
+
+
+def test_a_caption_grows_the_picture_and_is_whole():
+    """Long text is wrapped inside the picture, below everything else."""
+    text = "A claim that takes a long sentence, over 64 seeds. " * 8
+    figure = plots.success_fractions({"A": {"qmix": Interval(0.5, 0.4, 0.6)}}, xlabel="won", note=text)
+    assert texts_that_overlap(figure) == []
+    (found,) = figure.texts
+    assert found.get_text().replace("\n", " ") == text.strip()
+    box = found.get_window_extent()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.width
 
 
 def test_styles_stay_distinct_beyond_the_palette():

@@ -1,0 +1,20 @@
+"""What experiments share: scales, the plan with its estimated time, training, captions (`jaxvf reproduce`)."""
+
+from jaxvf.reproduction.captions import IQM, MEAN, SCORE, caption, facts_of, percent, steps_text
+from jaxvf.reproduction.plan import agree, train
+from jaxvf.reproduction.scale import SMALL, Scale, choose
+
+__all__ = [
+    "IQM",
+    "MEAN",
+    "SCORE",
+    "SMALL",
+    "Scale",
+    "agree",
+    "caption",
+    "choose",
+    "facts_of",
+    "percent",
+    "steps_text",
+    "train",
+]

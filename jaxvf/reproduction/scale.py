@@ -1,0 +1,54 @@
+"""How much of an experiment is run: `--scale small`, `medium` or `paper`."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from jaxvf.errors import InputError, unknown
+
+SMALL = "small"  # the default: minutes on two CPU cores
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scale:
+    """One scale of an experiment; each experiment adds what it varies: games, learners, sizes.
+
+    Attributes:
+        minutes: what it takes on two idle CPU cores, compilation included.
+        seeds: runs of every cell.
+        env_steps: budget of a run, or budgets by the name of a cell; 0 where nothing is trained.
+        name: "small", "medium" or "paper"; `choose` fills it in.
+    """
+
+    minutes: float
+    seeds: int
+    env_steps: int | Mapping[str, int] = 0
+    name: str = ""
+
+    def steps_of(self, cell: str = "") -> int:
+        """The budget of a run in a cell."""
+        return self.env_steps[cell] if isinstance(self.env_steps, Mapping) else self.env_steps
+
+
+S = TypeVar("S", bound=Scale)
+
+
+def choose(scales: Mapping[str, S], name: str, **given: Any) -> S:
+    """The scale of this name with what is `given` in place of its own; None leaves a field as it is.
+
+    Its minutes grow with seeds and steps.
+
+    Raises:
+        InputError: for a scale that the experiment does not have, or steps where it trains nothing.
+    """
+    if name not in scales:
+        raise unknown("scale", name, scales)
+    own = scales[name]
+    changes = {field: value for field, value in given.items() if value is not None}
+    factor = changes.get("seeds", own.seeds) / own.seeds
+    if "env_steps" in changes:
+        if not own.env_steps:
+            raise InputError("this experiment has no env_steps to set")
+        longest = max(own.env_steps.values()) if isinstance(own.env_steps, Mapping) else own.env_steps
+        factor *= changes["env_steps"] / longest
+    return dataclasses.replace(own, **changes, name=name, minutes=own.minutes * factor)
