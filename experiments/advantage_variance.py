@@ -219,9 +219,9 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     look.head(figure, grid[0], "", "")
     claim = (
         "How much the weight of the agents updated before varies over samples: more, the later in the order; the "
-        "product of their ratios by orders of magnitude more on the batch that was learned from than on a new one. Gaussian "
-        "team. Lines with points: mean over iterations and seeds, which rare batches dominate; thin lines: median; no "
-        "interval."
+        "product of their ratios by orders of magnitude more on the batch that was learned from than on a new one. "
+        "Gaussian team. Lines with points: mean over iterations and seeds, which rare batches dominate; thin lines: "
+        "median; no interval."
     )
     iterations = sorted({row["iterations"] for row in trained_rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""

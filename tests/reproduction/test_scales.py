@@ -43,7 +43,7 @@ def test_more_than_an_hour_is_asked_for(monkeypatch, capsys):
     """Without a terminal the line names --yes; on one, "y" goes on and anything else does not."""
     long = choose(SCALES, "medium")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
-    with pytest.raises(InputError, match="--scale medium takes about 1.5 h; agree with --yes"):
+    with pytest.raises(InputError, match=r"--scale medium takes about 1\.5 h; agree with --yes"):
         agree(long, yes=False)
     agree(long, yes=True)
     agree(choose(SCALES, "small"), yes=False)
