@@ -74,7 +74,8 @@ def reproduce(
     note = caption(claim, **facts)
     for path in summaries.save_panels(panels, out, labels=setting.learners, reference=reference, note=note):
         print(path)
-    ends = caption("How episodes of greedy play end at the last evaluation.", **facts | {"interval": ""})
+    without: dict[str, Any] = facts | {"interval": ""}
+    ends = caption("How episodes of greedy play end at the last evaluation.", **without)
     summaries.report_endings(rows, [f"{row['learner']}, L = {row['size']}" for row in rows], out, note=ends)
 
 

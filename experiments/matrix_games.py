@@ -94,7 +94,7 @@ SCALES = {
     "small": Games(
         minutes=2,
         seeds=64,
-        env_steps={"uniform": 20_000, "annealed": 50_000},
+        env_steps={"uniform": 10_000, "annealed": 50_000},
         cells=(
             Cell("uniform", ("A",), ("vdn", "qmix", "nm_qmix", "cw_qmix")),
             Cell("annealed", ("D",), ("vdn", "qmix")),
@@ -216,9 +216,8 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     success = plots.success_fractions(fractions, xlabel="seeds at the optimum", note=caption(said, **facts))
     paths = plots.save(success, out / "fractions.png")
     if "typical_tables" in rows[0]:  # older summaries have none
-        paths += plots.save(
-            plots.value_tables(**tables_of(rows), note=caption(TABLES, **facts | {"interval": ""})), out / "tables.png"
-        )
+        without: dict[str, Any] = facts | {"interval": ""}
+        paths += plots.save(plots.value_tables(**tables_of(rows), note=caption(TABLES, **without)), out / "tables.png")
     hero = [row for row in rows if (row["game"], row["protocol"]) in HERO and row["learner"] in HERO_LEARNERS]
     if "typical_tables" in rows[0] and {(row["game"], row["protocol"]) for row in hero} == set(HERO):
         paths += plots.save(answer(hero, facts), out / "answer.png")

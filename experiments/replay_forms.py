@@ -48,7 +48,8 @@ def reproduce(
         form: (result.metric("steps_taken").mean(axis=0), result.metric("test_won")) for form, result in results.items()
     }
     behaviour = f"ε from 1 to 0.05 within {ANNEAL_SHARE:.0%} of the run"
-    facts = facts_of(rows, behaviour=behaviour, interval=IQM) | {"steps": f"{setting.steps_of():,} steps taken a run"}
+    facts = facts_of(rows, behaviour=behaviour, interval=IQM)
+    facts["steps"] = f"{setting.steps_of():,} steps taken a run"
     claim = (
         "Share of battles of 3m that greedy QMIX wins, against the steps that were really taken: sequences that run "
         "through the ends of battles learn as well as whole episodes padded to the limit."

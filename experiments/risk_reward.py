@@ -201,7 +201,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     panels: dict[str, dict[str, Interval]] = {}
     wanted: dict[str, dict[str, float]] = {}
     for row in rows:
-        title, name = GAME_WORDS.get(row["game"], row["game"]), words(row["learner"])
+        title, name = GAME_WORDS.get(row["game"], str(row["game"])), words(row["learner"])
         panels.setdefault(title, {})[name] = Interval(*row["optimal"])
         if row["expected"] is not None:
             wanted.setdefault(title, {})[name] = row["expected"]

@@ -76,7 +76,8 @@ def reproduce(
     for path in summaries.save_panels(panels, out, labels=setting.contexts, note=caption(claim, **facts)):
         print(path)
     names = [f"{row['learner']}, L = {row['size']}, {row['context']}" for row in rows]
-    ends = caption("How episodes of greedy play end at the last evaluation.", **facts | {"interval": ""})
+    without: dict[str, Any] = facts | {"interval": ""}
+    ends = caption("How episodes of greedy play end at the last evaluation.", **without)
     summaries.report_endings(rows, names, out, note=ends)
 
 

@@ -17,7 +17,7 @@ from jaxvf.theory import trust_region
 from jaxvf.theory.team_ascent import ascend
 
 AGENTS, ACTIONS = (2, 3, 4, 5), (2, 3, 4)
-SCALES = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
+SPREADS = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
 TOLERANCE = 1e-10  # float64's rounding; a bound is violated beyond it
 
 UPDATES = ("is", "clip", "simultaneous")
@@ -80,7 +80,7 @@ def check(games: int, seeds: int) -> list[dict[str, Any]]:
         rng = np.random.default_rng(seed)
         for agents, actions in shapes:
             count = -(-games // len(shapes))
-            scale = np.geomspace(*SCALES, count)
+            scale = np.geomspace(*SPREADS, count)
             moved = trust_region.random_movement(rng, count, agents, actions, scale=scale)
             for name, slack in trust_region.slacks(moved).items():
                 found.setdefault(name, []).append(slack.ravel())

@@ -5,15 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxvf import scripts
+from jaxvf import presets, scripts
 
 
 def rows(what: str) -> list[dict[str, Any]]:
-    """One row per registered name of a kind: "envs", "algorithms", "experiments" or "benchmarks"."""
+    """One row per registered name of a kind: "envs", "algorithms", "presets", "experiments" or "benchmarks"."""
     if what == "envs":
         return _environments()
     if what == "algorithms":
         return _algorithms()
+    if what == "presets":
+        return [{"name": name, "description": source} for name, source in presets.available().items()]
     return [{"name": name, "description": doc} for name, doc in scripts.available(what).items()]
 
 

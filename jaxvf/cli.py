@@ -91,12 +91,12 @@ def render(directory: Positional[Path], run: int, out: Path | None = None, seed:
 
 
 def list_(
-    what: Positional[Literal["envs", "algorithms", "experiments", "benchmarks"]], json: Flag[bool] = False
+    what: Positional[Literal["envs", "algorithms", "presets", "experiments", "benchmarks"]], json: Flag[bool] = False
 ) -> None:
     """Print the registered names.
 
     Args:
-        what: envs, algorithms, experiments or benchmarks.
+        what: envs, algorithms, presets, experiments or benchmarks.
         json: print machine-readable details, hyperparameters included.
     """
     from jaxvf.commands import listing

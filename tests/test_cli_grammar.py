@@ -99,9 +99,9 @@ def test_a_measured_dry_run_times_every_group_and_writes_nothing(capsys, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--algorithm", "vdn"], "--env is missing; give --env NAME, or a file (jaxvf run sweep.toml)"),
-        (["--env", "matrix_game/A"], "--algorithm is missing; give --algorithm NAME, or a file (jaxvf run "
-                                     "sweep.toml)"),
+        (["--algorithm", "vdn"], "--env is missing; give --env NAME, a file (jaxvf run sweep.toml), or --preset"),
+        (["--env", "matrix_game/A"], "--algorithm is missing; give --algorithm NAME, a file (jaxvf run "
+                                     "sweep.toml), or --preset"),
         (["none.toml"], "cannot read none.toml: No such file or directory"),
         (["."], "cannot read .: Is a directory"),
         ([*RUN[1:], "--measure"], "--measure belongs to --dry-run; a sweep that runs shows how long it still takes"),

@@ -24,6 +24,7 @@ Log = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KIND[:OPTION=VALUE,...]"
 
 def run(
     file: Positional[Path | None] = None,
+    preset: str | None = None,
     env: tuple[str, ...] = (),
     algorithm: tuple[str, ...] = (),
     seeds: str | None = None,
@@ -54,6 +55,8 @@ def run(
 
     Args:
         file: the sweep as TOML (`jaxvf export` writes one); what is given beside it goes before.
+        preset: settings that are known to work (`jaxvf list presets`), e.g. combat/3m:qmix; what is given beside it
+            goes before.
         env: registered environments (`jaxvf list envs`).
         algorithm: registered algorithms (`jaxvf list algorithms`), configured and labelled where wanted: qmix
             wide=qmix:mixer.embed=64.
@@ -94,7 +97,7 @@ def run(
         raise InputError("--measure belongs to --dry-run; a sweep that runs shows how long it still takes")
     if launch is None and (workers is not None or launch_options):
         raise InputError("--workers and --launch-options belong to --launch local, slurm or ray")
-    given = _read(file)
+    given = _read(file, preset)
     of_file = {name: given.pop(name, None) for name in ("out", "chunk")}
     out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
     flags: dict[str, Any] = {
@@ -110,7 +113,7 @@ def run(
     fields = given | {name: value for name, value in flags.items() if value is not None}
     for name, flag in (("env", "--env"), ("algorithms", "--algorithm")):
         if name not in fields:
-            raise InputError(f"{flag} is missing; give {flag} NAME, or a file (jaxvf run sweep.toml)")
+            raise InputError(f"{flag} is missing; give {flag} NAME, a file (jaxvf run sweep.toml), or --preset")
     sweep = Sweep(**fields)
     if dry_run:
         plan = sweep.plan(chunk=chunk, cache=not no_cache)
@@ -185,7 +188,13 @@ def export(
     print(dumps(marl_eval.document(loaded[0] if len(loaded) == 1 else concat(loaded), metric)))
 
 
-def _read(file: Path | None) -> dict[str, Any]:
+def _read(file: Path | None, preset: str | None) -> dict[str, Any]:
+    if preset is not None:
+        if file is not None:
+            raise InputError("--preset and a file exclude each other; copy the preset's file and change it")
+        from jaxvf import presets
+
+        file = presets.path_of(preset)
     if file is None:
         return {}
     from jaxvf.sweeps.sweep_file import read

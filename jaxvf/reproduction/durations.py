@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -86,7 +86,7 @@ def remember(works: Sequence[Workload], result: Result) -> None:
         return
 
 
-def read() -> Mapping[str, Duration] | dict[str, Duration]:
+def read() -> dict[str, Duration]:
     """What is remembered, by key; entries that this version did not write are left out."""
     if not cache.switched_on():
         return {}

@@ -53,7 +53,7 @@ def game_answer(tables: Sequence[Learned], panels: Mapping[str, Mapping[str, Cou
     size = len(tables[0].table) * CELL
     upper, lower = size + 0.95, 2.3
     figure = blank(max(7.2, len(tables) * (size + 0.12) + 0.2), upper + lower)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(upper, lower))
+    top, bottom = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=(upper, lower))))
     bound = float(np.abs(tables[0].table).max())
     for axes, one in zip(np.ravel(top.subplots(1, len(tables))), tables, strict=True):
         heat_map(axes, np.asarray(one.table, float), one.framed, bound=bound, size=SMALL)

@@ -13,7 +13,8 @@ mixer = "qplex"
 env.penalty = [-1, -3]
 learning_rate = "log(1e-4, 1e-2, 16)"
 
-Its keys are the fields of `Sweep`, and `out` and `chunk` of `Sweep.run`.
+Its keys are the fields of `Sweep`, `out` and `chunk` of `Sweep.run`, and `source`: where its numbers are from, a text
+that nothing depends on.
 """
 
 import dataclasses
@@ -32,6 +33,7 @@ from jaxvf.sweeps.sweep import Sweep
 
 OPTIONS = ("out", "chunk")  # of `Sweep.run`
 LABEL = "label"  # in a table of [[env]] or [[algorithms]]: what its runs are called
+SOURCE = "source"  # where the numbers are from
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -49,11 +51,13 @@ def read(path: str | Path) -> dict[str, Any]:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # so are errors of TOML and of its encoding
         raise InputError(f"{path} is not TOML: {error}") from error
-    keys = [*(field.name for field in dataclasses.fields(Sweep)), *OPTIONS]
+    keys = [*(field.name for field in dataclasses.fields(Sweep)), *OPTIONS, SOURCE]
     for key in content:
         if key not in keys:
             raise unknown(f"key of {path}", key, keys)
     try:
+        if not isinstance(content.pop(SOURCE, ""), str):
+            raise InputError("source is not a text")
         return {key: _value(key, value) for key, value in content.items()}
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
