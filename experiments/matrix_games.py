@@ -94,7 +94,7 @@ SCALES = {
     "small": Games(
         minutes=2,
         seeds=64,
-        env_steps={"uniform": 10_000, "annealed": 50_000},
+        env_steps={"uniform": 6_000, "annealed": 50_000},
         cells=(
             Cell("uniform", ("A",), ("vdn", "qmix", "nm_qmix", "cw_qmix")),
             Cell("annealed", ("D",), ("vdn", "qmix")),

@@ -113,7 +113,7 @@ def import_jaxmarl() -> ModuleType:
             warnings.simplefilter("ignore")
             import jaxmarl
     except ImportError as error:
-        raise InputError(f"environments {PREFIX}NAME need jaxmarl ({error}): pip install jaxmarl") from error
+        raise InputError(f"environments {PREFIX}NAME need jaxmarl ({error}): pip install 'jaxvf[jaxmarl]'") from error
     return jaxmarl
 
 

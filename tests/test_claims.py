@@ -1,0 +1,91 @@
+"""What the small scales show is what README and experiments/README claim: committed numbers against the claims."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+FIGURES = Path(__file__).parents[1] / "experiments" / "figures"
+
+
+def rows(name):
+    content = json.loads((FIGURES / f"{name}_summary.json").read_text())
+    return content["rows"] if isinstance(content, dict) else content
+
+
+def apart(lower, higher):
+    """Whether each estimate is outside the other's interval."""
+    return lower[0] < higher[1] and lower[2] < higher[0]
+
+
+@pytest.fixture(scope="module")
+def games():
+    return {(row["game"], row["learner"]): row for row in rows("matrix_games_small")}
+
+
+def test_vdn_and_qmix_fail_on_game_a_and_weighted_qmix_succeeds(games):
+    """The non-monotonic mixer is a coin: neither certain nor rare, and apart from both."""
+    found = {name: games["A", name]["optimal"] for name in ("vdn", "qmix", "nm_qmix", "cw_qmix")}
+    assert found["vdn"][0] == found["qmix"][0] == 0 and found["vdn"][2] < 0.1
+    assert found["cw_qmix"][0] > 0.9
+    assert found["nm_qmix"][1] < 0.5 < found["nm_qmix"][2]
+    assert apart(found["qmix"], found["nm_qmix"]) and apart(found["nm_qmix"], found["cw_qmix"])
+
+
+def test_qmix_succeeds_late_on_game_d(games):
+    """In fewer than a third of seeds at two fifths of the budget, in more than three quarters at its end."""
+    row = games["D", "qmix"]
+    counts, runs = row["optimal_runs"], row["runs"]
+    assert counts[len(counts) * 2 // 5 - 1] / runs < 1 / 3
+    assert row["optimal"][0] > 0.75 and row["optimal"][1] > 1 / 3
+    assert apart(games["A", "qmix"]["optimal"], row["optimal"])
+
+
+def test_beyond_half_a_deviation_only_pow_and_mrvf_find_the_optimum():
+    """The claim under the atlas: QMIX and VDN never, POW-QMIX in nine of ten runs, CW-QMIX seldom."""
+    last = {
+        row["learner"]: row["optimal"]
+        for row in rows("basin_atlas_small")
+        if row["measure"] == "deviation_penalty" and row["bin"] == 4 and (row["shape"], row["family"]) == ("all", "all")
+    }
+    assert last["vdn"][0] == last["qmix"][0] == last["qplex"][0] == 0
+    assert last["pow_qmix"][0] > 0.9 and apart(last["cw_qmix"], last["pow_qmix"])
+    assert apart(last["mrvf"], last["pow_qmix"]) and apart(last["cw_qmix"], last["mrvf"])
+
+
+def test_the_product_of_ratios_collapses_for_many_agents_and_clipped_it_does_not():
+    found = {
+        (row["agents"], row["rule"]): row["score"]
+        for row in rows("trust_region_games")
+        if (row["game"], row["step"], row["batch"]) == ("chain", "clip", 400)
+    }
+    assert min(found[4, rule][0] for rule in ("is", "clip", "none")) > 0.99
+    assert apart(found[64, "is"], found[64, "clip"]) and found[64, "clip"][0] > 0.95
+
+
+def test_two_rounds_leave_what_one_round_settles_at():
+    """On games E, D and climbing: VDN and QMIX below, two rounds of MRVF above."""
+    found = {(row["game"], row["learner"]): row["optimal"] for row in rows("risk_reward")}
+    for game in ("E", "D", "climbing"):
+        for worse in ("vdn", "qmix"):
+            assert apart(found[game, worse], found[game, "mrvf 2 wide"])
+
+
+def test_sequences_learn_as_well_as_episodes():
+    """Each estimate lies in the other's interval, after as many real steps."""
+    episodes, sequences = (row["final_win_rate_iqm"] for row in rows("replay_forms"))
+    assert episodes[1] <= sequences[0] <= episodes[2] and sequences[1] <= episodes[0] <= sequences[2]
+
+
+def test_no_bound_is_violated():
+    checked = [row for row in rows("trust_region_bounds") if "checks" in row]
+    assert len(checked) == 12 and not any(row["violations"] for row in checked)
+
+
+def test_the_training_batch_exaggerates_the_variance_by_orders_of_magnitude():
+    last = {
+        (row["rule"], row["batch"]): row["mean"][-1]
+        for row in rows("advantage_variance")
+        if row.get("setting", "").startswith("clip 0.005")
+    }
+    assert last["is", "training"] > 1000 * last["is", "fresh"] and last["clip", "training"] < 10
