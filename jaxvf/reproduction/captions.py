@@ -44,9 +44,9 @@ def facts_of(rows: Sequence[Mapping[str, Any]], *, behaviour: str, interval: str
 
 
 def steps_text(steps: Sequence[int] | int) -> str:
-    """Budgets of runs in words, e.g. "20,000 environment steps a run"."""
+    """Budgets of runs in words, e.g. "20,000 or 50,000 environment steps a run"."""
     budgets = sorted({steps} if isinstance(steps, int) else set(steps))
-    ends = f"{budgets[0]:,}" if len(budgets) == 1 else f"{budgets[0]:,} to {budgets[-1]:,}"
+    ends = f"{budgets[0]:,} to {budgets[-1]:,}" if len(budgets) > 2 else " or ".join(f"{steps:,}" for steps in budgets)
     return f"{ends} environment steps a run"
 
 

@@ -53,25 +53,25 @@ class Style(NamedTuple):
 
 
 def styles(labels: Sequence[str]) -> dict[str, Style]:
-    """One style per label, the same in every figure: a learner's own, the next free one for any other label.
+    """One style per label: a learner's own, the same in every figure, or the next free one.
 
-    A label that begins with a learner's name ("qmix, learning_rate 0.001") has its colour; several such labels of one
-    figure differ in marker and dash.
+    A label that begins with a learner's name ("qmix, learning_rate 0.001") has its style too, unless another label of
+    the figure does: then colours tell the settings apart.
     """
+    labels = list(dict.fromkeys(labels))
+    names = [name for family in LEARNERS.values() for name in family]
+    learners = [re.split(r"[ ,(#]", label, maxsplit=1)[0] for label in labels]
     found: dict[str, Style] = {}
-    kinds, names = len(COLOURS), [name for family in LEARNERS.values() for name in family]
-    pairs = range(len(MARKERS) * len(DASHES))
-    for label in dict.fromkeys(labels):
-        name = re.split(r"[ ,(#]", label, maxsplit=1)[0]
-        if name in names:
-            own = Style(learner_colour(name), MARKERS[names.index(name) % len(MARKERS)], learner_dash(name))
-            # Their numbers have no common divisor, so these are all pairs of a marker and a dash.
-            others = [Style(own.colour, MARKERS[i % len(MARKERS)], DASHES[i % len(DASHES)]) for i in pairs]
-            choices = [own, *others]
-        else:
-            choices = [Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds]) for i in pairs]
-        found[label] = next((one for one in choices if one not in found.values()), choices[-1])
-    return found
+    for label, name in zip(labels, learners, strict=True):
+        if label in names or (name in names and learners.count(name) == 1):
+            found[label] = Style(learner_colour(name), MARKERS[names.index(name) % len(MARKERS)], learner_dash(name))
+    kinds, taken = len(COLOURS), {look.colour for look in found.values()}
+    free = [Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds]) for i in range(kinds * len(DASHES))]
+    free.sort(key=lambda look: look.colour in taken)  # colours that nobody has come first
+    for label in labels:
+        if label not in found:
+            found[label] = next((look for look in free if look not in found.values()), free[-1])
+    return {label: found[label] for label in labels}
 
 
 def learner_colour(name: str) -> str:

@@ -84,7 +84,7 @@ def test_captions_say_scale_seeds_steps_behaviour_and_interval():
         interval="95 % score interval",
     )  # fmt: skip
     assert text == (
-        "QMIX fails. Scale small; 64 seeds a cell; 20,000 to 50,000 environment steps a run; uniform play; 95 % score "
+        "QMIX fails. Scale small; 64 seeds a cell; 20,000 or 50,000 environment steps a run; uniform play; 95 % score "
         "interval."
     )
     assert "1 seed a cell" in caption("A.", scale="small", seeds=1, steps="", behaviour="", interval="")

@@ -85,11 +85,12 @@ def test_every_registered_learner_looks_like_no_other():
     assert len(set(plots.styles(list(ALGORITHMS)).values())) == len(ALGORITHMS)
 
 
-def test_configured_learners_keep_their_colour_and_differ():
-    labels = ["qmix, learning_rate 0.001", "qmix, learning_rate 0.0005", "qmix#2", "mixed"]
-    found = plots.styles(labels)
-    assert len(set(found.values())) == 4
-    assert {found[label].colour for label in labels[:3]} == {figure_style.BLUE}
+def test_a_configured_learner_keeps_its_colour_and_settings_of_one_differ():
+    """What no learner of the figure has comes first: the settings are not taken for another learner."""
+    assert plots.styles(["qmix, learning_rate 0.001", "vdn"])["qmix, learning_rate 0.001"].colour == figure_style.BLUE
+    found = plots.styles(["vdn", "qmix, learning_rate 0.001", "qmix, learning_rate 0.0005", "qmix#2", "mixed"])
+    assert len({look.colour for look in found.values()}) == 5
+    assert next(iter(found)) == "vdn" and found["vdn"] == plots.styles(["vdn"])["vdn"]
 
 
 def test_fractions_of_runs_have_score_intervals():
