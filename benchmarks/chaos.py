@@ -25,7 +25,7 @@ from jaxvf.mixers import VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.results.store import RunDirectory
 from jaxvf.signals import INTERRUPTED, interrupt_on_signal
-from jaxvf.sweeps import unit_run
+from jaxvf.sweeps import rhythm
 from jaxvf.value import QLearning
 
 STOPS, QUICK = 200, 20
@@ -85,7 +85,7 @@ def bench(*, quick: bool = False, stops: int | None = None, seed: int = 0) -> di
 def sweep(out: Path, devices: int) -> None:
     """Start a sweep of 6 runs in two units, or go on with it; every segment is saved."""
     jax.config.update("jax_num_cpu_devices", devices)
-    unit_run.CHECKPOINT_SECONDS, unit_run.CHECKPOINT_SHARE = 0.0, np.inf
+    rhythm.CHECKPOINT_SECONDS, rhythm.CHECKPOINT_SHARE = 0.0, np.inf
     if RunDirectory(out).exists():
         resume(out, progress="none")
         return

@@ -15,7 +15,7 @@ import jax
 
 import jaxvf
 from jaxvf import Sweep, scripts
-from jaxvf.sweeps import unit_run
+from jaxvf.sweeps import rhythm
 from jaxvf.sweeps.compile import Executable
 from jaxvf.sweeps.runner import Runner
 from jaxvf.sweeps.unit_files import UnitFiles
@@ -34,14 +34,21 @@ class Watch:
     def compiled(self, executable: Executable) -> Executable:
         """The same, timed."""
 
-        def segment(*arguments: Any) -> Any:
-            begun = time.monotonic()
-            result = jax.block_until_ready(executable.segment(*arguments))
-            self.computing += time.monotonic() - begun
+        def timed(function: Any) -> Any:
+            def call(*arguments: Any) -> Any:
+                begun = time.monotonic()
+                result = jax.block_until_ready(function(*arguments))
+                self.computing += time.monotonic() - begun
+                return result
+
+            return call
+
+        def finish(*arguments: Any) -> Any:
+            result = timed(executable.finish)(*arguments)
             self.memory.append(resident_bytes())
             return result
 
-        return dataclasses.replace(executable, segment=segment)
+        return dataclasses.replace(executable, advance=timed(executable.advance), finish=finish)
 
     def run(self, sweep: Sweep, save_every: float) -> float:
         """Run a sweep into a directory that is thrown away; returns the seconds from its first segment to its end."""
@@ -62,7 +69,7 @@ class Watch:
             tempfile.TemporaryDirectory() as directory,
             mock.patch.object(Runner, "_compile", timed_compile),
             mock.patch.object(UnitFiles, "save", timed_save),
-            mock.patch.object(unit_run, "CHECKPOINT_SECONDS", save_every),
+            mock.patch.object(rhythm, "CHECKPOINT_SECONDS", save_every),
         ):
             sweep.run(Path(directory) / "sweep", progress="none")
             return time.monotonic() - began[0]

@@ -1,4 +1,4 @@
-"""Checkpoints of a unit at segment boundaries: everything that a bitwise continuation needs."""
+"""Checkpoints of a unit between two pieces of its segments: everything that a bitwise continuation needs."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ BLOCK = 2**24  # bytes read at once
 
 
 class Checkpoints:
-    """The checkpoints of one unit, numbered by segments done; written by orbax, which commits each atomically.
+    """The checkpoints of one unit, numbered by iterations done; written by orbax, which commits each atomically.
 
     Beside the directory of each stands a list of its files with their checksums: damage is then found, and its place
     named, before orbax reads anything (it reports a truncated file in hundreds of lines from its threads).
@@ -30,14 +30,14 @@ class Checkpoints:
         self.directory = Path(directory).absolute()
 
     def steps(self) -> list[int]:
-        """Segments after which a checkpoint is stored, oldest first."""
+        """Iterations after which a checkpoint is stored, oldest first."""
         for directory in (self.directory.parent, self.directory):
             if directory.exists() and not directory.is_dir():
                 raise InputError(f"{directory} is a file where checkpoints are kept; move it away")
         numbered = [entry for entry in self.directory.glob("*") if entry.name.isdecimal() and entry.name.isascii()]
         return sorted(int(entry.name) for entry in numbered if self._checksums(int(entry.name)).exists())
 
-    def save(self, segment: int, tree: Any) -> None:
+    def save(self, iteration: int, tree: Any) -> None:
         """Store `tree` and drop all but the newest checkpoints.
 
         Raises:
@@ -46,10 +46,10 @@ class Checkpoints:
         """
         _silence_orbax()
         leaves = _stored_leaves(tree)
-        self._checksums(segment).unlink(missing_ok=True)
+        self._checksums(iteration).unlink(missing_ok=True)
         try:
             with _checkpointer() as checkpointer:
-                checkpointer.save(self.directory / str(segment), leaves, force=True)
+                checkpointer.save(self.directory / str(iteration), leaves, force=True)
         except Exception as error:  # orbax and tensorstore raise many kinds, some from their threads
             if isinstance(error, jax.errors.JaxRuntimeError):
                 raise  # of the computation that the leaves still wait for
@@ -59,14 +59,14 @@ class Checkpoints:
                     f"no space for a checkpoint in {self.directory}; {saved}; free some space, then resume the sweep"
                 ) from error
             raise InputError(f"cannot write a checkpoint in {self.directory}: {_first_line(error)}; {saved}") from error
-        listed = {name: _checksum(path) for name, path in self._files(segment).items()}
-        write_atomically(self._checksums(segment), json.dumps(listed, indent=2).encode())
+        listed = {name: _checksum(path) for name, path in self._files(iteration).items()}
+        write_atomically(self._checksums(iteration), json.dumps(listed, indent=2).encode())
         for old in self.steps()[:-KEPT]:
             self._checksums(old).unlink()  # first: what is not listed is no checkpoint
             shutil.rmtree(self.directory / str(old))
 
-    def restore(self, segment: int, like: Any) -> Any:
-        """The tree stored after `segment` segments, with the structure and placement of `like`.
+    def restore(self, iteration: int, like: Any) -> Any:
+        """The tree stored after `iteration` iterations, with the structure and placement of `like`.
 
         Raises:
             InputError: if the checkpoint is damaged or holds something else.
@@ -75,13 +75,13 @@ class Checkpoints:
 
         _silence_orbax()
         target = _stored_leaves(like)
-        path = self.directory / str(segment)
-        self._verify(segment)
+        path = self.directory / str(iteration)
+        self._verify(iteration)
         try:
             with _checkpointer() as checkpointer:
                 stored = checkpointer.restore(path, jax.tree.map(ocp.utils.to_shape_dtype_struct, target))
         except Exception as error:  # orbax and tensorstore raise many kinds for a damaged file
-            raise self._damaged(segment, path, _first_line(error)) from error
+            raise self._damaged(iteration, path, _first_line(error)) from error
         leaves, structure = jax.tree.flatten(like)
         return jax.tree.unflatten(structure, [stored.get(_name(index), leaf) for index, leaf in enumerate(leaves)])
 
@@ -96,33 +96,33 @@ class Checkpoints:
             if entry.name not in complete:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
-    def _checksums(self, segment: int) -> Path:
-        return self.directory / f"{segment}.json"
+    def _checksums(self, iteration: int) -> Path:
+        return self.directory / f"{iteration}.json"
 
-    def _files(self, segment: int) -> dict[str, Path]:
-        root = self.directory / str(segment)
+    def _files(self, iteration: int) -> dict[str, Path]:
+        root = self.directory / str(iteration)
         return {str(path.relative_to(root)): path for path in sorted(root.rglob("*")) if path.is_file()}
 
-    def _verify(self, segment: int) -> None:
+    def _verify(self, iteration: int) -> None:
         """Raise unless every file of a checkpoint is as it was written."""
         try:
-            listed = parse_json(self._checksums(segment).read_bytes())
+            listed = parse_json(self._checksums(iteration).read_bytes())
         except (OSError, ValueError) as error:
-            raise self._damaged(segment, self._checksums(segment), "no JSON") from error
+            raise self._damaged(iteration, self._checksums(iteration), "no JSON") from error
         if not isinstance(listed, dict):
-            raise self._damaged(segment, self._checksums(segment), "no list of files")
-        found = self._files(segment)
+            raise self._damaged(iteration, self._checksums(iteration), "no list of files")
+        found = self._files(iteration)
         for name, checksum in listed.items():
             if name not in found:
-                raise self._damaged(segment, self.directory / str(segment) / name, "missing")
+                raise self._damaged(iteration, self.directory / str(iteration) / name, "missing")
             if _checksum(found[name]) != checksum:
-                raise self._damaged(segment, found[name], "not what was written")
+                raise self._damaged(iteration, found[name], "not what was written")
 
-    def _damaged(self, segment: int, path: Path, why: str) -> InputError:
-        older = [step for step in self.steps() if step < segment]
-        fallback = f"segment {older[-1]}" if older else "the start of this unit"
+    def _damaged(self, iteration: int, path: Path, why: str) -> InputError:
+        older = [step for step in self.steps() if step < iteration]
+        fallback = f"iteration {older[-1]}" if older else "the start of this unit"
         return InputError(
-            f"checkpoint {path} is damaged ({why}); remove {self.directory / str(segment)} "
+            f"checkpoint {path} is damaged ({why}); remove {self.directory / str(iteration)} "
             f"to continue from {fallback}; everything else is intact"
         )
 

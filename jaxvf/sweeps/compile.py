@@ -6,12 +6,13 @@ import functools
 import gc
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from jaxvf.errors import InputError
@@ -20,13 +21,30 @@ from jaxvf.sweeps.chunk_size import LOWER, no_run_fits
 from jaxvf.sweeps.plan import Group, start_clock
 
 
+class Split(NamedTuple):
+    """Which arguments and results of a function have a runs axis, and whether its first argument is used up."""
+
+    given: tuple[Any, ...]
+    returned: Any
+    donated: bool
+
+
+_R, _S = devices.RUNS, devices.SHARED
+INIT = Split((_R, _R, _R), _R, donated=False)  # algorithm, environment parameters, seeds -> runs
+ADVANCE = Split((_R, _R, _R, _S, _S), (_R, _S), donated=True)  # runs, ..., clock, blocks -> runs, clock
+FINISH = Split((_R, _R, _R, _S), (_R, _R), donated=True)  # runs, ..., clock -> runs, metrics
+SEGMENT = Split((_R, _R, _R, _S), (_R, _S, _R), donated=True)  # runs, ..., clock -> runs, clock, metrics
+
+
 @dataclasses.dataclass(frozen=True)
 class Executable:
     """The compiled programs of a group.
 
     Attributes:
         init: algorithm, environment parameters, seeds -> runs.
-        segment: runs (donated), algorithm, environment parameters, clock -> runs, clock, metrics [runs, metric].
+        advance: runs (donated), algorithm, environment parameters, clock, blocks -> runs, clock.
+        finish: runs (donated), algorithm, environment parameters, clock -> runs, metrics [runs, metric].
+        blocks: blocks of a segment, which `advance` may do at once or in several calls.
         metrics: their names; one that is a vector of each run is several, `name/0`, `name/1`, ...
         seconds: what compiling took.
         bytes_per_run: memory of a run while a segment runs, as XLA laid it out.
@@ -34,11 +52,19 @@ class Executable:
     """
 
     init: Any
-    segment: Any
+    advance: Any
+    finish: Any
+    blocks: int
     metrics: tuple[str, ...]
     seconds: float
     bytes_per_run: int
     cost: dict[str, float]
+
+    def segment(self, runs: Any, algorithm: Any, env_params: Any, clock: Any) -> tuple[Any, Any, Any]:
+        """A whole segment: the runs (donated) and the clock to go on from, metrics [runs, metric]."""
+        runs, clock = self.advance(runs, algorithm, env_params, clock, np.int32(self.blocks))
+        runs, metrics = self.finish(runs, algorithm, env_params, clock)
+        return runs, clock, metrics
 
     def described(self) -> dict[str, float]:
         """What compiling said, for the record of a unit."""
@@ -48,32 +74,36 @@ class Executable:
 def compile_group(group: Group) -> Executable:
     """Compile the programs of a group for its chunk size."""
     begun = time.monotonic()
-    arguments, clock = group.stack(group.chunks[0]), start_clock(group)
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
         lowered = lowered_init(group)
-        init = beside.submit(lowered.compile)  # while the segment is traced and compiled
+        init = beside.submit(lowered.compile)  # while the rest is traced and compiled
         state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
+        arguments = (state, *group.stack(group.chunks[0])[:2], start_clock(group))
         names: list[str] = []
-        segment = spread(_with_packed_metrics(group.program.segment, names), group.chunk, shared_last=True)
-        compiled = segment.lower(state, *arguments[:2], clock).compile()
+        program, blocks = group.program, np.int32(group.program.blocks)
+        ending = spread(_with_packed_metrics(program.finish, names), group.chunk, FINISH).lower(*arguments)
+        finish = beside.submit(ending.compile)
+        advance = spread(program.advance, group.chunk, ADVANCE).lower(*arguments, blocks).compile()
     seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
-    bytes_per_run = math.ceil(_bytes(compiled) / share)
-    return Executable(init.result(), compiled, tuple(names), seconds, bytes_per_run, _cost(compiled, share))
+    parts = advance, finish.result()
+    bytes_per_run = max(math.ceil(_bytes(part) / share) for part in parts)
+    cost = _cost(parts, share)
+    return Executable(init.result(), *parts, program.blocks, tuple(names), seconds, bytes_per_run, cost)
 
 
-def _with_packed_metrics(segment: Any, names: list[str]) -> Any:
-    """A segment whose metrics are one array, which the host reads at once; tracing it fills `names`."""
+def _with_packed_metrics(finish: Any, names: list[str]) -> Any:
+    """`finish` whose metrics are one array, which the host reads at once; tracing it fills `names`."""
 
-    @functools.wraps(segment)  # whose name the compiled program and its file in the cache bear
-    def packed(*arguments: Any) -> tuple[Any, Any, Array]:
-        runs, clock, metrics = segment(*arguments)
+    @functools.wraps(finish)  # whose name the compiled program and its file in the cache bear
+    def packed(*arguments: Any) -> tuple[Any, Array]:
+        runs, metrics = finish(*arguments)
         names.clear()
         columns = []
         for name, values in sorted(metrics.items()):
             vector = values.ndim > 1
             columns.append(values if vector else values[:, None])
             names.extend([f"{name}/{place}" for place in range(values.shape[1])] if vector else [name])
-        return runs, clock, jnp.concatenate(columns, axis=1)
+        return runs, jnp.concatenate(columns, axis=1)
 
     return packed
 
@@ -83,26 +113,25 @@ def metric_names(group: Group) -> tuple[str, ...]:
     arguments, clock = group.stack(group.chunks[0]), start_clock(group)
     names: list[str] = []
     state = jax.eval_shape(group.program.init, *arguments)
-    jax.eval_shape(_with_packed_metrics(group.program.segment, names), state, *arguments[:2], clock)
+    jax.eval_shape(_with_packed_metrics(group.program.finish, names), state, *arguments[:2], clock)
     return tuple(names)
 
 
 def lowered_init(group: Group) -> Any:
     """The program that begins a chunk's runs, not compiled yet."""
-    return spread(group.program.init, group.chunk, shared_last=False).lower(*group.stack(group.chunks[0]))
+    return spread(group.program.init, group.chunk, INIT).lower(*group.stack(group.chunks[0]))
 
 
-def spread(function: Any, chunk: int, *, shared_last: bool) -> Any:
-    """`init` or `segment` of a program, jitted: every device runs it on its share of the runs.
+def spread(function: Any, chunk: int, split: Split) -> Any:
+    """A function of a program, jitted: every device runs it on its share of the runs.
 
     By `shard_map` and not by XLA's partitioner, because no run needs another's numbers: so nothing is exchanged.
-    `shared_last` says that the function takes and returns the clock (`segment`).
     """
-    runs, shared = devices.RUNS, devices.SHARED
-    given, returned = ((runs, runs, runs, shared), (runs, shared, runs)) if shared_last else (runs, runs)
-    mapped = jax.shard_map(function, mesh=devices.mesh(chunk), in_specs=given, out_specs=returned, check_vma=False)
+    mapped = jax.shard_map(
+        function, mesh=devices.mesh(chunk), in_specs=split.given, out_specs=split.returned, check_vma=False
+    )
     # Donated: the runs' state is updated in place, never held twice.
-    return jax.jit(mapped, donate_argnums=0 if shared_last else ())
+    return jax.jit(mapped, donate_argnums=0 if split.donated else ())
 
 
 def _placed(leaf: Any, placement: devices.Placement) -> jax.ShapeDtypeStruct:
@@ -155,14 +184,15 @@ def _bytes(compiled: Any) -> int:
     return held - memory.alias_size_in_bytes
 
 
-def _cost(compiled: Any, share: int) -> dict[str, float]:
-    """FLOPs and bytes of a segment per run, as XLA counts them (loop bodies once), and the program's memory."""
-    analysis, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
+def _cost(parts: Sequence[Any], share: int) -> dict[str, float]:
+    """FLOPs and bytes of a segment per run, as XLA counts them (loop bodies once), and the programs' memory."""
+    analyses = [part.cost_analysis() or {} for part in parts]
     cost = {
-        "flops_counted_per_run": float(analysis.get("flops", float("nan"))) / share,
-        "bytes_counted_per_run": float(analysis.get("bytes accessed", float("nan"))) / share,
+        name: sum(float(analysis.get(counted, float("nan"))) for analysis in analyses) / share
+        for name, counted in (("flops_counted_per_run", "flops"), ("bytes_counted_per_run", "bytes accessed"))
     }
-    if memory is not None:
-        cost["state_bytes_per_run"] = memory.argument_size_in_bytes / share
-        cost["temporary_bytes_per_run"] = memory.temp_size_in_bytes / share
+    memories = [memory for part in parts if (memory := part.memory_analysis()) is not None]
+    if memories:
+        cost["state_bytes_per_run"] = max(memory.argument_size_in_bytes for memory in memories) / share
+        cost["temporary_bytes_per_run"] = max(memory.temp_size_in_bytes for memory in memories) / share
     return cost

@@ -21,7 +21,7 @@ from jaxvf.results.sinks import open_log
 from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.results.stored import read_result
 from jaxvf.serialize import to_json
-from jaxvf.signals import check_grace, stop_on_signal
+from jaxvf.signals import Interrupted, StopRequest, check_grace, stop_on_signal
 from jaxvf.sweeps import devices, processes
 from jaxvf.sweeps.lease import Holder, Lease, holder_of
 from jaxvf.sweeps.plan import Plan
@@ -67,7 +67,7 @@ def go_on(
     if share:
         _await_owner(directory)
         plan = _units_plan(directory, planned, cache=cache)
-        return execute(plan, directory, cache=cache, claims=Shared(directory), **options)
+        return execute(plan, directory, cache=cache, claims=Shared(directory, plan), **options)
     with owned(directory) as owner:
         plan = _units_plan(directory, planned, cache=cache)
         if not directory.read_runs():  # the process died before it had written them
@@ -111,11 +111,11 @@ def execute(
         runner = Runner(plan, shown, stop, directory, opened, keep=cache, claims=claims)
         try:
             runner.run()
+            result = _merged(runner, directory, stop, shared=isinstance(claims, Shared))
         except BaseException:
             if opened is not None:
                 opened.close()
             raise
-        result = _merged(runner, directory, shared=isinstance(claims, Shared))
     if opened is not None:
         opened.close(result)
     for run in result.runs:
@@ -172,7 +172,7 @@ def _count(stored: dict[str, Any]) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) and 0 < count <= MOST_DEVICES else None
 
 
-def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> Result:
+def _merged(runner: Runner, directory: RunDirectory | None, stop: StopRequest, *, shared: bool) -> Result:
     """The result, once every unit is finished; the first process to come here writes it down."""
     plan = runner.plan
     if directory is None:
@@ -180,6 +180,8 @@ def _merged(runner: Runner, directory: RunDirectory | None, *, shared: bool) -> 
     while directory.read_json().get("status") != FINISHED:
         owner = Lease.take(directory.lock) if shared else None
         if isinstance(owner, Holder):
+            if stop.asked:
+                raise Interrupted(f"All is computed, and {owner} writes it down.")
             time.sleep(MERGE_SECONDS)
             continue
         try:

@@ -14,6 +14,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -24,6 +25,7 @@ from jaxvf.results.parsing import parse_json
 BEAT_SECONDS = 10.0  # a holder touches its leases so often
 DEAD_SECONDS = 120.0  # another host's holder that has not done so for so long is dead; more than NFS caches a time
 TRIES = 3  # to make a lease
+NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # a file has one name here
 LOOKS, LOOK_SECONDS = 5, 0.02
 
 _numbers = itertools.count()
@@ -109,11 +111,28 @@ def _take(path: Path) -> Lease | Holder:
                 return Lease(path, descriptor)
             except FileExistsError:
                 found = _take_over(path, now=os.stat(mine).st_mtime)
+            except OSError as error:
+                if error.errno not in NO_LINKS:
+                    raise
+                found = _take_without_links(path, now=os.stat(mine).st_mtime)
             if found is not None:
                 os.close(descriptor)
                 return found
     finally:
         mine.unlink(missing_ok=True)
+
+
+def _take_without_links(path: Path, now: float) -> Lease | Holder | None:
+    """A lease where a file has one name: for a moment it is there and not locked yet, so the lock decides."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
+    except FileExistsError:
+        return _take_over(path, now)
+    if _lock(descriptor) is False or not _same_file(path, descriptor):  # another process took it in that moment
+        os.close(descriptor)
+        return None
+    _write_holder(descriptor)
+    return Lease(path, descriptor)
 
 
 def _take_over(path: Path, now: float) -> Lease | Holder | None:
@@ -169,10 +188,22 @@ def holder_of(path: Path) -> Holder | None:
     try:
         holder = _read_holder(descriptor)
         locked = None if _is_elsewhere(holder) else _lock(descriptor, shared=True)
-        dead = time.time() - os.fstat(descriptor).st_mtime > DEAD_SECONDS if locked is None else locked
-        return None if dead else holder or _UNREADABLE
+        if locked is None:
+            locked = _now(path.parent) - os.fstat(descriptor).st_mtime > DEAD_SECONDS
+        return None if locked else holder or _UNREADABLE
     finally:
         os.close(descriptor)
+
+
+def _now(directory: Path) -> float:
+    """The time by the file system's clock, which may differ from this host's; this one's where one cannot write."""
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(b"now")
+            file.flush()
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:
+        return time.time()
 
 
 def _is_elsewhere(holder: Holder | None) -> bool:

@@ -15,9 +15,8 @@ from jaxvf.training import Clock, Program
 def predict_bytes(program: Program, run: Run) -> int:
     """Bytes of one run while its program runs.
 
-    The state, which is updated in place; what the run had learned when the segment began, to which it returns if it
-    diverges; its numbers; a row of metrics for every iteration; and beside them what an iteration or the evaluation
-    holds at most, whichever is more.
+    The state, which is updated in place; its numbers; and beside them what an iteration or the evaluation holds at
+    most, whichever is more.
     """
     params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), np.asarray(leaf).dtype), run.env_params)
     algorithm = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), jnp.float32), run.algorithm)
@@ -29,12 +28,11 @@ def predict_bytes(program: Program, run: Run) -> int:
         learner, learned = program.learn(run._replace(memory=memory), fresh, algorithm, clock)
         return (memory, learner), (sums, learned)
 
-    training, (_, metrics) = jax.make_jaxpr(iteration, return_shape=True)(state, algorithm, params, clock)
+    training = jax.make_jaxpr(iteration)(state, algorithm, params, clock)
     one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((1, *leaf.shape), leaf.dtype), (state, algorithm, params))
     evaluation = jax.make_jaxpr(program.evaluate)(*one, clock)
-    rows = program.iterations * _bytes(metrics)
     beside = max(most_held(training, donated=True), most_held(evaluation, donated=False))
-    return _bytes((state, algorithm, params)) + _bytes(state.learner) + rows + beside
+    return _bytes((state, algorithm, params)) + beside
 
 
 def _bytes(tree: Any) -> int:

@@ -198,4 +198,4 @@ class Runner:
         if self.out is None:
             return "Nothing is saved: the sweep had no output directory."
         command = "work" if self.shared else "resume"
-        return f"The segments done are saved; continue with `jaxvf {command} {self.out.path}`."
+        return f"What is done is saved; continue with `jaxvf {command} {self.out.path}`."

@@ -87,30 +87,31 @@ class UnitFiles:
         """The final parameters of a finished unit, with a leading runs axis."""
         return load_tree(self._policy_path(unit), policy_shapes(group, len(unit.runs)))
 
-    def resume(self, unit: Unit, start: Any) -> tuple[int, Any]:
-        """How far a unit is, in segments, and the state to go on from: its newest checkpoint's, or `start`."""
+    def resume(self, unit: Unit, group: Group, start: Any) -> tuple[int, Any]:
+        """How far a unit is, in iterations, and the state to go on from: its newest checkpoint's, or `start`."""
         if self.out is None:
             return 0, start
         checkpoints = self._checkpoints(unit)
         checkpoints.clear_unlisted()
         steps = checkpoints.steps()
-        done = steps[-1] if steps else 0
+        iteration = steps[-1] if steps else 0
+        done = iteration // group.program.iterations
         # A part written after the newest checkpoint will be computed again.
         self.out.remove_parts(lambda part: _unit_of(part) == unit.name and last_segment(part) > done)
         if not steps:
             return 0, start
         self._curves(unit, done)  # found damaged or missing now, and not when the sweep is over
-        runs, clock = checkpoints.restore(done, (without_filling(start[0], len(unit.runs)), start[1]))
-        return done, (filled_up(runs, start[0]), clock)
+        runs, clock = checkpoints.restore(iteration, (without_filling(start[0], len(unit.runs)), start[1]))
+        return iteration, (filled_up(runs, start[0]), clock)
 
     def save(self, unit: Unit, group: Group, done: int, curves: Curves, state: Any) -> None:
-        """Store a unit after `done` segments; `curves` are those that no earlier part holds."""
+        """Store a unit after `done` segments, and perhaps a part of one; `curves` are those that no part holds."""
         if self.out is None:
             return
         # The part first: should the process die in between, resuming drops it and computes it again.
         write_curves(self.out, unit.name, unit.runs, group, done, curves)
         runs, clock = state
-        self._checkpoints(unit).save(done, (without_filling(runs, len(unit.runs)), clock))
+        self._checkpoints(unit).save(int(clock.iteration), (without_filling(runs, len(unit.runs)), clock))
 
     def finish(self, unit: Unit, group: Group, curves: Curves, result: UnitResult) -> None:
         """Store the rest of a finished unit's curves, its parameters and its fate."""

@@ -1,8 +1,7 @@
-"""Drives one unit through its compiled program, segment by segment, and saves at the boundaries."""
+"""Drives one unit through its compiled programs, a piece of a segment at a time, and saves between two pieces."""
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,53 +11,18 @@ from jaxvf.results.statistics import iqm
 from jaxvf.signals import Interrupted, StopRequest
 from jaxvf.sweeps import processes
 from jaxvf.sweeps.compile import Executable
+from jaxvf.sweeps.pieces import Pieces
 from jaxvf.sweeps.plan import Group, start_clock
 from jaxvf.sweeps.progress import Progress
+from jaxvf.sweeps.rhythm import Rhythm
 from jaxvf.sweeps.unit_files import Curves, UnitFiles, UnitResult
 from jaxvf.sweeps.units import Claim, Unit
 
-CHECKPOINT_SECONDS = 120.0
-# A save may take at most about this share of the time: big replays are saved less often.
-CHECKPOINT_SHARE = 0.05
 PART_SEGMENTS = 2_000  # curves of at most so many segments wait in memory for the next save
 
 
 class LostClaim(Exception):
     """Another process took this one for dead, and the unit from it."""
-
-
-class Rhythm:
-    """How long segments and saves take, and so when the next save is due."""
-
-    def __init__(self) -> None:
-        self._saved, self._save_seconds = time.monotonic(), 0.0
-        self._begun, self.segment_seconds = 0.0, 0.0
-
-    @contextlib.contextmanager
-    def segment(self) -> Iterator[None]:
-        """Time a segment."""
-        self._begun = time.monotonic()
-        yield
-        self.segment_seconds = time.monotonic() - self._begun
-
-    @contextlib.contextmanager
-    def saving(self) -> Iterator[None]:
-        """Time a save."""
-        before = time.monotonic()
-        yield
-        self._saved = time.monotonic()
-        self._save_seconds = self._saved - before
-
-    def save_due(self) -> bool:
-        """Whether the last save is long enough ago."""
-        waited = time.monotonic() - self._saved
-        return waited > max(CHECKPOINT_SECONDS, self._save_seconds / CHECKPOINT_SHARE)
-
-    def when(self) -> str:
-        """When the present segment is over, for `StopRequest.when`."""
-        left = self._begun + self.segment_seconds - time.monotonic()
-        known = f" (about {max(left, 0):.0f} s)" if self.segment_seconds else ""
-        return f"after this segment{known}"
 
 
 class UnitRun:
@@ -94,9 +58,11 @@ class UnitRun:
         self.algorithm, self.env_params, seeds = group.stack(unit.runs)
         start = executable.init(self.algorithm, self.env_params, seeds), start_clock(group)
         self._check_claim()  # compiling may have taken minutes, and going on removes what is not needed any more
-        self.done, (self.state, self.clock) = files.resume(unit, start)
+        iteration, (self.state, self.clock) = files.resume(unit, group, start)
         self._curves = Curves(executable.metrics, [])  # of segments that no part holds
+        self._headline = ""
         self._rhythm = Rhythm()
+        self.pieces = Pieces(group, iteration, self._rhythm, whole=processes.several())
 
     def run(self, after_first: Callable[[float], float]) -> UnitResult:
         """Train until the budget is spent.
@@ -109,37 +75,38 @@ class UnitRun:
             LostClaim: if the unit is not this process's any more.
         """
         steps_before = self._steps_taken()
-        self.progress.skip(len(self.unit.runs) * self.done * self.group.program.segment_steps)
+        done = self.pieces.done * self.group.program.segment_steps + self.pieces.steps_done
+        self.progress.skip(len(self.unit.runs) * done)
         self.progress.phase(f"running {self.unit.name}")
         self.stop.when = self._rhythm.when
         begun = time.monotonic()
-        while self.done < self.group.segments:
-            first = self.done == 0
-            self._segment()
-            if first:
+        while self.pieces.done < self.group.segments:
+            before = self.pieces.done
+            self._piece()
+            if before == 0 and self.pieces.done == 1:
                 begun += after_first(self._rhythm.segment_seconds)
             self._save_if_due()
         seconds = time.monotonic() - begun
         return self._finish(seconds, self._steps_taken() - steps_before)
 
-    def _segment(self) -> None:
-        with self._rhythm.segment():
-            self.state, self.clock, metrics = self.executable.segment(
-                self.state, self.algorithm, self.env_params, self.clock
-            )
-            row = copied(processes.gathered(metrics), len(self.unit.runs))
+    def _piece(self) -> None:
+        before, inputs = self.pieces.steps_done, (self.algorithm, self.env_params)
+        self.state, self.clock, metrics = self.pieces.go_on(self.executable, self.state, inputs, self.clock)
+        if metrics is None:
+            self.progress.advance(len(self.unit.runs) * (self.pieces.steps_done - before), self._headline)
+            return
+        row = copied(processes.gathered(metrics), len(self.unit.runs))
         self._curves.segments.append(row)
-        self.done += 1
-        self._report(dict(zip(self.executable.metrics, row, strict=True)))
+        self._report(dict(zip(self.executable.metrics, row, strict=True)), before)
 
     def _save_if_due(self) -> None:
         due = self._rhythm.save_due() or len(self._curves.segments) >= PART_SEGMENTS
         stop, save = processes.any_says(self.stop.asked, due)
-        if stop or (save and self.done < self.group.segments):
+        if stop or (save and self.pieces.done < self.group.segments):
             self._check_claim()
             with self._rhythm.saving():
                 state = processes.gathered((self.state, self.clock))
-                self.files.save(self.unit, self.group, self.done, self._curves, state)
+                self.files.save(self.unit, self.group, self.pieces.done, self._curves, state)
             if self.files.out is not None:
                 self._curves = Curves(self._curves.names, [])
         if stop:
@@ -167,12 +134,14 @@ class UnitRun:
         taken = np.asarray(processes.gathered(self.state.env_steps))
         return int(taken[: len(self.unit.runs)].astype(np.int64).sum())
 
-    def _report(self, metrics: dict[str, np.ndarray]) -> None:
-        steps = len(self.unit.runs) * self.group.program.segment_steps
-        self.progress.advance(steps, headline(metrics["test_return"]))
+    def _report(self, metrics: dict[str, np.ndarray], steps_before: int) -> None:
+        """Tell of a segment that is over, of which `steps_before` steps have been told before."""
+        self._headline = headline(metrics["test_return"])
+        steps = self.group.program.segment_steps - steps_before
+        self.progress.advance(len(self.unit.runs) * steps, self._headline)
         if self.log is not None:
             indices = np.asarray([run.index for run in self.unit.runs])
-            self.log.log(int(self.group.env_steps[self.done - 1]), metrics, indices)
+            self.log.log(int(self.group.env_steps[self.pieces.done - 1]), metrics, indices)
 
 
 def copied(metrics: Any, runs: int) -> np.ndarray:

@@ -78,10 +78,15 @@ class Alone:
 
 
 class Shared:
-    """Units are taken one by one, each by a lease of its own, beside any number of other processes."""
+    """Units are taken one by one, each by a lease of its own, beside any number of other processes.
 
-    def __init__(self, directory: RunDirectory):
-        self._directory = directory
+    Args:
+        directory: of the sweep.
+        plan: how this process cuts it.
+    """
+
+    def __init__(self, directory: RunDirectory, plan: Plan):
+        self._directory, self._chunks = directory, [group.chunk for group in plan.groups]
 
     def take(self, unit: Unit) -> Claim | None:
         taken = Lease.take(self._directory.lease(unit.name))
@@ -91,6 +96,8 @@ class Shared:
         # Another worker may have locked it just now, to merge what is finished.
         try:
             owned = holder_of(self._directory.lock) is not None
+            if not owned:
+                self._check_cut()
         except BaseException:
             taken.release()
             raise
@@ -98,6 +105,12 @@ class Shared:
             taken.release()
             return None
         return taken
+
+    def _check_cut(self) -> None:
+        """Raise InputError where an owner has cut the sweep into other units since this process read its plan."""
+        stored = [group["chunk"] for group in self._directory.read_json().get("plan", [])]
+        if stored != self._chunks:
+            raise InputError(f"{self._directory.path} was cut into other units a moment ago; start this worker again")
 
 
 def own(directory: RunDirectory) -> Lease:

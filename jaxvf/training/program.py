@@ -1,13 +1,16 @@
-"""The training program: time is scanned outside, runs are mapped inside, and the clock stays scalar.
+"""The training program: time is a loop outside, runs are mapped inside, and the clock stays scalar.
 
-segment:  lax.scan over iterations
+segment:  advance: loop over iterations
             vmap over runs: collect  ->  store, for all runs at once  ->  vmap over runs: learn
-          evaluate, for all runs at once
+          finish: evaluate, for all runs at once
+
+The host may call `advance` several times in a segment, to be heard in between: the numbers are the same however a
+segment is cut, as what it sums up is part of the runs' state.
 """
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +31,7 @@ from jaxvf.training.on_policy import OnPolicy
 from jaxvf.training.replayed import Replayed
 from jaxvf.training.rollout import Sums
 
+BLOCK = 16
 SumsOfRuns = dict[str, Float[Array, "R"]]
 MetricsOfRuns = dict[str, Float[Array, "R *n"]]
 
@@ -40,6 +44,8 @@ class RunState(NamedTuple):
     memory: Any  # of the experience
     env_steps: Int[Array, "R"]  # steps really taken: episodes may end early
     diverged: Bool[Array, "R"]
+    before: Any  # the learner as the segment began, to which a run that diverges goes back
+    totals: Float[Array, "R K"]  # of what the segment's iterations report, so far
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +70,17 @@ class Program:
     root: int
 
     @property
+    def block(self) -> int:
+        """Iterations between two looks whether the segment goes on; on an accelerator a look costs a transfer."""
+        most = 1 if jax.default_backend() == "cpu" else BLOCK
+        return next(size for size in range(most, 0, -1) if self.iterations % size == 0)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of a segment."""
+        return self.iterations // self.block
+
+    @property
     def segment_steps(self) -> int:
         """Environment steps allotted to a segment, per run."""
         return self.iterations * self.experience.steps
@@ -78,41 +95,62 @@ class Program:
         """Train every run for `iterations` iterations, then evaluate.
 
         Returns:
-            The runs and the clock to go on from; metrics averaged over the segment's updates and the episodes that
-            ended in it, and those of the evaluation: [R], or [R, N] for what differs between agents.
+            The runs and the clock to go on from; metrics, see `finish`.
         """
+        runs, clock = self.advance(runs, algorithm, env_params, clock, jnp.int32(self.blocks))
+        runs, metrics = self.finish(runs, algorithm, env_params, clock)
+        return runs, clock, metrics
 
-        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], Array]:
+    def advance(
+        self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock, blocks: Int[Array, ""]
+    ) -> tuple[RunState, Clock]:
+        """Train every run for so many blocks of the segment's iterations."""
+        collect, learn = self._traced_once
+
+        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], None]:
             runs, clock = carried
-            memory, fresh, sums = jax.vmap(self.collect, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
+            memory, fresh, sums = jax.vmap(collect, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
             memory = self.experience.store(memory, fresh, clock)
             steps = sums.pop("steps").astype(jnp.int32)
             runs = runs._replace(memory=memory, env_steps=runs.env_steps + steps)
-            learner, learned = jax.vmap(self.learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
-            clock = Clock(clock.iteration + 1, clock.updates + self.experience.updates(clock))
+            learner, learned = jax.vmap(learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
+            updates = self.experience.updates(clock)
             # One row of numbers a run: a loop writes every array of its own in a kernel of its own.
-            unpack.append(ravel_pytree(jax.tree.map(lambda leaf: leaf[0], (sums, learned)))[1])
-            rows = jax.vmap(lambda one: ravel_pytree(one)[0])((sums, learned))
-            return (runs._replace(learner=learner), clock), rows
+            rows = jax.vmap(_row, in_axes=(0, 0, None))(sums, learned, updates)
+            clock = Clock(clock.iteration + 1, clock.updates + updates)
+            return (runs._replace(learner=learner, totals=runs.totals + rows), clock), None
 
-        unpack: list[Callable[[Array], tuple[Sums, Metrics]]] = []
-        before, updates_before = runs.learner, clock.updates
-        (runs, clock), rows = jax.lax.scan(iteration, (runs, clock), None, length=self.iterations)
-        sums, learned = jax.vmap(unpack[-1])(rows.sum(axis=0))
-        updates = clock.updates - updates_before
-        learned = {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
-        runs = freeze_diverged(runs, before, learned, updates)
+        def block(_: Int[Array, ""], carried: tuple[RunState, Clock]) -> tuple[RunState, Clock]:
+            return jax.lax.scan(iteration, carried, None, length=self.block)[0]
+
+        return jax.lax.fori_loop(0, blocks, block, (runs, clock))
+
+    def finish(
+        self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
+    ) -> tuple[RunState, MetricsOfRuns]:
+        """End a segment whose iterations are done: evaluate, and begin the next one.
+
+        Returns:
+            The runs; metrics averaged over the segment's updates and the episodes that ended in it, and those of the
+            evaluation: [R], or [R, N] for what differs between agents.
+        """
+        sums, learned, updates = jax.vmap(self._reported)(runs, algorithm, env_params)
+        learned = jax.vmap(_means_over)(learned, updates)
+        runs = freeze_diverged(runs, learned, updates)
         tested = self.evaluate(runs, algorithm, env_params, clock)
         steps = {"steps_taken": runs.env_steps.astype(jnp.float32)}
         metrics = {**_episode_means(sums), **learned, **tested, **steps}
+        runs = runs._replace(before=runs.learner, totals=jnp.zeros_like(runs.totals))
         # What a frozen run goes on to do is not a result.
-        return runs, clock, {name: _nan_where(runs.diverged, values) for name, values in metrics.items()}
+        return runs, {name: _nan_where(runs.diverged, values) for name, values in metrics.items()}
 
     def init_run(self, algorithm: Algorithm, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
         """One run that has not learned yet."""
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
         memory = self.experience.init(algorithm, learner, env_params, run_key(self.root, seed, Purpose.INIT, 1))
-        return RunState(seed, learner, memory, jnp.int32(0), jnp.bool_(False))
+        run = RunState(seed, learner, memory, jnp.int32(0), jnp.bool_(False), learner, jnp.zeros(0))
+        reported = self._report_of(run, algorithm, env_params)
+        return run._replace(totals=jnp.zeros_like(_row(*reported)))
 
     def collect(
         self, run: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
@@ -150,6 +188,29 @@ class Program:
         shapes = jax.eval_shape(update, jnp.int32(0), run.learner)[1]
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
         return jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
+
+    @functools.cached_property
+    def _traced_once(self) -> tuple[Any, Any]:
+        """`collect` and `learn`, which several programs need: JAX keeps what it has traced of these two."""
+        return jax.jit(self.collect, inline=True), jax.jit(self.learn, inline=True)
+
+    def _report_of(self, run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
+        """Zeros in the place of what an iteration of one run reports: sums, metrics, updates."""
+
+        def report(run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
+            clock, (collect, learn) = Clock.start(), self._traced_once
+            memory, fresh, sums = collect(run, algorithm, env_params, clock)
+            sums.pop("steps")
+            learned = learn(run._replace(memory=memory), fresh, algorithm, clock)[1]
+            return sums, learned, jnp.float32(0)
+
+        shapes = jax.eval_shape(report, run, algorithm, env_params)
+        return jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
+
+    def _reported(self, run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
+        """What the iterations of a segment of one run reported in all, out of `totals`."""
+        like = self._report_of(run, algorithm, env_params)
+        return ravel_pytree(like)[1](run.totals)
 
     def evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:
         """Greedy episodes of all runs, and what else the algorithm tests; names begin with `test_`."""
@@ -225,7 +286,7 @@ def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
     return AgentId(env) if algorithm.agent_id else env
 
 
-def freeze_diverged(runs: RunState, before: Any, learned: MetricsOfRuns, updates: Int[Array, ""]) -> RunState:
+def freeze_diverged(runs: RunState, learned: MetricsOfRuns, updates: Float[Array, "R"]) -> RunState:
     """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
 
     Once a segment and not once an update: what is not finite stays so, and testing every update would read all
@@ -233,7 +294,17 @@ def freeze_diverged(runs: RunState, before: Any, learned: MetricsOfRuns, updates
     """
     finite = jax.vmap(_all_finite)(runs.learner.params) & (jax.vmap(_all_finite)(learned) | (updates == 0))
     diverged = runs.diverged | ~finite
-    return runs._replace(learner=where_done(diverged, before, runs.learner), diverged=diverged)
+    return runs._replace(learner=where_done(diverged, runs.before, runs.learner), diverged=diverged)
+
+
+def _row(sums: Sums, learned: Metrics, updates: Any) -> Float[Array, "K"]:
+    """What an iteration of one run reports as one row of numbers."""
+    return ravel_pytree((sums, learned, jnp.float32(updates)))[0]
+
+
+def _means_over(learned: Metrics, updates: Float[Array, ""]) -> Metrics:
+    """Sums over a run's updates as means; NaN where there were none."""
+    return {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
 
 
 def _all_finite(tree: Any) -> Bool[Array, ""]:

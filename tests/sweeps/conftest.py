@@ -11,7 +11,7 @@ from tiny_sweeps import (
     tiny,
 )
 
-from jaxvf.sweeps import runner, unit_run
+from jaxvf.sweeps import rhythm, runner
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def compiled():
 
 @pytest.fixture
 def compiled_once(monkeypatch, compiled):
-    """Every tiny sweep saves after each segment and takes the program that an earlier one compiled."""
+    """Every tiny sweep takes the program that an earlier one compiled; saved is after each whole segment."""
     compile_group = runner.Runner._compile
 
     def remembered(self, index, group):
@@ -31,8 +31,9 @@ def compiled_once(monkeypatch, compiled):
         return compiled[key]
 
     monkeypatch.setattr(runner.Runner, "_compile", remembered)
-    monkeypatch.setattr(unit_run, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(unit_run, "CHECKPOINT_SHARE", np.inf)
+    monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(rhythm, "CHECKPOINT_SHARE", np.inf)
+    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: left)
 
 
 @pytest.fixture(scope="session")

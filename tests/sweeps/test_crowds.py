@@ -21,7 +21,7 @@ from pathlib import Path
 from jaxvf import scripts
 from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import execution, unit_run, work
+from jaxvf.sweeps import execution, rhythm, work
 from jaxvf.sweeps.unit_files import UnitFiles
 
 chaos = scripts.load("benchmarks", "chaos")
@@ -39,7 +39,7 @@ def worker():
         finish(self, unit, *rest)
         os.write(1, (unit.name + chr(10)).encode())
     UnitFiles.finish = finish_and_say
-    unit_run.CHECKPOINT_SECONDS = 0.0
+    rhythm.CHECKPOINT_SECONDS = 0.0
     work(out, progress="none")
 
 def rival():
@@ -90,8 +90,8 @@ def test_workers_share_a_sweep_each_unit_once_though_one_is_killed(tmp_path, qui
 
 
 def test_of_processes_that_start_one_sweep_at_once_one_runs_it(tmp_path, cache):
-    said = crowd("rivals", tmp_path / "sweep", 4, cache)
-    assert len(said) == 4 and said.count("ran") == 1
+    said = crowd("rivals", tmp_path / "sweep", 8, cache)
+    assert len(said) == 8 and said.count("ran") == 1
     others = [line for line in said if line != "ran"]
     assert all("is in use by process" in line or "holds this sweep" in line for line in others), others
 

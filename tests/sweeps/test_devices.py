@@ -31,9 +31,9 @@ if sys.argv[1:] == ["resume", sys.argv[-1]]:
     result = jaxvf.resume(sys.argv[-1], progress="none")
 elif len(sys.argv) > 1:  # stop after the second of four segments
     report = UnitRun._report
-    def stop_at_two(self, metrics):
-        report(self, metrics)
-        self.stop.asked = self.done == 2
+    def stop_at_two(self, *of):
+        report(self, *of)
+        self.stop.asked = self.pieces.done == 2
     UnitRun._report = stop_at_two
     try:
         sweep.run(sys.argv[-1], progress="none")
@@ -116,7 +116,7 @@ def test_every_device_is_used_as_soon_as_there_are_as_many_runs(chunk, used, wid
 def test_devices_exchange_nothing(tiny_group):
     """Runs are independent and every device has its own clock."""
     state = jax.eval_shape(tiny_group.program.init, *tiny_group.stack(tiny_group.chunks[0]))
-    segment = compile.spread(tiny_group.program.segment, tiny_group.chunk, shared_last=True)
+    segment = compile.spread(tiny_group.program.segment, tiny_group.chunk, compile.SEGMENT)
     arguments = tiny_group.stack(tiny_group.chunks[0])[:2]
     text = segment.lower(state, *arguments, start_clock(tiny_group)).compile().as_text()
     assert "while(" in text

@@ -24,17 +24,17 @@ jax.config.update("jax_num_cpu_devices", 2)
 jax.distributed.initialize(f"127.0.0.1:{port}", 2, number)
 import numpy as np
 from jaxvf.errors import InputError
-from jaxvf.sweeps import Interrupted, resume, unit_run
+from jaxvf.sweeps import Interrupted, resume, rhythm, unit_run
 from tiny_sweeps import tiny
 
-unit_run.CHECKPOINT_SECONDS, unit_run.CHECKPOINT_SHARE = 0.0, np.inf
-segment = unit_run.UnitRun._segment
+rhythm.CHECKPOINT_SECONDS, rhythm.CHECKPOINT_SHARE = 0.0, np.inf
+piece = unit_run.UnitRun._piece
 
 def stopping(self):
-    segment(self)
-    self.stop.asked |= what == "stop" and number == 1 and self.done == 3
+    piece(self)
+    self.stop.asked |= what == "stop" and number == 1 and self.pieces.done == 3
 
-unit_run.UnitRun._segment = stopping
+unit_run.UnitRun._piece = stopping
 try:
     if what == "resume":
         resume(out, progress="none")
@@ -75,7 +75,7 @@ def hosts(out: Path, what: str) -> list[str]:
 def one(tmp_path_factory):
     """The same by one process with four devices."""
     out = tmp_path_factory.mktemp("one") / "sweep"
-    saving = "from jaxvf.sweeps import unit_run; unit_run.CHECKPOINT_SECONDS = 0.0"
+    saving = "from jaxvf.sweeps import rhythm; rhythm.CHECKPOINT_SECONDS = 0.0"
     command = f"{saving}; from tiny_sweeps import tiny; tiny().run({str(out)!r}, chunk=4, progress='none')"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "JAX_NUM_CPU_DEVICES": "4"}
     root = str(Path(jaxvf.__file__).parents[1])
@@ -92,7 +92,7 @@ def test_two_processes_give_what_one_with_as_many_devices_gives(tmp_path, one):
 def test_both_stop_where_one_is_asked_to_and_single_processes_go_on(tmp_path, one):
     out = tmp_path / "sweep"
     said = hosts(out, "stop")
-    assert f"The segments done are saved; continue with `jaxvf resume {out}`." in said[0] and len(said) == 2
+    assert f"What is done is saved; continue with `jaxvf resume {out}`." in said[0] and len(said) == 2
     assert [part.rpartition("-s")[2] for part in RunDirectory(out).parts()] == ["000001", "000002", "000003"]
     said = hosts(out, "resume")
     assert len(said) == 2 and all("for single processes to go on with" in line for line in said)

@@ -23,13 +23,14 @@ from jaxvf.errors import InputError
 from jaxvf.networks import RecurrentAgent
 from jaxvf.results.store import RunDirectory
 from jaxvf.serialize import to_json
-from jaxvf.sweeps import Interrupted, execution, load, resume, runner
+from jaxvf.sweeps import Interrupted, execution, load, resume, rhythm, runner
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.lease import Lease
 from jaxvf.sweeps.progress import Silent
 from jaxvf.sweeps.unit_files import UnitFiles
 from jaxvf.trust_region import Recurrent, TrustRegion
 
+ITERATIONS = 5  # of a segment of the tiny sweep
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
@@ -44,6 +45,25 @@ def test_an_interrupted_sweep_goes_on_as_if_nothing_had_happened(tmp_path, monke
     assert_same_curves(resume(out, progress="none"), result)
     assert_same_files(out, quiet)
     assert not list((out / "checkpoints").glob("*/*"))
+
+
+@pytest.mark.parametrize("piece", [1, 4, 5, 33])
+def test_a_sweep_that_was_stopped_within_a_segment_goes_on_bitwise(tmp_path, monkeypatch, reference, piece):
+    """Pieces of one or two blocks, of five in a segment: however it is cut and wherever it stops."""
+    result, quiet = reference
+    out = tmp_path / "sweep"
+    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: min(left, 1 + piece % 2))
+    stop_at(monkeypatch, tiny(), out, piece, chunk=4)
+    assert_same_curves(resume(out, progress="none"), result)
+    assert_same_files(out, quiet)
+
+
+def test_a_checkpoint_within_a_segment_is_numbered_by_its_iterations(tmp_path, monkeypatch):
+    out = tmp_path / "sweep"
+    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: 1)
+    stop_at(monkeypatch, tiny(), out, 7, chunk=4)
+    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [6, 7]
+    assert [part.rpartition("-s")[2] for part in RunDirectory(out).parts()] == ["000001"]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +92,7 @@ def test_interrupted_twice(tmp_path, monkeypatch, reference):
     during(monkeypatch, 2, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         resume(out, progress="none")
-    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [3, 4]
+    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [3 * ITERATIONS, 4 * ITERATIONS]
     monkeypatch.undo()
     resume(out, progress="none")
     assert_same_files(out, reference[1])
@@ -137,7 +157,7 @@ def test_an_owner_whose_directory_was_taken_over_stops_and_writes_no_more(tmp_pa
     during(monkeypatch, 3, lambda: (out / ".lock").unlink())
     with pytest.raises(InputError, match="was taken over by another process"):
         run(tiny(), out, chunk=4)
-    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [1, 2]
+    assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [ITERATIONS, 2 * ITERATIONS]
     monkeypatch.undo()
     resume(out, progress="none")
     assert_same_files(out, reference[1])
@@ -179,14 +199,14 @@ def test_a_part_without_its_checkpoint_is_computed_again_not_twice(tmp_path, mon
     out = tmp_path / "sweep"
     stop_at(monkeypatch, tiny(), out, 4, chunk=4)
     stored = out / "checkpoints" / named(out, "g000-c000")
-    assert Checkpoints(stored).steps() == [3, 4]
+    assert Checkpoints(stored).steps() == [15, 20]
     if when == "before the checkpoint":
-        (stored / "4").rename(stored / "4.orbax-checkpoint-tmp")
-        (stored / "4.json").unlink()
+        (stored / "20").rename(stored / "20.orbax-checkpoint-tmp")
+        (stored / "20.json").unlink()
     elif when == "before its list":
-        (stored / "4.json").unlink()
+        (stored / "20.json").unlink()
     else:
-        shutil.rmtree(stored / "4")
+        shutil.rmtree(stored / "20")
     assert f"{named(out, 'g000-c000')}-s000004" in RunDirectory(out).parts()
     resume(out, progress="none")
     assert_same_files(out, reference[1])

@@ -1,5 +1,6 @@
 """Who holds what: one holder at a time, and none that is dead."""
 
+import errno
 import json
 import os
 import signal
@@ -119,3 +120,39 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot lock"):
         Lease.take(tmp_path / "file" / "one.lease")
+
+
+def test_of_many_takers_at_once_one_succeeds_where_a_file_has_one_name(path, monkeypatch):
+    """FAT and some file systems of a network refuse hard links."""
+
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with ThreadPoolExecutor(max_workers=8) as takers:
+        for _ in range(20):
+            found = list(takers.map(Lease.take, [path] * 8))
+            holders = [one for one in found if isinstance(one, Lease)]
+            assert len(holders) == 1 and holders[0].held()
+            holders[0].release()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_the_age_of_another_hosts_lease_is_by_the_clock_of_the_file_system(path, monkeypatch):
+    """This host's clock goes an hour ahead; the holder has touched its lease a moment ago."""
+    path.parent.mkdir()
+    path.write_text(json.dumps({"host": "another", "process": 1, "command": "jaxvf work", "since": "today"}))
+    real = time.time()
+    monkeypatch.setattr(time, "time", lambda: real + 3600)
+    assert holder_of(path) is not None and isinstance(Lease.take(path), Holder)
+
+
+def test_a_lease_that_another_process_has_just_made_is_not_removed_as_the_dead_one(path):
+    path.parent.mkdir()
+    path.write_text("dead")
+    descriptor = os.open(path, os.O_RDWR)
+    path.unlink()
+    path.write_text("living")
+    lease._remove_dead(path, descriptor)
+    assert path.read_text() == "living" and [entry.name for entry in path.parent.iterdir()] == [path.name]
+    os.close(descriptor)

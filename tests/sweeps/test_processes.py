@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from tiny_sweeps import (
     assert_same_files,
@@ -17,7 +16,7 @@ from tiny_sweeps import (
 import jaxvf
 from jaxvf import cli
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import resume, unit_run
+from jaxvf.sweeps import resume, rhythm
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
@@ -40,7 +39,7 @@ def long_reference(tmp_path_factory):
     """A thousand segments, seconds of work: long enough to be hit by a signal."""
     out = tmp_path_factory.mktemp("quiet") / "long"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(unit_run, "CHECKPOINT_SECONDS", 1e9)
+        patched.setattr(rhythm, "CHECKPOINT_SECONDS", 1e9)
         cli.main([*LONG, str(out)])
     return out
 
@@ -56,11 +55,11 @@ def test_sigterm_saves_and_resume_is_bitwise_the_same(tmp_path, monkeypatch, lon
         said = process.communicate(timeout=60)[1]
     assert process.returncode == cli.INTERRUPTED
     assert said.strip().splitlines()[-1] == (
-        f"jaxvf: stopped. The segments done are saved; continue with `jaxvf resume {out}`."
+        f"jaxvf: stopped. What is done is saved; continue with `jaxvf resume {out}`."
     )
-    segments = len(np.unique(RunDirectory(out).read_metrics()["env_steps"]))
-    assert 0 < segments < 1000
-    monkeypatch.setattr(unit_run, "CHECKPOINT_SECONDS", 1e9)
+    (checkpoint,) = (int(path.stem) for path in (out / "checkpoints").glob("*/*.json"))
+    assert 0 < checkpoint < 2000  # iterations
+    monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 1e9)
     cli.main(["resume", str(out), "--json"])
     assert json.loads(capsys.readouterr().out)[0]["runs"] == 3
     assert_same_files(out, long_reference)
@@ -69,7 +68,7 @@ def test_sigterm_saves_and_resume_is_bitwise_the_same(tmp_path, monkeypatch, lon
 def test_kill_nine_loses_only_what_came_after_the_checkpoint(tmp_path, monkeypatch, long_reference):
     out = tmp_path / "sweep"
     script = (
-        "import jaxvf.sweeps.unit_run as r; r.CHECKPOINT_SECONDS, r.CHECKPOINT_SHARE = 0.0, 0.5; "
+        "import jaxvf.sweeps.rhythm as r; r.CHECKPOINT_SECONDS, r.CHECKPOINT_SHARE = 0.0, 0.5; "
         "from jaxvf.cli import main; main()"
     )
     with start(["-c", script], out) as process:
@@ -81,6 +80,6 @@ def test_kill_nine_loses_only_what_came_after_the_checkpoint(tmp_path, monkeypat
         process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert RunDirectory(out).read_json()["status"] == "unfinished"
-    monkeypatch.setattr(unit_run, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 1e9)
     resume(out, progress="none")
     assert_same_files(out, long_reference)

@@ -14,13 +14,15 @@ from jaxvf.signals import Interrupted, StopRequest
 from jaxvf.sweeps import compile, devices
 from jaxvf.sweeps.chunk_size import ChunkSize
 from jaxvf.sweeps.compile import Executable
+from jaxvf.sweeps.pieces import Pieces
 from jaxvf.sweeps.plan import Group, start_clock
 from jaxvf.sweeps.progress import Progress
+from jaxvf.sweeps.rhythm import Rhythm
 from jaxvf.sweeps.search.files import Leaving, SearchFiles
 from jaxvf.sweeps.search.population import start_values
 from jaxvf.sweeps.search.rules import Decision, Rule
 from jaxvf.sweeps.unit_files import Curves, filled_up, without_filling
-from jaxvf.sweeps.unit_run import PART_SEGMENTS, Rhythm, copied, headline
+from jaxvf.sweeps.unit_run import PART_SEGMENTS, copied, headline
 
 RECORDED = "hyperparameters/"  # before the name of a field that is recorded as a metric
 
@@ -48,16 +50,21 @@ class Course:
     ):
         self.group, self.rule, self.files, self.compiled = group, rule, files, compiled
         self.progress, self.stop = progress, stop
-        self._rhythm = Rhythm()
-        self.done = files.newest()
+        self._rhythm, iteration = Rhythm(), files.newest(group)
+        self.pieces = Pieces(group, iteration, self._rhythm)
         # Which runs they are, the checkpoint says; how many, the rule.
         self.rows = np.arange(rule.runs_after(self.done), dtype=np.int32)
         self.values = start_values(group, rule.recorded)[:, self.rows]
         self._enter()
         self.clock = start_clock(self.present)
         self.state = self.executable.init(self.algorithm, self.env_params, self.seeds)
-        if self.done:
-            self._restore()
+        if iteration:
+            self._restore(iteration)
+
+    @property
+    def done(self) -> int:
+        """Segments done."""
+        return self.pieces.done
 
     def run(self) -> None:
         """Train until the budget is spent.
@@ -66,7 +73,9 @@ class Course:
             Interrupted: if a stop was asked for; all that is done is saved.
         """
         while self.done < self.group.segments:
-            self._segment()
+            if not self._piece():
+                self._save_if(self.stop.asked)
+                continue
             decision = self.rule.decide(self.done, self.rows, self._scores(), self.values)
             leaves = decision is not None and len(decision.rows) < len(self.rows)
             if leaves:
@@ -79,16 +88,17 @@ class Course:
         self._leave(np.arange(len(self.rows)))
         self.files.checkpoints.clear()
 
-    def _segment(self) -> None:
-        with self._rhythm.segment():
-            self.state, self.clock, metrics = self.executable.segment(
-                self.state, self.algorithm, self.env_params, self.clock
-            )
-            row = copied(metrics, len(self.rows))
+    def _piece(self) -> bool:
+        """Do the next piece; returns whether a segment is over."""
+        inputs = self.algorithm, self.env_params
+        self.state, self.clock, metrics = self.pieces.go_on(self.executable, self.state, inputs, self.clock)
+        if metrics is None:
+            return False
+        row = copied(metrics, len(self.rows))
         self._curves.segments.append(np.concatenate([row, self.values]))
-        self.done += 1
         returns = row[self.executable.metrics.index("test_return")]
         self.progress.advance(len(self.rows) * self.group.program.segment_steps, headline(returns))
+        return True
 
     def _scores(self) -> np.ndarray:
         return self._curves.segments[-1][self._curves.names.index(self.rule.metric)]
@@ -145,14 +155,14 @@ class Course:
             self._curves = Curves(self._curves.names, [])
         if self.stop.asked:
             path = self.files.out.path
-            raise Interrupted(f"The segments done are saved; continue with `jaxvf resume {path}`.")
+            raise Interrupted(f"What is done is saved; continue with `jaxvf resume {path}`.")
 
     def _saved(self, state: Any) -> Any:
         """Everything that a bitwise continuation needs."""
         return without_filling(state, len(self.rows)), self.clock, jnp.asarray(self.rows), jnp.asarray(self.values)
 
-    def _restore(self) -> None:
-        restored = self.files.checkpoints.restore(self.done, self._saved(self.state))
+    def _restore(self, iteration: int) -> None:
+        restored = self.files.checkpoints.restore(iteration, self._saved(self.state))
         state, self.clock, rows, values = restored
         start, self.rows, self.values = self.state, np.array(rows), np.array(values)
         self._enter()

@@ -38,21 +38,22 @@ class SearchFiles:
         self.out = out
         self.checkpoints = Checkpoints(out.path / "checkpoints" / UNIT)
 
-    def newest(self) -> int:
-        """Segments at the newest checkpoint; whatever was written after it is removed, to be computed again."""
+    def newest(self, group: Group) -> int:
+        """Iterations at the newest checkpoint; whatever was written after it is removed, to be computed again."""
         self.checkpoints.clear_unlisted()
-        done = (self.checkpoints.steps() or [0])[-1]
+        iteration = (self.checkpoints.steps() or [0])[-1]
+        done = iteration // group.program.iterations
         self.out.remove_parts(lambda part: last_segment(part) > done)
         for leaving in self.leavings():
             if leaving.done > done:
                 self._record(leaving.done).unlink()
                 self._policies(leaving.done).unlink(missing_ok=True)
-        return done
+        return iteration
 
     def save(self, group: Group, done: int, rows: np.ndarray, curves: Curves, state: Any) -> None:
-        """Store the curves of runs `rows` since the last save, then a checkpoint."""
+        """Store the curves of runs `rows` since the last save, then a checkpoint of the state (runs, clock, ...)."""
         self.write_curves(group, done, rows, curves)
-        self.checkpoints.save(done, state)
+        self.checkpoints.save(int(state[1].iteration), state)
 
     def write_curves(self, group: Group, done: int, rows: np.ndarray, curves: Curves) -> None:
         """Store the curves of runs `rows` since the last save, up to segment `done`."""

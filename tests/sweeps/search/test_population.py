@@ -6,7 +6,7 @@ from small_searches import assert_goes_on_as, eight, kill_in, searched, stop_at
 from tiny_sweeps import tiny
 
 from jaxvf import Population
-from jaxvf.sweeps import unit_run
+from jaxvf.sweeps import rhythm
 from jaxvf.sweeps.checkpoint import Checkpoints
 from jaxvf.sweeps.search import population
 
@@ -151,5 +151,5 @@ def test_a_population_that_was_killed_goes_on_bitwise(tmp_path, monkeypatch, qui
 def test_what_was_written_after_the_newest_checkpoint_is_computed_again(tmp_path, monkeypatch, quiet, result):
     """Going on, curves are cut otherwise: a part that was left would double its rows."""
     kill_in(monkeypatch, Checkpoints, "save", 2, POPULATION, tmp_path / "search")
-    monkeypatch.setattr(unit_run, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 1e9)
     assert_goes_on_as(quiet, tmp_path / "search")
