@@ -57,7 +57,7 @@ def run(
 
     Raises:
         InputError: for bad input, before anything is written.
-        Interrupted: after Ctrl-C or SIGTERM, when the present segment is saved.
+        Interrupted: after Ctrl-C or SIGTERM, when all that is done is saved.
     """
     described = Sweep(
         env=env,

@@ -37,7 +37,7 @@ def resume(
         directory: the --out of the sweep.
         json: print the summary as JSON on standard output.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
-        grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        grace: seconds from a SIGTERM to the end of the process; by default as long as it takes, about half a minute.
         log: report too to tensorboard, or to wandb:project=mine,... as `jaxvf run` does.
         import_: modules of your own to import first, whose classes the sweep names.
     """
@@ -58,7 +58,7 @@ def work(
     Args:
         directory: the --out of the sweep.
         no_cache: do not keep compiled programs in ~/.cache/jaxvf.
-        grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        grace: seconds from a SIGTERM to the end of the process; by default as long as it takes, about half a minute.
         import_: modules of your own to import first, whose classes the sweep names.
     """
     from jaxvf.configurations import import_named

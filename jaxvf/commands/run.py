@@ -77,7 +77,7 @@ def run(
         log: report too to tensorboard, or to wandb:project=mine,name=first,group=study,tags=a+b,mode=offline.
         no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
         no_check: do not check environments that are not jaxvf's first.
-        grace: seconds from a SIGTERM to the end of the process; by default as long as a segment takes.
+        grace: seconds from a SIGTERM to the end of the process; by default as long as it takes, about half a minute.
         within: add rounds of --seeds seeds for so long (10m, 90s, 2h); the same command goes on where it stopped.
         until_width: with --within: end when every condition's 95 % interval is narrower, e.g. 0.05.
         search: train only where it pays: 'halving(factor=4)', 'population(every=2,fraction=0.2)' or

@@ -95,7 +95,7 @@ def execute(
         progress: "auto", "plain" or "none".
         log: where to report too, as `sinks.parse` gives it.
         cache: keep compiled programs, and what is measured of them.
-        grace: seconds from a SIGTERM to the end of the process; None for as long as a segment takes.
+        grace: seconds from a SIGTERM to the end of the process; None for as long as saving takes.
         claims: which units are this process's; None for all.
     """
     shown = make_progress(progress)

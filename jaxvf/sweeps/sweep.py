@@ -120,7 +120,7 @@ class Sweep:
 
         Raises:
             InputError: for bad input, before anything is written.
-            Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+            Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
         """
         destinations = sinks.parse(log)
         if progress not in PROGRESS:
@@ -214,7 +214,7 @@ class Sweep:
 
         Raises:
             InputError: for bad input, before anything is written.
-            Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+            Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
         """
         from jaxvf.sweeps.search import Options, Optuna, Search, run
 

@@ -11,16 +11,16 @@ segment is cut, as what it sums up is part of the runs' state.
 import dataclasses
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Int
 
 from jaxvf.algorithm import Algorithm, Metrics, OnPolicyLearner, Progress, ReplayLearner, Rollout
 from jaxvf.envs.check import state_change
-from jaxvf.envs.protocol import Environment, EnvParams, where_done
+from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.envs.wrappers import AgentId, LastAction, NoiseState
 from jaxvf.errors import InputError
 from jaxvf.training.clock import Clock
@@ -30,22 +30,9 @@ from jaxvf.training.keys import Purpose, run_key
 from jaxvf.training.on_policy import OnPolicy
 from jaxvf.training.replayed import Replayed
 from jaxvf.training.rollout import Sums
+from jaxvf.training.runs import MetricsOfRuns, RunState, episode_means, freeze_diverged, means_over, nan_where, row
 
 BLOCK = 16
-SumsOfRuns = dict[str, Float[Array, "R"]]
-MetricsOfRuns = dict[str, Float[Array, "R *n"]]
-
-
-class RunState(NamedTuple):
-    """Everything that differs between runs and changes with time; leaves have the leading axis R."""
-
-    seed: Int[Array, "R"]
-    learner: Any
-    memory: Any  # of the experience
-    env_steps: Int[Array, "R"]  # steps really taken: episodes may end early
-    diverged: Bool[Array, "R"]
-    before: Any  # the learner as the segment began, to which a run that diverges goes back
-    totals: Float[Array, "R K"]  # of what the segment's iterations report, so far
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +103,7 @@ class Program:
             learner, learned = jax.vmap(learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
             updates = self.experience.updates(clock)
             # One row of numbers a run: a loop writes every array of its own in a kernel of its own.
-            rows = jax.vmap(_row, in_axes=(0, 0, None))(sums, learned, updates)
+            rows = jax.vmap(row, in_axes=(0, 0, None))(sums, learned, updates)
             clock = Clock(clock.iteration + 1, clock.updates + updates)
             return (runs._replace(learner=learner, totals=runs.totals + rows), clock), None
 
@@ -135,14 +122,14 @@ class Program:
             evaluation: [R], or [R, N] for what differs between agents.
         """
         sums, learned, updates = jax.vmap(self._reported)(runs, algorithm, env_params)
-        learned = jax.vmap(_means_over)(learned, updates)
+        learned = jax.vmap(means_over)(learned, updates)
         runs = freeze_diverged(runs, learned, updates)
         tested = self.evaluate(runs, algorithm, env_params, clock)
         steps = {"steps_taken": runs.env_steps.astype(jnp.float32)}
-        metrics = {**_episode_means(sums), **learned, **tested, **steps}
+        metrics = {**episode_means(sums), **learned, **tested, **steps}
         runs = runs._replace(before=runs.learner, totals=jnp.zeros_like(runs.totals))
         # What a frozen run goes on to do is not a result.
-        return runs, {name: _nan_where(runs.diverged, values) for name, values in metrics.items()}
+        return runs, {name: nan_where(runs.diverged, values) for name, values in metrics.items()}
 
     def init_run(self, algorithm: Algorithm, env_params: EnvParams, seed: Int[Array, ""]) -> RunState:
         """One run that has not learned yet."""
@@ -150,7 +137,7 @@ class Program:
         memory = self.experience.init(algorithm, learner, env_params, run_key(self.root, seed, Purpose.INIT, 1))
         run = RunState(seed, learner, memory, jnp.int32(0), jnp.bool_(False), learner, jnp.zeros(0))
         reported = self._report_of(run, algorithm, env_params)
-        return run._replace(totals=jnp.zeros_like(_row(*reported)))
+        return run._replace(totals=jnp.zeros_like(row(*reported)))
 
     def collect(
         self, run: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
@@ -284,39 +271,3 @@ def observed_by(algorithm: Algorithm, env: Environment) -> Environment:
     if algorithm.last_action:
         env = LastAction(env)
     return AgentId(env) if algorithm.agent_id else env
-
-
-def freeze_diverged(runs: RunState, learned: MetricsOfRuns, updates: Float[Array, "R"]) -> RunState:
-    """Mark runs whose parameters or losses are not finite any more; put them back to where the segment began, for good.
-
-    Once a segment and not once an update: what is not finite stays so, and testing every update would read all
-    parameters once more. Runs share no arithmetic, so their neighbours never notice.
-    """
-    finite = jax.vmap(_all_finite)(runs.learner.params) & (jax.vmap(_all_finite)(learned) | (updates == 0))
-    diverged = runs.diverged | ~finite
-    return runs._replace(learner=where_done(diverged, runs.before, runs.learner), diverged=diverged)
-
-
-def _row(sums: Sums, learned: Metrics, updates: Any) -> Float[Array, "K"]:
-    """What an iteration of one run reports as one row of numbers."""
-    return ravel_pytree((sums, learned, jnp.float32(updates)))[0]
-
-
-def _means_over(learned: Metrics, updates: Float[Array, ""]) -> Metrics:
-    """Sums over a run's updates as means; NaN where there were none."""
-    return {name: jnp.where(updates > 0, total / updates, jnp.nan) for name, total in learned.items()}
-
-
-def _all_finite(tree: Any) -> Bool[Array, ""]:
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
-
-
-def _episode_means(sums: SumsOfRuns) -> MetricsOfRuns:
-    """Means over the episodes that ended in a segment; NaN where none did."""
-    episodes = sums.pop("episodes")
-    means = {name: jnp.where(episodes > 0, total / jnp.maximum(episodes, 1), jnp.nan) for name, total in sums.items()}
-    return {f"train_{name.removeprefix('episode_')}": mean for name, mean in means.items()}
-
-
-def _nan_where(diverged: Bool[Array, "R"], values: Float[Array, "R *n"]) -> Float[Array, "R *n"]:
-    return jnp.where(diverged.reshape(-1, *[1] * (values.ndim - 1)), jnp.nan, values)

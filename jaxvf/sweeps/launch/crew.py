@@ -26,7 +26,7 @@ class Crew(Protocol):
         ...
 
     def stop(self) -> None:
-        """Ask them to stop at the end of their present segments."""
+        """Ask them to save and stop."""
         ...
 
     def last_words(self) -> str:

@@ -155,7 +155,7 @@ def _watch(directory: RunDirectory, plan: Plan, crew: Crew, shown: Progress) -> 
     shown.skip(look.steps())
     try:
         with stop_on_signal(shown.note) as stop:
-            stop.when = lambda: "now" if crew.outlives else "the workers after their present segments"
+            stop.when = lambda: "now" if crew.outlives else "the workers in half a minute or so"
             told = False
             while True:
                 alive = crew.alive()  # before the look: who finishes the last unit and leaves is not missed

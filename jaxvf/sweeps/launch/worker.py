@@ -14,7 +14,7 @@ class Worker:
     Attributes:
         directory: of the sweep, as an absolute path.
         cache: keep compiled programs in the user's cache.
-        grace: seconds from a SIGTERM to the end of the process; None for as long as a segment takes.
+        grace: seconds from a SIGTERM to the end of the process; None for as long as saving takes.
         modules: of the user, imported first.
         device: the accelerator that is its own, as CUDA counts them; None for all that the launcher shows it.
     """

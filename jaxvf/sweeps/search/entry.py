@@ -33,7 +33,7 @@ def run(search: Search, out: str | Path, options: Options) -> Result:
 
     Raises:
         InputError: for bad input, before anything is written.
-        Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
     """
     options.check()
     directory, config = RunDirectory(out), search.config()
@@ -51,7 +51,7 @@ def run_within(
 
     Raises:
         InputError: for bad input, before anything is written.
-        Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
     """
     options.check()
     search, directory = Search(sweep, Rounds()), None if out is None else RunDirectory(out)

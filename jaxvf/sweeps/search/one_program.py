@@ -29,7 +29,7 @@ def run(search: Search, out: RunDirectory, options: Options) -> Result:
 
     Raises:
         InputError: for bad input, before anything is written.
-        Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
     """
     sweep = search.sweep
     if out.exists():

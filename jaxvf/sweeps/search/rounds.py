@@ -63,7 +63,7 @@ def run(search: Search, out: RunDirectory | None, options: Options, budget: Budg
 
     Raises:
         InputError: for bad input, before anything is written.
-        Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
+        Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
     """
     sweep = search.sweep
     check(sweep)
