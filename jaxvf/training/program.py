@@ -32,7 +32,7 @@ from jaxvf.training.replayed import Replayed
 from jaxvf.training.rollout import Sums
 from jaxvf.training.runs import MetricsOfRuns, RunState, episode_means, freeze_diverged, means_over, nan_where, row
 
-BLOCK = 16
+BLOCK = 16  # iterations at most between two looks of an accelerator
 
 
 @dataclasses.dataclass(frozen=True)

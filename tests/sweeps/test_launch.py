@@ -11,7 +11,9 @@ from tiny_sweeps import tiny
 import jaxvf
 from jaxvf import cli, scripts
 from jaxvf.errors import InputError
+from jaxvf.sweeps.launch import launching
 from jaxvf.sweeps.launch.launching import shared_out
+from jaxvf.sweeps.launch.worker import Worker
 
 RUNS, SEGMENTS = 8, 40
 # A process of its own, for what launchers start may outlive a test: `LAUNCH HOW OUT FAULT`. The first worker is killed
@@ -211,3 +213,17 @@ def test_without_workers_the_directory_is_written_and_their_command_printed(tmp_
         "--out", str(out), "--launch", "none", "--workers", "2",
     ])  # fmt: skip
     assert f"2 units wait in {out}" in capsys.readouterr().out
+
+
+def test_each_local_worker_has_an_accelerator_of_its_own(monkeypatch, tmp_path):
+    """As CUDA names them; a worker says so before JAX can look for devices."""
+    monkeypatch.setattr(launching.devices, "on_cpu", lambda: False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5f")
+    workers = launching._with_devices([Worker(str(tmp_path)), Worker(str(tmp_path))])
+    assert [worker.device for worker in workers] == ["3", "GPU-5f"]
+    with pytest.raises(InputError, match="workers=3: this machine has 2 accelerators"):
+        launching._with_devices([Worker(str(tmp_path))] * 3)
+    seen = []
+    monkeypatch.setattr("jaxvf.sweeps.stored.work", lambda *_, **__: seen.append(os.environ["CUDA_VISIBLE_DEVICES"]))
+    workers[1]()
+    assert seen == ["GPU-5f"]
