@@ -4,8 +4,10 @@ Everything that grows with the number of runs is measured: CPU time of training,
 files, and what the host does for each run before the first program starts. `benchmarks/SCALING.md` draws conclusions.
 """
 
+import contextlib
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,20 +78,23 @@ def planning(runs: int) -> dict[str, Any]:
     }
 
 
-def _timed_segments(seconds: list[float]) -> Any:
-    """A context in which every segment of a sweep adds its CPU seconds."""
+@contextlib.contextmanager
+def _timed_segments(seconds: list[float]) -> Iterator[None]:
+    """In the block every segment of a sweep is one piece and adds its CPU seconds."""
     from unittest import mock
 
+    from jaxvf.sweeps.rhythm import Rhythm
     from jaxvf.sweeps.unit_run import UnitRun
 
-    segment = UnitRun._segment
+    piece = UnitRun._piece
 
     def timed(self: UnitRun) -> None:
         begun = time.process_time()
-        segment(self)
+        piece(self)
         seconds.append(time.process_time() - begun)
 
-    return mock.patch.object(UnitRun, "_segment", timed)
+    with mock.patch.object(UnitRun, "_piece", timed), mock.patch.object(Rhythm, "blocks", lambda self, left: left):
+        yield
 
 
 def _bytes(path: Path) -> int:

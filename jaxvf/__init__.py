@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxvf.results import Comparison, Policy, Result, compare, concat
     from jaxvf.sweeps import Halving, LogUniform, Optuna, Population, Sobol, Sweep, Uniform, load, resume
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "run": "jaxvf.api",
