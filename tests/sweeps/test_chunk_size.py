@@ -184,7 +184,7 @@ def test_exhausted_memory_names_a_chunk_that_would_fit(tmp_path, monkeypatch):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.\nMore lines.")
 
     def compile_exhausted(self, index, group):
-        return compile.Executable(exhausted, exhausted, (), 0.0, 1, {})
+        return compile.Executable(*[exhausted] * 3, 1, (), 0.0, 1, {})
 
     monkeypatch.setattr("jaxvf.sweeps.runner.Runner._compile", compile_exhausted)
     with pytest.raises(InputError) as caught:

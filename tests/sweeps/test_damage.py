@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on(stopped, reference, capfd, caplog):
-    newest = stopped / "checkpoints" / named(stopped, "g000-c001") / "3"
+    newest = stopped / "checkpoints" / named(stopped, "g000-c001") / "15"
     contents = [*newest.rglob("*"), newest.with_suffix(".json")]
     assert len([path for path in contents if path.is_file()]) > 5
     for path in contents:
@@ -40,7 +40,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_goes_on(stopped, re
             for damaged in (b"", whole[: len(whole) // 2], whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
                 path.write_bytes(damaged)
                 line = refuse(lambda out: resume(out, progress="none"), stopped, str(path))
-                assert f"remove {newest} to continue from segment 2" in line
+                assert f"remove {newest} to continue from iteration 10" in line
             path.write_bytes(whole)
     removed = next(newest.rglob("manifest.ocdbt"))
     removed.unlink()
