@@ -47,7 +47,7 @@ SIGHTS = ("parallel-figure", "curves-figure")
 DRAWN = "return performance.getEntriesByName('report-drawn')[0]?.startTime"
 # Of the page's main thread, in seconds since it was opened: what drawing takes where nothing else computes.
 BUSY = "TaskDuration"
-PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _open(page: Path) -> dict[str, Any]:
         driver.set_script_timeout(120)
         driver.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
         driver.refresh()  # now that the main thread's time is counted
-        found: dict[str, Any] = {"drawn_ms": _drawn(driver), "painted_ms": driver.execute_script(PAINTED)}
+        found: dict[str, Any] = {"drawn_ms": _told(driver, DRAWN), "painted_ms": _told(driver, PAINTED)}
         found["busy_ms"] = _busy(driver)
         for name in SIGHTS:
             driver.execute_script("document.getElementById(arguments[0]).scrollIntoView()", name)
@@ -103,13 +103,14 @@ def _open(page: Path) -> dict[str, Any]:
         return found
 
 
-def _drawn(driver: Any) -> float:
+def _told(driver: Any, script: str) -> float:
+    """What a script says, once it says anything."""
     deadline = time.monotonic() + 60
-    while (drawn := driver.execute_script(DRAWN)) is None:
+    while (said := driver.execute_script(script)) is None:
         if time.monotonic() > deadline:
             raise TimeoutError("the page was not drawn within a minute")
         time.sleep(0.1)
-    return float(drawn)
+    return float(said)
 
 
 def _busy(driver: Any) -> float:
