@@ -52,6 +52,9 @@ def document(result: "Result", metrics: Sequence[str]) -> dict[str, Any]:
     if not curves:
         raise InputError("metrics=() names nothing to write")
     names, environments, rows_of = methods_of(result)
+    for alike in (names, environments):
+        if len({name.lower() for name in alike}) < len(alike):
+            raise InputError(f"marl-eval makes all names lower case; then some of {alike} are the same")
     found: dict[str, Any] = {}
     expected: tuple[Any, ...] | None = None
     for env in environments:

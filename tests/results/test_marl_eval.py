@@ -40,6 +40,7 @@ def test_two_maps_of_one_environment_are_its_tasks():
         (made({"vdn": [[0, 1]], "qmix": [[0, 1], [0, 1]]}), "qmix on matrix_game/A has other seeds or evaluations"),
         (jaxvf.concat([made({"vdn": [[0, 1]]}), made({"qmix": [[0]]}, steps=(100,))]), "qmix on .* other seeds"),
         (jaxvf.concat([made(BOTH), made({"vdn": [[0, 1]] * 2}, env="matrix_game/B")]), "qmix on matrix_game/B has"),
+        (made({"VDN": [[0, 1]], "vdn": [[0, 1]]}), "makes all names lower case; then some of .* are the same"),
         (made({"vdn": [[0, float("nan")]]}, status=["diverged"]), r"run 0 \(diverged\) has no return at every"),
     ],
 )
