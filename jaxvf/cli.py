@@ -12,7 +12,7 @@ from typing import Literal
 from jaxvf.cli_parse import parse
 from jaxvf.commands import results
 from jaxvf.commands.figures import compare, plot
-from jaxvf.commands.policies import evaluate, export_policy
+from jaxvf.commands.policies import evaluate, export_policy, load
 from jaxvf.commands.report import report
 from jaxvf.commands.run import Flag, Import, Log, Positional, export, run
 from jaxvf.errors import InputError
@@ -68,26 +68,31 @@ def work(
     share(directory, cache=not no_cache, grace=grace)
 
 
-def render(directory: Positional[Path], run: int, out: Path | None = None, seed: int = 0, import_: Import = ()) -> None:
+def render(
+    directory: Positional[Path],
+    run: int | None = None,
+    out: Path | None = None,
+    seed: int = 0,
+    import_: Import = (),
+) -> None:
     """Play one greedy episode of a trained run and write it as a page to step through, a GIF or an MP4.
 
     Args:
-        directory: the --out of the sweep.
-        run: which run; they are numbered from 0 on, as in runs.parquet.
+        directory: the --out of the sweep with --run, or a saved policy.
+        run: which run of a sweep; they are numbered from 0 on, as in runs.parquet.
         out: file ending in .html, .gif or .mp4; by default replays/ of the directory, as a page.
         seed: of the episode.
         import_: modules of your own to import first, whose classes the sweep names.
     """
     from jaxvf.configurations import import_named
     from jaxvf.results.render import render as draw
-    from jaxvf.sweeps import load
 
     import_named(import_)
-    result = load(directory)
-    policy = result.policy(run)
-    of = result.runs[run]
-    title = f"{of['algorithm']} on {of['env']}, run {run} (seed {of['seed']})"
-    print(draw(policy, out or directory / "replays" / f"run{run}_seed{seed}.html", seed=seed, title=title))
+    policy = load(directory, run)
+    of, name = policy.about, "" if run is None else f"run{run}_"
+    which = f", run {of['run']} (seed {of['seed']})" if {"run", "seed"} <= of.keys() else ""
+    title = f"{of.get('algorithm', policy.learner)} on {of.get('env', policy.env.spec.name)}{which}"
+    print(draw(policy, out or directory / "replays" / f"{name}seed{seed}.html", seed=seed, title=title))
 
 
 def list_(

@@ -35,7 +35,7 @@ def test_a_policy_plays_as_well_as_is_stated(name, capsys):
 def test_the_commands_that_made_them_are_ones_that_jaxvf_has():
     text = "\n".join(re.findall(r"^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)).replace("\\\n", " ")
     commands = [words[1:] for line in text.splitlines() if (words := shlex.split(line, comments=True))]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for words in commands:
         parse(cli.COMMANDS, words, prog="jaxvf", description="")
     made = {words[1]: json.loads((POLICIES / Path(words[2]).name / "policy.json").read_text())

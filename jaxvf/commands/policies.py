@@ -95,7 +95,7 @@ def load(path: Path, run: int | None) -> "Policy":
         if run is not None:
             raise InputError(f"--run={run} belongs to a sweep, and {path} is one saved policy")
         return Policy.load(path)
-    if not (path / RUN_JSON).is_file():
+    if run is None and not (path / RUN_JSON).is_file():
         raise InputError(f"{path} holds neither a saved policy (policy.json) nor a sweep (run.json)")
     result = load_result(path)
     if run is None and len(result.runs) > 1:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jaxvf
 from jaxvf import cli
 from jaxvf.envs import AgentId, BoxPushing, PredatorPrey, TwoStepGame
 from jaxvf.envs.pictures import BLUE, ORANGE, Circle, Line, Scene, Text
@@ -186,6 +187,10 @@ def test_the_command_renders_a_run_with_its_own_payoff(capsys, finished, tmp_pat
     assert ">62</text>" in text and ">B</text>" in text  # a payoff, and the label of an action
     assert "reward 62" in text
     assert "<title>vdn on matrix_game/A, run 1 (seed 0)</title>" in text
+    jaxvf.load(finished).policy(1).save(tmp_path / "saved")
+    cli.main(["render", str(tmp_path / "saved")])
+    assert Path(capsys.readouterr().out.strip()) == tmp_path / "saved" / "replays" / "seed0.html"
+    assert (tmp_path / "saved" / "replays" / "seed0.html").read_text() == text
     cli.main(["render", str(finished), "--run", "0", "--out", str(tmp_path / "zero.gif"), "--seed", "5"])
     assert (tmp_path / "zero.gif").read_bytes().startswith(b"GIF89a")
 
@@ -194,6 +199,7 @@ def test_the_command_renders_a_run_with_its_own_payoff(capsys, finished, tmp_pat
     ("arguments", "line"),
     [
         (["nowhere", "--run", "0"], "nowhere is not a run directory: run.json is missing"),
+        (["{}"], "{} holds 2 runs; name one: --run 0 to 1"),
         (["{}", "--run", "2"], "run=2 has no trained policy; valid: 0 to 1 of a finished sweep"),
         (["{}", "--run", "-1"], "run=-1 has no trained policy; valid: 0 to 1 of a finished sweep"),
         (["{}", "--run", "0", "--out", "a.png"], "unknown extension '.png'; "),
@@ -206,6 +212,6 @@ def test_bad_input_of_the_command_exits_with_two(capsys, finished, monkeypatch, 
         cli.main(["render", *(argument.format(finished) for argument in arguments)])
     out, err = capsys.readouterr()
     assert (caught.value.code, out) == (2, "")
-    assert err.startswith(f"jaxvf: {line}") and err.count("\n") == 1
+    assert err.startswith(f"jaxvf: {line.format(finished)}") and err.count("\n") == 1
     assert sorted(finished.rglob("*")) == before
     assert list(tmp_path.iterdir()) == []
