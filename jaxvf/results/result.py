@@ -93,9 +93,9 @@ class Result:
         Args:
             better: what selects the first condition, e.g. `{"algorithm": "qmix"}`.
             worse: what selects the second.
-            metric: compared at the last evaluation; a diverged run loses.
+            metric: compared at each run's last evaluation; a diverged run loses.
         """
-        last = self.metric(metric)[:, -1]
+        last = self.last(metric)
         x, y = last[self.select(**better)], last[self.select(**worse)]
         return probability_of_improvement(x, y, rng=np.random.default_rng(0))
 

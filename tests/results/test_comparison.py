@@ -134,3 +134,10 @@ def test_a_diverged_run_loses_and_an_unfinished_one_is_left_out():
     assert np.asarray(found.improvement.estimate)[0, 1] == 0.5  # one of two runs is above
     nothing = made({"qmix": [[nan, nan]]}, status=["unfinished"])
     assert refusal(jaxvf.compare, lost, nothing).startswith("no run of qmix is finished")
+
+
+def test_a_run_with_fewer_evaluations_counts_at_its_own_last_one():
+    """Its axis is filled up, and what fills it is no divergence."""
+    joined = jaxvf.concat([made(LOW), made({"qmix": [[9]]}, steps=(50,))])
+    chance = joined.probability_of_improvement({"algorithm": "qmix"}, {"algorithm": "vdn"})
+    assert chance == (1.0, 1.0, 1.0)
