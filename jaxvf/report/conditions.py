@@ -69,10 +69,30 @@ class Field:
 
 
 def fields_of(study: Study) -> list[Field]:
-    """Everything but the seed in which the runs differ, names first."""
+    """Everything but the seed in which the runs differ, names first.
+
+    The directory is among them only where two hold one learner on one environment: an experiment that keeps each
+    learner in a directory of its own differs in the learner.
+    """
     names = dict.fromkeys(name for record in study.records for name in record if name not in NOT_SET)
     made = (_field(name, [record.get(name) for record in study.records]) for name in names)
-    return [field for field in made if len(field.levels) > 1]
+    fields = [field for field in made if len(field.levels) > 1]
+    named = [field for field in fields if field.name in NAMES]
+    others = [field for field in named if field.name != "directory"]
+    runs = len(study.records)
+    told_apart = len(_groups(others, runs)) == len(_groups(named, runs))
+    return [field for field in fields if field.name != "directory" or not told_apart]
+
+
+def _groups(fields: Sequence[Field], runs: int) -> np.ndarray:
+    """The distinct rows of the fields' values."""
+    codes = np.stack([field.codes for field in fields], axis=1) if fields else np.zeros((runs, 0), int)
+    return np.unique(codes, axis=0)
+
+
+def go_together(one: Field, other: Field) -> bool:
+    """Whether either value says the other, as of fields that a sweep varies together."""
+    return len(_groups([one, other], len(one.codes))) == len(one.levels) == len(other.levels)
 
 
 def conditions_of(study: Study, fields: Sequence[Field]) -> tuple[list[Condition], list[str]]:
@@ -94,7 +114,13 @@ def conditions_of(study: Study, fields: Sequence[Field]) -> tuple[list[Condition
         widest = max(settings, key=lambda field: len(field.levels))
         kept.remove(widest)
         pooled.append(widest.name)
-    names = [field.name for field in settings]
+    # Of fields that were varied together the first one says it all.
+    telling = [
+        field
+        for place, field in enumerate(settings)
+        if not any(go_together(field, earlier) for earlier in settings[:place])
+    ]
+    names = [field.name for field in telling]
     members = [np.flatnonzero(group == each) for each in np.argsort(first)]
     return [_condition(study, rows, fields, names) for rows in members], pooled
 

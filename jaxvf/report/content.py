@@ -13,7 +13,7 @@ from jaxvf.report.answers import Answer
 from jaxvf.report.conditions import Condition, conditions_of, fields_of, label
 from jaxvf.report.figures import figure_data
 from jaxvf.report.study import Study
-from jaxvf.results.figure_style import DASHES, learner_colour, learner_dash
+from jaxvf.results.figure_style import COLOURS, DASHES, LEARNERS, learner_colour, learner_dash
 from jaxvf.results.statistics import Interval
 
 LONGEST = 200  # characters of a reason
@@ -108,13 +108,19 @@ def gather(study: Study, *, replays: bool) -> Content:
 
 
 def looks_of(conditions: Sequence[Condition]) -> dict[str, tuple[str, str]]:
-    """Colour and dash of each learner; where two would look alike, the later one has the next dash that is free."""
+    """Colour and dash of each learner.
+
+    Registered learners keep their colour. Where two would look alike, the later one has a colour that is free if it is
+    the user's own, and else the next dash.
+    """
+    registered = {name for names in LEARNERS.values() for name in names}
+    learners = dict.fromkeys(condition.learner for condition in conditions)
     looks: dict[str, tuple[str, str]] = {}
-    for learner in dict.fromkeys(condition.learner for condition in conditions):
+    for learner in sorted(learners, key=lambda name: name.partition("#")[0] not in registered):
         colour, own = learner_colour(learner), learner_dash(learner)
-        dashes = [own, *(dash for dash in DASHES if dash != own)]
-        free = [dash for dash in dashes if (colour, dash) not in looks.values()]
-        looks[learner] = colour, (free or dashes)[0]
+        colours = (colour,) if learner.partition("#")[0] in registered else (colour, *COLOURS)
+        wished = [(one, dash) for dash in (own, *DASHES) for one in colours]
+        looks[learner] = next((look for look in wished if look not in looks.values()), wished[0])
     return looks
 
 

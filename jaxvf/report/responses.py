@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxvf.report.answers import score_interval
-from jaxvf.report.conditions import NAMES, Condition, Field, number_text
+from jaxvf.report.conditions import NAMES, Condition, Field, go_together, number_text
 from jaxvf.report.study import Study
 from jaxvf.results.statistics import Interval, fraction_interval, iqm
 
@@ -90,8 +90,9 @@ def along(study: Study, group: Group, scale: Scale) -> list[Cell]:
 
 
 def heat_maps(study: Study, groups: Sequence[Group], scales: Sequence[Scale]) -> list[HeatMap]:
-    """One for each pair of the first fields."""
-    return [_heat_map(study, groups, *pair) for pair in itertools.combinations(scales[:MOST_FIELDS], 2)]
+    """One for each pair of the first fields that do not go together."""
+    pairs = itertools.combinations(scales[:MOST_FIELDS], 2)
+    return [_heat_map(study, groups, *pair) for pair in pairs if not go_together(pair[0].field, pair[1].field)]
 
 
 def _heat_map(study: Study, groups: Sequence[Group], across: Scale, down: Scale) -> HeatMap:

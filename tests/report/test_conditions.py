@@ -42,6 +42,30 @@ def test_a_few_single_runs_are_told_apart(make):
     assert pooled == [] and len(found) == 4
 
 
+def test_an_experiment_with_a_directory_for_each_learner_differs_in_the_learner(make):
+    paths = [make(f"study/{learner}", learners=(learner,)) for learner in ("vdn", "qmix")]
+    _, fields, found, _ = conditions(*paths)
+    assert [field.name for field in fields] == ["algorithm"]
+    assert [label(one, fields) for one in found] == ["vdn", "qmix"]
+    assert {setting(one, fields) for one in found} == {"game"}  # lines of one panel
+
+
+def test_the_same_sweep_twice_differs_in_the_directory(make):
+    _, fields, found, _ = conditions(make("old", learners=("qmix",)), make("new", learners=("qmix",)))
+    assert [label(one, fields) for one in found] == ["qmix, old", "qmix, new"]
+
+
+def test_of_fields_that_were_varied_together_one_is_named(make):
+    path = make(learners=("qmix",), grid={"epsilon_end": [0.05, 1.0], "width": [8, 16]})
+    study = read([path])
+    for record in study.records:
+        record["epsilon_anneal"] = 1000 if record["epsilon_end"] == 1.0 else 50
+    fields = fields_of(study)
+    found, _ = conditions_of(study, fields)
+    assert [field.name for field in fields] == ["epsilon_end", "width", "epsilon_anneal"]
+    assert label(found[0], fields) == "qmix, epsilon_end 0.05, width 8"
+
+
 def test_directories_with_different_settings_are_put_side_by_side(make):
     _, fields, found, _ = conditions(make("a", grid={"mixer": ["qmix"]}), make("b", learners=("vdn",)))
     assert [label(one, fields) for one in found] == ["vdn, mixer qmix, a", "qmix, mixer qmix, a", "vdn, b"]

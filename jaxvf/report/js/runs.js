@@ -5,6 +5,8 @@ const shownRuns = { key: "run", ascending: true, page: 0 };
 
 const columns = [
   { key: "run", title: "run", value: (row) => runs.number[row] },
+  ...(data.sources.length > 1 && !fields.some((field) => field.name === "directory")
+    ? [{ key: "directory", title: "directory", value: (row) => data.sources[runs.source[row]] }] : []),
   ...fields.map((field) => ({
     key: field.name, title: titleOf(field.name), value: (row) => field.numbers ? field.numbers[row] : field.levels[field.codes[row]],
     text: (row) => fieldText(field, row),
