@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 
 BESIDE = ("experiments", "benchmarks", "policies")
 SHOWN = (".md", ".png", ".svg", ".gif", ".json")
-LINK = re.compile(r"(\]\()((?:\.\./)+)([\w./-]+)")
+LINK = re.compile(r"\[([^\]\n]*)\]\(((?:\.\./)+)([\w./-]+)([^)\s]*)\)")
 FIELDS = re.compile(r"<!-- fields of ([\w.]+):(\w+) -->")
 
 
@@ -29,8 +29,8 @@ def on_files(files: Files, *, config: Any) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Links between docs/ and the folders beside it, as they lie on the site."""
+def on_page_markdown(markdown: str, *, page: Any, files: Files, **_: Any) -> str:
+    """Links between docs/ and the folders beside it, as they lie on the site; one to code is its text alone."""
     source = Path(page.file.src_uri)
     here = source.parent if source.parts[0] in BESIDE else Path("docs") / source.parent
 
@@ -41,7 +41,9 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
                 parts.pop()
         target = "/".join([*parts, link[3]])
         target = "index.md" if target == "README.md" else target.removeprefix("docs/")
-        return link[1] + "../" * (len(source.parts) - 1) + target
+        if files.get_file_from_path(target) is None:
+            return link[1]
+        return f"[{link[1]}]({'../' * (len(source.parts) - 1)}{target}{link[4]})"
 
     return FIELDS.sub(_table, LINK.sub(moved, markdown))
 
