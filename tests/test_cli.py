@@ -251,7 +251,8 @@ def test_the_summary_as_json_is_all_of_standard_output(capsys, rates):
 def test_the_summary_for_people(capsys, finished):
     cli.main(["resume", str(finished)])
     out, err = capsys.readouterr()
-    assert out.startswith("test_return ")
+    assert out.startswith("fraction_optimal ")
+    assert "  test_return " in out
     assert "algorithm=vdn" in out
     figure = finished / "figures" / "fraction_optimal.png"
     assert err.strip() == str(figure)

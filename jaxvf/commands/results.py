@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
 if TYPE_CHECKING:
@@ -11,17 +12,22 @@ if TYPE_CHECKING:
 
 
 def finish(result: "Result", out: Path | None, *, as_json: bool) -> None:
-    """Print the summary; with a directory, draw its curves too."""
+    """Print the summary, the answer first; with a directory, draw its curves too."""
+    from jaxvf.results.answers import FRACTIONS
+
     rows = result.summary()
     if as_json:
         print(dumps(rows))
     else:
         for row in rows:
-            estimate, low, high = row.pop("test_return")
-            label = "  ".join(f"{name}={_short(value)}" for name, value in row.items())
-            print(f"test_return {estimate:.3f} [{low:.3f}, {high:.3f}]  {label}")
+            answers = [(name, row.pop(name)) for name in (*FRACTIONS, "test_return") if name in row]
+            said = "  ".join(f"{name} {_answer(interval)}" for name, interval in answers)
+            print(f"{said}  {'  '.join(f'{name}={_short(value)}' for name, value in row.items())}")
     if out is not None and result.metrics:
-        print(draw(result, out), file=sys.stderr)
+        try:
+            print(draw(result, out), file=sys.stderr)
+        except InputError as error:  # the sweep has done its work; `jaxvf plot` draws something else of it
+            print(f"not drawn: {error}", file=sys.stderr)
 
 
 def draw(result: "Result", out: Path, metric: str | None = None, kind: str = "curves") -> str:
@@ -34,7 +40,9 @@ def draw(result: "Result", out: Path, metric: str | None = None, kind: str = "cu
     return str(plots.save(figure, out / "figures" / f"{file.replace('/', '_')}.png")[0])
 
 
+def _answer(interval: Any) -> str:
+    return "{:.3f} [{:.3f}, {:.3f}]".format(*interval)
+
+
 def _short(value: Any) -> str:
-    if isinstance(value, tuple):  # an interval
-        return "{:.2f} [{:.2f}, {:.2f}]".format(*value)
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,6 +10,8 @@ import numpy as np
 from jaxvf.errors import InputError
 from jaxvf.results import answers, plots
 from jaxvf.results.figure_style import (
+    COLOURS,
+    DASHES,
     FAINT,
     INK,
     LEARNERS,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from jaxvf.results.comparison import Comparison
     from jaxvf.results.result import Result
 
-MOST_LINES = 24  # of one figure; more cannot be told apart
+MOST_LINES = len(COLOURS) * len(DASHES)  # of one figure; more cannot be told apart
 THRESHOLDS = 201  # of a profile, from the lowest score to the highest
 CELL = 0.95  # inches of a matrix
 
@@ -173,4 +175,5 @@ def _line(axes: "Axes", x: np.ndarray, band: Interval, look: Style, *, label: st
 
 def _check_lines(count: int) -> None:
     if count > MOST_LINES:
-        raise InputError(f"{count} conditions are too many for one figure; at most {MOST_LINES} can be told apart")
+        told = f"at most {MOST_LINES} can be told apart; `jaxvf report DIR` shows any number"
+        raise InputError(f"{count} conditions are too many for one figure: {told}")

@@ -39,7 +39,10 @@ def html(result: "Result") -> str:
     """A result in a notebook: the same as a table, and its curves as a picture."""
     rows = _rows(result)
     cells = [(row["condition"], row["name"], row["answer"], row["runs"]) for row in rows[:MOST_ROWS]]
-    parts = [f"<p><b>{markup.escape(_head(result))}</b></p>", table(("condition", "answer", "", "runs"), cells)]
+    parts = [
+        f"<p><b>{markup.escape(_head(result))}</b></p>",
+        table(("condition", "answer", "[95 % interval]", "runs"), cells),
+    ]
     parts += [f"<p>{markup.escape(line.strip())}</p>" for line in _more(rows)]
     if result.metrics and len(rows) <= MOST_ROWS and importlib.util.find_spec("matplotlib") is not None:
         parts.append(picture(result.plot(), f"{answers.MEANINGS[answers.headline(result)]} against environment steps"))

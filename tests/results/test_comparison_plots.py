@@ -75,8 +75,8 @@ def test_the_matrix_writes_its_chances():
 
 
 def test_more_lines_than_can_be_told_apart_are_refused():
-    many = made({f"learner{place}": [[0, 0]] for place in range(25)})
-    with pytest.raises(InputError, match="25 conditions are too many for one figure"):
+    many = made({f"learner{place}": [[0, 0]] for place in range(29)})
+    with pytest.raises(InputError, match="29 conditions are too many for one figure"):
         many.plot()
 
 

@@ -67,7 +67,7 @@ def test_a_sweep_over_an_own_environment_goes_on_where_the_user_names_its_module
     assert line in capsys.readouterr().err
     assert "own_game" not in sys.modules
     cli.main(["resume", "sweep", "--import", "own_game"])
-    assert capsys.readouterr().out.startswith("test_return ")
+    assert capsys.readouterr().out.startswith("fraction_optimal ")
     jaxvf.load("sweep").policy(1)
 
     del sys.modules["own_game"]
