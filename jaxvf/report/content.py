@@ -16,6 +16,7 @@ from jaxvf.report.study import Study
 from jaxvf.results.figure_style import COLOURS, DASHES, LEARNERS, learner_colour, learner_dash
 from jaxvf.results.statistics import Interval
 
+MOST_NAMES = 3  # of directories in a title
 LONGEST = 200  # characters of a reason
 GOAL_WORDS = {"test_optimal": "reach the optimum", "test_won": "win"}
 
@@ -90,7 +91,7 @@ def gather(study: Study, *, replays: bool) -> Content:
         for place, one in enumerate(conditions)
     ]
     return Content(
-        title=", ".join(source.label for source in study.sources),
+        title=_title(study),
         version=__version__,
         notes=[*_notes(study, pooled), *_unread(known.reasons)],
         goal_words=GOAL_WORDS.get(study.goal or "", ""),
@@ -105,6 +106,14 @@ def gather(study: Study, *, replays: bool) -> Content:
         replay_note=_replay_note(study, left),
         data=figure_data(study, fields, conditions, labels, looks, played),
     )
+
+
+def _title(study: Study) -> str:
+    """The names of the directories; of many in one place, that of the place."""
+    places = {source.path.resolve().parent for source in study.sources}
+    if len(study.sources) > MOST_NAMES and len(places) == 1:
+        return places.pop().name
+    return ", ".join(source.label for source in study.sources)
 
 
 def looks_of(conditions: Sequence[Condition]) -> dict[str, tuple[str, str]]:
@@ -125,18 +134,14 @@ def looks_of(conditions: Sequence[Condition]) -> dict[str, tuple[str, str]]:
 
 
 def _best_first(lines: Sequence[Headline], conditions: Sequence[Condition]) -> list[Headline]:
-    """By directory and environment as they appear, and within one by what was reached."""
+    """By environment as they appear, and within one by what was reached."""
 
     def key(line: Headline) -> tuple[Any, ...]:
         goal, score = (-np.inf if one is None else one.estimate for one in (line.answer.goal, line.answer.score))
-        return order[_where(conditions[line.place])], -goal, -np.nan_to_num(score, nan=-np.inf)
+        return order[conditions[line.place].env], -goal, -np.nan_to_num(score, nan=-np.inf)
 
-    order = {where: at for at, where in enumerate(dict.fromkeys(map(_where, conditions)))}
+    order = {env: at for at, env in enumerate(dict.fromkeys(condition.env for condition in conditions))}
     return sorted(lines, key=key)
-
-
-def _where(condition: Condition) -> tuple[str, str]:
-    return condition.directory, condition.env
 
 
 def _range(scores: Sequence[Interval | None]) -> tuple[float, float]:
@@ -181,11 +186,11 @@ def _notes(study: Study, pooled: Sequence[str]) -> list[str]:
 
 
 def _unread(reasons: Mapping[str, str]) -> list[str]:
-    """Why there are neither value tables nor episodes of some directories."""
-    return [
-        f"Of {at} no policy is read, so it has no value tables and no episodes: {textwrap.shorten(why, LONGEST)}"
-        for at, why in reasons.items()
-    ]
+    """Why there are neither value tables nor episodes of some directories: the reason of the first."""
+    if not reasons:
+        return []
+    why = textwrap.shorten(next(iter(reasons.values())), LONGEST)
+    return [f"Without value tables and episodes, for no policy of {', '.join(reasons)} can be read: {why}"]
 
 
 def _replay_note(study: Study, left: Sequence[int]) -> str:

@@ -136,6 +136,18 @@ def test_a_single_run_and_an_unfinished_sweep_have_a_report(make, shape):
     assert '<h2 id="answer-title">Answer</h2>' in text
 
 
+def test_conditions_are_the_best_first_within_an_environment(make, tmp_path):
+    """Whichever directories hold them; the title is the name of the place where many lie."""
+    for learner in ("vdn", "qmix", "qplex", "mrvf"):
+        make(f"study/{learner}", learners=(learner,), envs=("a", "b"), seeds=4)
+    content = page.gather(page.read([tmp_path / "study"]), replays=False)
+    assert content.title == "study"
+    envs = [content.data["conditions"][line.place]["env"] for line in content.headlines]
+    assert envs == ["a"] * 4 + ["b"] * 4
+    reached = [line.answer.goal.estimate for line in content.headlines]
+    assert reached[:4] == sorted(reached[:4], reverse=True) and reached[4:] == sorted(reached[4:], reverse=True)
+
+
 def test_a_sweep_of_which_every_run_diverged_has_a_report(make):
     text = write([make(seeds=2, diverged=[0, 1, 2, 3])], replays=False).read_text()
     assert "4 of 4 runs diverged" in text

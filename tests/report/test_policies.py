@@ -88,4 +88,4 @@ def test_classes_that_are_not_known_cost_the_tables_and_not_the_report(make):
     known = Policies(study)
     assert value_tables(known, conditions(study)) == []
     assert list(known.reasons) == ["sweep"]
-    assert "no policy is read" in write([study.sources[0].path]).read_text()
+    assert "no policy of sweep can be read" in write([study.sources[0].path]).read_text()
