@@ -27,19 +27,19 @@ def selected(runs: Sequence[Record], wanted: Mapping[str, Any]) -> list[int]:
 
     Raises:
         InputError: for a field that no record has, a value that no run has, or values that no run has together. A
-            predicate may hold of no run.
+            predicate may hold of no run, and no run may have a status.
     """
     known = {name: None for run in runs for name in run}
     tests: dict[str, Callable[[Any], Any]] = {}
     for name, value in wanted.items():
         if name not in known:
             raise unknown("field of a run", name, known)
-        tests[name] = (
-            value if callable(value) and not hasattr(value, "__dataclass_fields__") else _is(name, value, runs)
-        )
-    named = {name: test for name, test in tests.items() if test is not wanted[name]}
+        predicate = callable(value) and not hasattr(value, "__dataclass_fields__")  # flax's modules can be called
+        tests[name] = value if predicate else _is(name, value, runs)
+    # How many runs of a condition diverged is a question too, and the answer may be none.
+    named = {name: test for name, test in tests.items() if test is not wanted[name] and name != "status"}
     rows = [row for row, run in enumerate(runs) if all(test(run.get(name)) for name, test in named.items())]
-    if named and not rows and not (len(named) == 1 and "status" in named):
+    if named and not rows:
         said = ", ".join(f"{name}={reprlib.repr(wanted[name])}" for name in named)
         raise InputError(f"no run has {said} together; see runs, or conditions()")
     asked = {name: test for name, test in tests.items() if name not in named}

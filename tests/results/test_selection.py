@@ -32,6 +32,7 @@ def refusal(runs=RUNS, **wanted) -> str:
         ({"seed": range(1)}, [0, 2, 4, 6]),
         ({"learning_rate": lambda rate: rate > 1}, []),
         ({"status": "diverged"}, []),
+        ({"status": "diverged", "algorithm": "vdn"}, []),
     ],
 )
 def test_values_lists_and_predicates(wanted, rows):
