@@ -51,7 +51,7 @@ class Condition:
         return learner_dash(self.learner)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Field:
     """Something in which runs differ.
 
@@ -114,15 +114,19 @@ def conditions_of(study: Study, fields: Sequence[Field]) -> tuple[list[Condition
         widest = max(settings, key=lambda field: len(field.levels))
         kept.remove(widest)
         pooled.append(widest.name)
-    # Of fields that were varied together the first one says it all.
-    telling = [
-        field
-        for place, field in enumerate(settings)
-        if not any(go_together(field, earlier) for earlier in settings[:place])
-    ]
-    names = [field.name for field in telling]
+    names = [field.name for field in _telling(kept, settings, len(study.records))]
     members = [np.flatnonzero(group == each) for each in np.argsort(first)]
     return [_condition(study, rows, fields, names) for rows in members], pooled
+
+
+def _telling(fields: Sequence[Field], settings: Sequence[Field], runs: int) -> list[Field]:
+    """The settings that a condition is called by: those that environment, learner and earlier settings do not say."""
+    kept = [field for field in fields if field.name != "directory"]
+    for field in reversed(settings):
+        others = [other for other in kept if other is not field]
+        if len(_groups(others, runs)) == len(_groups(kept, runs)):
+            kept = others
+    return [field for field in settings if field in kept]
 
 
 def _condition(study: Study, rows: np.ndarray, fields: Sequence[Field], names: Sequence[str]) -> Condition:

@@ -1,8 +1,10 @@
 """Everything that a page says, gathered from a study: what the template writes, and the data of the figures."""
 
 import dataclasses
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,11 +111,9 @@ def gather(study: Study, *, replays: bool) -> Content:
 
 
 def _title(study: Study) -> str:
-    """The names of the directories; of many in one place, that of the place."""
-    places = {source.path.resolve().parent for source in study.sources}
-    if len(study.sources) > MOST_NAMES and len(places) == 1:
-        return places.pop().name
-    return ", ".join(source.label for source in study.sources)
+    """The names of the directories; of many, that of the place where all are."""
+    place = os.path.commonpath([source.path.resolve() for source in study.sources])
+    return Path(place).name if len(study.sources) > MOST_NAMES else ", ".join(source.label for source in study.sources)
 
 
 def looks_of(conditions: Sequence[Condition]) -> dict[str, tuple[str, str]]:

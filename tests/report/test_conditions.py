@@ -66,6 +66,13 @@ def test_of_fields_that_were_varied_together_one_is_named(make):
     assert label(found[0], fields) == "qmix, epsilon_end 0.05, width 8"
 
 
+def test_a_setting_that_the_environment_says_is_not_repeated(make):
+    paths = [make(f"study/{env}", envs=(env,), grid={"epsilon_end": [end]}) for env, end in (("A", 0.05), ("D", 1.0))]
+    _, fields, found, _ = conditions(*paths)
+    assert [field.name for field in fields] == ["env", "algorithm", "epsilon_end"]
+    assert [label(one, fields) for one in found] == ["vdn, A", "qmix, A", "vdn, D", "qmix, D"]
+
+
 def test_directories_with_different_settings_are_put_side_by_side(make):
     _, fields, found, _ = conditions(make("a", grid={"mixer": ["qmix"]}), make("b", learners=("vdn",)))
     assert [label(one, fields) for one in found] == ["vdn, mixer qmix, a", "qmix, mixer qmix, a", "vdn, b"]

@@ -74,13 +74,13 @@ function paintRuns(context, made, places, metric) {
 
 function drawCurves(width, holder) {
   const panels = panelsOf(conditions), each = panelWidth(width, panels.length), metric = shownCurves.metric;
-  const last = Math.max(...data.axes.map((axis) => axis[axis.length - 1]));
+  const last = d3.rollup(d3.range(runs.count), (rows) => d3.max(rows, (row) => data.axes[runs.axis[row]].at(-1)), (row) => conditionOf(row).env);
   const domains = new Map();
   holder.append(legend(learnersOf(conditions)));
   const grid = element("div", { class: "panels" });
   for (const [panel, members] of panels) {
     const env = members[0].env;
-    if (!domains.has(env)) domains.set(env, { x: [0, last], y: curveDomain(metric, env) });
+    if (!domains.has(env)) domains.set(env, { x: [0, last.get(env)], y: curveDomain(metric, env) });
     grid.append(panelOf(each, element("div", { class: "panel-title" }, panel),
       curvePanel(panel, members, each, metric, domains.get(env))));
   }
