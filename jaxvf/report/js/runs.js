@@ -84,8 +84,8 @@ function openRun(row) {
   const facts = element("dl", {}, ...columns.slice(1).flatMap((column) =>
     [element("dt", {}, column.title), element("dd", {}, String(column.text ? column.text(row) : column.value(row)))]));
   const command = `${data.commands[runs.source[row]]}${runs.number[row]}`;
-  body.replaceChildren(facts, ...data.metrics.map((metric) => runPlot(row, metric)),
-    ...(replaysOf.get(row) ?? []).map((replay) => replayFrame(replay)),
+  body.replaceChildren(facts, ...(replaysOf.get(row) ?? []).map((replay) => replayFrame(replay)),
+    ...data.metrics.map((metric) => runPlot(row, metric)),
     element("p", {}, replaysOf.has(row) ? "Another episode: " : "An episode of this run: ", element("code", {}, `${command}${replaysOf.has(row) ? " --seed 1" : ""}`)));
   dialog.showModal();
 }
