@@ -75,8 +75,11 @@ BEHAVIOUR = {
 }
 CLAIM = (
     "Share of runs that end at the optimum of a random game, one panel per learner (in colour; the others in grey): "
-    "where leaving the optimum alone is punished, most factorizations never find it."
 )
+FOUND = {
+    "non_monotonicity": "the less monotonic the payoff, the fewer runs of most factorizations find it.",
+    "deviation_penalty": "where leaving the optimum alone is punished, most factorizations never find it.",
+}
 FEW = 5  # games, below which a bin is not drawn
 
 
@@ -261,17 +264,17 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
                     if row["games"] >= FEW:
                         lines.setdefault(row["learner"], []).append((row["mean"], Interval(*row["optimal"])))
                 if lines:
-                    note = note_of(rows, shape, protocol)
+                    note = note_of(chosen, measure, shape, protocol)
                     figure = facets(lines, xlabel=xlabel, ylabel="runs at the optimum", note=note)
                     name = shape.replace(", ", "_").replace(" ", "_")
                     paths += plots.save(figure, out / f"{measure}_{name}_{protocol}.png")
     return paths
 
 
-def note_of(rows: list[dict[str, Any]], shape: str, protocol: str) -> str:
-    """The caption of the games of one shape, or of all."""
-    games = max(row["games"] for row in rows if row["shape"] == shape and row["measure"] == "all")
-    told = f"{CLAIM} {games:,} games of {'several shapes' if shape == 'all' else shape}."
+def note_of(rows: list[dict[str, Any]], measure: str, shape: str, protocol: str) -> str:
+    """The caption of the rows of one measure about the games of one shape, or of all; every game is in one bin."""
+    games = sum(row["games"] for row in rows if row["learner"] == rows[0]["learner"])
+    told = f"{CLAIM}{FOUND[measure]} {games:,} games of {'several shapes' if shape == 'all' else shape}."
     return caption(
         told, scale=rows[0]["scale"], seeds=rows[0]["seeds"], steps=f"{rows[0]['env_steps']:,} environment steps a run",
         behaviour=BEHAVIOUR[protocol], interval="band: 95 % bootstrap interval over games",

@@ -242,8 +242,9 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
             panels.setdefault(title, {})[WORDS[rule]] = points
     claim = (
         "Exact expected reward after training, agents updated one after another; the lines differ in how an agent's "
-        "objective is weighted for those updated before it. The product of their ratios collapses for many agents or "
-        "large steps, clipped at 1 it does not. Chain: the best is 1; Gaussian team: the best is 0."
+        "objective is weighted for those updated before it. On the chain of 64 agents the product of their ratios "
+        "collapses, clipped at 1 it does not; on the Gaussian team the clip loses least of these three where steps are "
+        "large. Chain: the best is 1; Gaussian team: the best is 0."
     )
     note = caption(claim, **facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN))
     style = {WORDS[rule]: STYLE[rule] for rule in RULES}
