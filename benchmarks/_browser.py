@@ -12,6 +12,7 @@ FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 )  # fmt: skip
+ATTEMPTS = 3  # to start a browser
 
 
 def available() -> bool:
@@ -20,34 +21,49 @@ def available() -> bool:
 
 
 @contextlib.contextmanager
-def opened(page: Path, *, width: int = 1280, height: int = 900, flags: tuple[str, ...] = ()) -> Iterator[Any]:
+def opened(page: Path, *, width: int = 1280, height: int = 900) -> Iterator[Any]:
     """A driver that shows a page; the browser and all that it kept are gone afterwards.
 
     Args:
         page: the file.
         width: of the window, in pixels.
         height: of the window, in pixels.
-        flags: more flags.
     """
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(shutil.which("chromium"))
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", *flags):
-            options.add_argument(flag)
-        service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
-        driver = webdriver.Chrome(options=options, service=service)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        driver = _started(Path(folder), f"--window-size={width},{height}")
         try:
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-            driver.get("about:blank")
             driver.get_log("performance")  # what the browser's own first page asked for
             driver.get(page.absolute().as_uri())
             yield driver
         finally:
             driver.quit()
+
+
+def _started(folder: Path, size: str) -> Any:
+    """A driver of a new browser with an empty page; on a machine that is busy one may not come up in time."""
+    from selenium import webdriver
+    from selenium.common.exceptions import WebDriverException
+
+    for attempt in range(ATTEMPTS):
+        options = webdriver.ChromeOptions()
+        options.binary_location = str(shutil.which("chromium"))
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        for flag in (*FLAGS, size, f"--user-data-dir={folder / str(attempt)}"):
+            options.add_argument(flag)
+        service = webdriver.ChromeService(executable_path=str(shutil.which("chromedriver")))
+        driver = None
+        try:
+            driver = webdriver.Chrome(options=options, service=service)
+            driver.get("about:blank")
+            return driver
+        except WebDriverException:
+            if driver is not None:
+                driver.quit()
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt raises")
 
 
 def complaints(driver: Any) -> list[str]:
