@@ -31,7 +31,7 @@ RULES = {
     "two-sided": weight_bounds("two_sided", band=0.1),
 }
 BASIC = ("is", "clip", "none")
-# What they are called in the figure, and how they look: the basic ones as the learners that use them.
+# Their names and looks in the figure: the basic ones look as the learners that use them.
 WORDS = {
     "is": "product of ratios", "clip": "product, at most 1", "none": "weight 1",
     "max 5": "product, at most 5", "max 2": "product, at most 2", "max 1.2": "product, at most 1.2",
@@ -41,8 +41,7 @@ STYLE = dict(zip(BASIC, look.styles(["happo", "clip_happo", "unweighted_happo"])
     "max 5": look.Style(look.SKY, "v", ":"), "max 2": look.Style(look.SKY, "P", "--"),
     "max 1.2": look.Style(look.SKY, "X", "-."), "two-sided": look.Style(look.GREEN, "D", "--"),
 }  # fmt: skip
-EARLY = 20  # iterations whose variance counts on the chain
-INTERVAL = 10  # iterations between evaluations
+EARLY, INTERVAL = 20, 10  # iterations whose variance counts on the chain; iterations between evaluations
 
 # The prototype clips no gradients, and its values are exact.
 PLAIN: dict[str, Any] = {"baseline": "exact", "rollout_length": 1, "max_grad_norm": 1e6, "actor_epochs": 5}

@@ -43,8 +43,9 @@ def train(
         seconds, source = expected(left, works, scale.minutes * 60 * share, measured=not yes)
         programs = [work for name in left for work in works[name]]
         done = f"{len(sweeps) - len(left)} of {len(sweeps)} sweeps are done; " if len(left) < len(sweeps) else ""
+        many = "" if len(programs) == 1 else "s"
         _say(
-            f"scale {scale.name}: {done}{sum(work.runs for work in programs):,} runs in {len(programs)} programs, "
+            f"scale {scale.name}: {done}{sum(work.runs for work in programs):,} runs in {len(programs)} program{many}, "
             f"{_steps(works, left):,} environment steps in all; about {duration(seconds)} {source}"
         )
         agree(scale, yes=yes, seconds=seconds)

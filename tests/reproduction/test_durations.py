@@ -42,7 +42,7 @@ def test_one_estimate_for_all_sweeps_before_anything_compiles(tmp_path, capfd, k
     assert "as these programs took here before" in capfd.readouterr().err.splitlines()[0]
     train(sweeps | {"c": tiny(2, rates=(0.3,))}, tmp_path / "first", SCALE)
     said = capfd.readouterr().err
-    assert said.startswith("scale small: 2 of 3 sweeps are done; 2 runs in 1 programs")
+    assert said.startswith("scale small: 2 of 3 sweeps are done; 2 runs in 1 program,")
     assert said.count("sweep ") - said.count("  sweep") <= 2
     train(sweeps, tmp_path / "first", SCALE)
     assert "scale" not in capfd.readouterr().err
