@@ -93,7 +93,7 @@ def _timed_segments(seconds: list[float]) -> Iterator[None]:
         piece(self)
         seconds.append(time.process_time() - begun)
 
-    with mock.patch.object(UnitRun, "_piece", timed), mock.patch.object(Rhythm, "blocks", lambda self, left: left):
+    with mock.patch.object(UnitRun, "_piece", timed), mock.patch.object(Rhythm, "iterations", lambda self, left: left):
         yield
 
 

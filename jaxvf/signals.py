@@ -22,7 +22,7 @@ _END = b"\0"  # no signal has this number
 
 
 class Interrupted(KeyboardInterrupt):
-    """A sweep stopped at a segment boundary because it was asked to; everything up to there is saved."""
+    """A sweep stopped between two pieces of its work because it was asked to; everything up to there is saved."""
 
 
 def check_grace(grace: Any) -> None:

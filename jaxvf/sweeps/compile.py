@@ -31,9 +31,8 @@ class Split(NamedTuple):
 
 _R, _S = devices.RUNS, devices.SHARED
 INIT = Split((_R, _R, _R), _R, donated=False)  # algorithm, environment parameters, seeds -> runs
-ADVANCE = Split((_R, _R, _R, _S, _S), (_R, _S), donated=True)  # runs, ..., clock, blocks -> runs, clock
+ADVANCE = Split((_R, _R, _R, _S, _S), (_R, _S), donated=True)  # runs, ..., clock, iterations -> runs, clock
 FINISH = Split((_R, _R, _R, _S), (_R, _R), donated=True)  # runs, ..., clock -> runs, metrics
-SEGMENT = Split((_R, _R, _R, _S), (_R, _S, _R), donated=True)  # runs, ..., clock -> runs, clock, metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +41,9 @@ class Executable:
 
     Attributes:
         init: algorithm, environment parameters, seeds -> runs.
-        advance: runs (donated), algorithm, environment parameters, clock, blocks -> runs, clock.
+        advance: runs (donated), algorithm, environment parameters, clock, iterations -> runs, clock.
         finish: runs (donated), algorithm, environment parameters, clock -> runs, metrics [runs, metric].
-        blocks: blocks of a segment, which `advance` may do at once or in several calls.
+        iterations: of a segment, which `advance` may do at once or in several calls.
         metrics: their names; one that is a vector of each run is several, `name/0`, `name/1`, ...
         seconds: what compiling took.
         bytes_per_run: memory of a run while a segment runs, as XLA laid it out.
@@ -54,7 +53,7 @@ class Executable:
     init: Any
     advance: Any
     finish: Any
-    blocks: int
+    iterations: int
     metrics: tuple[str, ...]
     seconds: float
     bytes_per_run: int
@@ -62,7 +61,7 @@ class Executable:
 
     def segment(self, runs: Any, algorithm: Any, env_params: Any, clock: Any) -> tuple[Any, Any, Any]:
         """A whole segment: the runs (donated) and the clock to go on from, metrics [runs, metric]."""
-        runs, clock = self.advance(runs, algorithm, env_params, clock, np.int32(self.blocks))
+        runs, clock = self.advance(runs, algorithm, env_params, clock, np.int32(self.iterations))
         runs, metrics = self.finish(runs, algorithm, env_params, clock)
         return runs, clock, metrics
 
@@ -80,15 +79,15 @@ def compile_group(group: Group) -> Executable:
         state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
         arguments = (state, *group.stack(group.chunks[0])[:2], start_clock(group))
         names: list[str] = []
-        program, blocks = group.program, np.int32(group.program.blocks)
+        program, count = group.program, np.int32(group.program.iterations)
         ending = spread(_with_packed_metrics(program.finish, names), group.chunk, FINISH).lower(*arguments)
         finish = beside.submit(ending.compile)
-        advance = spread(program.advance, group.chunk, ADVANCE).lower(*arguments, blocks).compile()
+        advance = spread(program.advance, group.chunk, ADVANCE).lower(*arguments, count).compile()
     seconds, share = time.monotonic() - begun, devices.width(group.chunk) // devices.mesh(group.chunk).size
     parts = advance, finish.result()
     bytes_per_run = max(math.ceil(_bytes(part) / share) for part in parts)
     cost = _cost(parts, share)
-    return Executable(init.result(), *parts, program.blocks, tuple(names), seconds, bytes_per_run, cost)
+    return Executable(init.result(), *parts, program.iterations, tuple(names), seconds, bytes_per_run, cost)
 
 
 def _with_packed_metrics(finish: Any, names: list[str]) -> Any:

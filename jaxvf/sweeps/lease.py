@@ -131,7 +131,12 @@ def _take_without_links(path: Path, now: float) -> Lease | Holder | None:
     if _lock(descriptor) is False or not _same_file(path, descriptor):  # another process took it in that moment
         os.close(descriptor)
         return None
-    _write_holder(descriptor)
+    try:
+        _write_holder(descriptor)
+    except OSError:  # a full disk: nobody would know whose it is
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+        raise
     return Lease(path, descriptor)
 
 
@@ -172,9 +177,21 @@ def _remove_dead(path: Path, descriptor: int) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.rename(path, aside)
         if not _same_file(aside, descriptor):
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)  # the new one: back to its place
-        aside.unlink()
+            _put_back(aside, path)
+        aside.unlink(missing_ok=True)
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    """Give a living lease its name again, unless a newer one has it."""
+    try:
+        os.link(aside, path)
+    except FileExistsError:
+        return
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if not path.exists():
+            os.rename(aside, path)
 
 
 def holder_of(path: Path) -> Holder | None:

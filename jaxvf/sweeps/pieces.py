@@ -5,7 +5,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvf.errors import InputError
 from jaxvf.sweeps.compile import Executable
 from jaxvf.sweeps.plan import Group
 from jaxvf.sweeps.rhythm import Rhythm
@@ -22,29 +21,19 @@ class Pieces:
 
     Attributes:
         done: segments done.
-        block: blocks of the present segment that are done.
-
-    Raises:
-        InputError: if this device cannot go on from there.
+        within: iterations of the present segment that are done.
     """
 
     def __init__(self, group: Group, iteration: int, rhythm: Rhythm, *, whole: bool = False):
-        program = group.program
-        self.done, within = divmod(iteration, program.iterations)
-        self.block, rest = divmod(within, program.block)
-        self.segments, self.rhythm, self.whole = group.segments, rhythm, whole
-        self._steps_of_block = program.block * program.experience.steps
-        self._learning = False
-        if rest:
-            raise InputError(
-                f"the sweep was stopped at iteration {iteration} on another kind of device, and this one goes on from "
-                f"multiples of {program.block} alone; resume it there until the segment is over"
-            )
+        self.done, self.within = divmod(iteration, group.program.iterations)
+        self.rhythm, self.whole = rhythm, whole
+        self._steps = group.program.experience.steps
+        self._learning = False  # until the clock has been seen to count updates
 
     @property
     def steps_done(self) -> int:
         """Environment steps allotted to each run so far in the present segment."""
-        return self.block * self._steps_of_block
+        return self.within * self._steps
 
     def go_on(
         self, executable: Executable, state: Any, inputs: tuple[Any, Any], clock: Any
@@ -60,16 +49,17 @@ class Pieces:
         Returns:
             The runs, the clock, and the metrics [runs, metric] if a segment is over.
         """
-        left = executable.blocks - self.block
-        blocks = left if self.whole else self.rhythm.blocks(left)
-        last, first = blocks == left, self.block == 0
-        with self.rhythm.piece(blocks, first=first, last=last, learning=self._learning):
-            state, clock = executable.advance(state, *inputs, clock, np.int32(blocks))
-            if not self._learning:
-                self._learning = int(clock.updates) > 0
-            metrics = None
-            if last:
-                state, metrics = executable.finish(state, *inputs, clock)
-            jax.block_until_ready((clock, metrics))
-        self.done, self.block = (self.done + 1, 0) if last else (self.done, self.block + blocks)
+        left = executable.iterations - self.within
+        iterations = left if self.whole else self.rhythm.iterations(left)
+        with self.rhythm.piece(iterations, left=left, learning=self._learning):
+            state, clock = executable.advance(state, *inputs, clock, np.int32(iterations))
+            self._learning = self._learning or int(clock.updates) > 0
+            jax.block_until_ready(clock)
+        if iterations < left:
+            self.within += iterations
+            return state, clock, None
+        with self.rhythm.evaluation():
+            state, metrics = executable.finish(state, *inputs, clock)
+            jax.block_until_ready(metrics)
+        self.done, self.within = self.done + 1, 0
         return state, clock, metrics

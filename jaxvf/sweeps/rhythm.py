@@ -7,47 +7,60 @@ from collections.abc import Iterator
 CHECKPOINT_SECONDS = 120.0
 # A save may take at most about this share of the time: big replays are saved less often.
 CHECKPOINT_SHARE = 0.05
-PIECE_SECONDS = 30.0  # a piece of a segment is cut to last about so long: half of what somebody waits for an answer
+# Whoever asks a sweep to stop should wait a minute at most: a piece is cut to half of that, for its speed may change.
+PIECE_SECONDS = 30.0
 
 
 class Rhythm:
-    """How long segments and saves take; from that the size of the next piece of a segment, and the next save."""
+    """How long pieces of segments, evaluations and saves take; from that the size of the next piece, and the next save.
+
+    Attributes:
+        segment_seconds: what the last segment took, evaluation included.
+    """
 
     def __init__(self) -> None:
         self._saved, self._save_seconds = time.monotonic(), 0.0
-        self._begun = 0.0  # the present piece
-        self._piece_seconds = 0.0  # what it should take; 0 when nothing is known yet
-        self._cut = False  # whether it is less than a segment
-        self._block_seconds = 0.0  # by the last piece
-        self._most: int | None = 1  # blocks of the next piece; None for any number
-        self.segment_seconds = 0.0  # of the present segment's pieces so far, or of the last segment
+        self._iteration_seconds = self._evaluation_seconds = 0.0  # of the last piece and evaluation; 0 for unknown
+        self._doubling_limit: int | None = 1  # iterations of the next piece; None once updates have begun
+        self._begun = self._expected = 0.0  # the present piece, with the evaluation that follows it
+        self._ends_segment = False
+        self._spent = 0.0  # in the present segment
+        self.segment_seconds = 0.0
 
-    def blocks(self, left: int) -> int:
-        """Blocks of the next piece, of those that are left in the segment.
+    def iterations(self, left: int) -> int:
+        """Iterations of the next piece, of those that are left in the segment.
 
-        As many as the last piece's speed allows; until updates have begun, which makes blocks slower at once, also
-        no more than twice as many as in the last piece.
+        As many as the last piece's speed allows; until updates have begun, which makes iterations slower at once,
+        also no more than twice as many as in the last piece.
         """
-        fitting = int(PIECE_SECONDS / self._block_seconds) if self._block_seconds else 1
-        return max(1, min(left, fitting, left if self._most is None else self._most))
+        fitting = int(PIECE_SECONDS / self._iteration_seconds) if self._iteration_seconds else 1
+        return max(1, min(left, fitting, left if self._doubling_limit is None else self._doubling_limit))
 
     @contextlib.contextmanager
-    def piece(self, blocks: int, *, first: bool, last: bool, learning: bool) -> Iterator[None]:
+    def piece(self, iterations: int, *, left: int, learning: bool) -> Iterator[None]:
         """Time a piece.
 
         Args:
-            blocks: how many it has.
-            first: whether a segment begins with it.
-            last: whether a segment ends with it.
+            iterations: how many it has.
+            left: how many the segment had left before it.
             learning: whether updates had begun before it.
         """
-        self._begun, self._cut = time.monotonic(), not (first and last)
-        self._piece_seconds = blocks * self._block_seconds
+        self._begun, self._ends_segment = time.monotonic(), iterations == left
+        evaluation = self._evaluation_seconds if self._ends_segment else 0.0
+        self._expected = iterations * self._iteration_seconds + evaluation
         yield
         seconds = time.monotonic() - self._begun
-        self._block_seconds = seconds / blocks
-        self._most = None if learning else 2 * blocks
-        self.segment_seconds = seconds + (0.0 if first else self.segment_seconds)
+        self._iteration_seconds = seconds / iterations
+        self._doubling_limit = None if learning else 2 * iterations
+        self._spent += seconds
+
+    @contextlib.contextmanager
+    def evaluation(self) -> Iterator[None]:
+        """Time the evaluation that ends a segment."""
+        before = time.monotonic()
+        yield
+        self._evaluation_seconds = time.monotonic() - before
+        self.segment_seconds, self._spent = self._spent + self._evaluation_seconds, 0.0
 
     @contextlib.contextmanager
     def saving(self) -> Iterator[None]:
@@ -64,6 +77,6 @@ class Rhythm:
 
     def when(self) -> str:
         """When the present piece is over, for `StopRequest.when`."""
-        left = max(self._begun + self._piece_seconds - time.monotonic(), 0.0)
-        known = f" (about {left:.0f} s)" if self._piece_seconds else ""
-        return f"after this {'part of the segment' if self._cut else 'segment'}{known}"
+        left = max(self._begun + self._expected - time.monotonic(), 0.0)
+        known = f" (about {left:.0f} s)" if self._expected else ""
+        return f"after this {'segment' if self._ends_segment else 'piece of a segment'}{known}"

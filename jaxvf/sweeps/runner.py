@@ -62,7 +62,7 @@ class Runner:
 
         Raises:
             InputError: if memory does not hold a chunk.
-            Interrupted: if a stop was asked for; every segment done so far is saved when there is a directory.
+            Interrupted: if a stop was asked for; all that is done is saved when there is a directory.
         """
         self.progress.start(self.plan.steps)
         for unit, group in planned_units(self.plan):
@@ -72,6 +72,7 @@ class Runner:
             while True:
                 finished = [self._run_group(index) for index in range(len(self.plan.groups))]
                 if all(finished):
+                    self.stop.when = lambda: "once the result is written"
                     return
                 self._wait()
         finally:
@@ -136,7 +137,7 @@ class Runner:
             self.measurements.remember(group.key, bytes_per_run=executable.bytes_per_run)
             fitting = compile.fitting_chunk(executable, group.chunk)
             # What has begun keeps its chunks: files bear them, and other processes count on them.
-            if fitting == group.chunk or self.fixed or self.files.begun(index):
+            if fitting == group.chunk or self.fixed or self.files.begun(index) or self.files.saved(index):
                 self._compiled = (index, group.chunk), executable
                 return executable
             self.progress.note(

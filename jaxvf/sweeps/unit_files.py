@@ -70,6 +70,10 @@ class UnitFiles:
         finished = [path.stem for path in self.out.unit_records()]
         return any(name.startswith(of_group) for name in [*finished, *self.out.parts()])
 
+    def saved(self, index: int) -> bool:
+        """Whether a unit of the group has a checkpoint, perhaps within its first segment."""
+        return self.out is not None and any((self.out.path / "checkpoints").glob(f"g{index:03d}-*/*.json"))
+
     def reached(self) -> dict[str, int]:
         """Segments of units, by name, whose curves are stored."""
         parts = self.out.parts() if self.out is not None else []

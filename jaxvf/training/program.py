@@ -32,8 +32,6 @@ from jaxvf.training.replayed import Replayed
 from jaxvf.training.rollout import Sums
 from jaxvf.training.runs import MetricsOfRuns, RunState, episode_means, freeze_diverged, means_over, nan_where, row
 
-BLOCK = 16  # iterations at most between two looks of an accelerator
-
 
 @dataclasses.dataclass(frozen=True)
 class Program:
@@ -57,17 +55,6 @@ class Program:
     root: int
 
     @property
-    def block(self) -> int:
-        """Iterations between two looks whether the segment goes on; on an accelerator a look costs a transfer."""
-        most = 1 if jax.default_backend() == "cpu" else BLOCK
-        return next(size for size in range(most, 0, -1) if self.iterations % size == 0)
-
-    @property
-    def blocks(self) -> int:
-        """Blocks of a segment."""
-        return self.iterations // self.block
-
-    @property
     def segment_steps(self) -> int:
         """Environment steps allotted to a segment, per run."""
         return self.iterations * self.experience.steps
@@ -84,33 +71,32 @@ class Program:
         Returns:
             The runs and the clock to go on from; metrics, see `finish`.
         """
-        runs, clock = self.advance(runs, algorithm, env_params, clock, jnp.int32(self.blocks))
+        runs, clock = self.advance(runs, algorithm, env_params, clock, jnp.int32(self.iterations))
         runs, metrics = self.finish(runs, algorithm, env_params, clock)
         return runs, clock, metrics
 
     def advance(
-        self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock, blocks: Int[Array, ""]
+        self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock, iterations: Int[Array, ""]
     ) -> tuple[RunState, Clock]:
-        """Train every run for so many blocks of the segment's iterations."""
+        """Train every run for so many iterations, of those that are left in the segment."""
         collect, learn = self._traced_once
 
-        def iteration(carried: tuple[RunState, Clock], _: None) -> tuple[tuple[RunState, Clock], None]:
+        def iteration(_: Int[Array, ""], carried: tuple[RunState, Clock]) -> tuple[RunState, Clock]:
             runs, clock = carried
-            memory, fresh, sums = jax.vmap(collect, in_axes=(0, 0, 0, None))(runs, algorithm, env_params, clock)
+            learning = runs._replace(before=None, totals=None)
+            memory, fresh, sums = jax.vmap(collect, in_axes=(0, 0, 0, None))(learning, algorithm, env_params, clock)
             memory = self.experience.store(memory, fresh, clock)
             steps = sums.pop("steps").astype(jnp.int32)
             runs = runs._replace(memory=memory, env_steps=runs.env_steps + steps)
-            learner, learned = jax.vmap(learn, in_axes=(0, 0, 0, None))(runs, fresh, algorithm, clock)
+            learning = runs._replace(before=None, totals=None)
+            learner, learned = jax.vmap(learn, in_axes=(0, 0, 0, None))(learning, fresh, algorithm, clock)
             updates = self.experience.updates(clock)
             # One row of numbers a run: a loop writes every array of its own in a kernel of its own.
             rows = jax.vmap(row, in_axes=(0, 0, None))(sums, learned, updates)
             clock = Clock(clock.iteration + 1, clock.updates + updates)
-            return (runs._replace(learner=learner, totals=runs.totals + rows), clock), None
+            return runs._replace(learner=learner, totals=runs.totals + rows), clock
 
-        def block(_: Int[Array, ""], carried: tuple[RunState, Clock]) -> tuple[RunState, Clock]:
-            return jax.lax.scan(iteration, carried, None, length=self.block)[0]
-
-        return jax.lax.fori_loop(0, blocks, block, (runs, clock))
+        return jax.lax.fori_loop(0, iterations, iteration, (runs, clock))
 
     def finish(
         self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock
@@ -121,7 +107,7 @@ class Program:
             The runs; metrics averaged over the segment's updates and the episodes that ended in it, and those of the
             evaluation: [R], or [R, N] for what differs between agents.
         """
-        sums, learned, updates = jax.vmap(self._reported)(runs, algorithm, env_params)
+        sums, learned, updates = jax.vmap(self._unpacked_totals)(runs, algorithm, env_params)
         learned = jax.vmap(means_over)(learned, updates)
         runs = freeze_diverged(runs, learned, updates)
         tested = self.evaluate(runs, algorithm, env_params, clock)
@@ -136,7 +122,7 @@ class Program:
         learner = algorithm.init(run_key(self.root, seed, Purpose.INIT), self.env.spec)
         memory = self.experience.init(algorithm, learner, env_params, run_key(self.root, seed, Purpose.INIT, 1))
         run = RunState(seed, learner, memory, jnp.int32(0), jnp.bool_(False), learner, jnp.zeros(0))
-        reported = self._report_of(run, algorithm, env_params)
+        reported = self._empty_report(run, algorithm, env_params)
         return run._replace(totals=jnp.zeros_like(row(*reported)))
 
     def collect(
@@ -178,14 +164,18 @@ class Program:
 
     @functools.cached_property
     def _traced_once(self) -> tuple[Any, Any]:
-        """`collect` and `learn`, which several programs need: JAX keeps what it has traced of these two."""
+        """`collect` and `learn`, which several programs need: JAX keeps what it has traced of these two.
+
+        They are given runs without `before` and `totals`, so that they are the same to every program.
+        """
         return jax.jit(self.collect, inline=True), jax.jit(self.learn, inline=True)
 
-    def _report_of(self, run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
+    def _empty_report(self, run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
         """Zeros in the place of what an iteration of one run reports: sums, metrics, updates."""
 
         def report(run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
             clock, (collect, learn) = Clock.start(), self._traced_once
+            run = run._replace(before=None, totals=None)
             memory, fresh, sums = collect(run, algorithm, env_params, clock)
             sums.pop("steps")
             learned = learn(run._replace(memory=memory), fresh, algorithm, clock)[1]
@@ -194,9 +184,11 @@ class Program:
         shapes = jax.eval_shape(report, run, algorithm, env_params)
         return jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
 
-    def _reported(self, run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
+    def _unpacked_totals(
+        self, run: RunState, algorithm: Algorithm, env_params: EnvParams
+    ) -> tuple[Sums, Metrics, Array]:
         """What the iterations of a segment of one run reported in all, out of `totals`."""
-        like = self._report_of(run, algorithm, env_params)
+        like = self._empty_report(run, algorithm, env_params)
         return ravel_pytree(like)[1](run.totals)
 
     def evaluate(self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock) -> MetricsOfRuns:

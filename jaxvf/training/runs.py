@@ -24,7 +24,7 @@ class RunState(NamedTuple):
     env_steps: Int[Array, "R"]  # steps really taken: episodes may end early
     diverged: Bool[Array, "R"]
     before: Any  # the learner as the segment began, to which a run that diverges goes back
-    totals: Float[Array, "R K"]  # of what the segment's iterations report, so far
+    totals: Float[Array, "R K"]  # of the K numbers that an iteration reports, so far in the segment
 
 
 def freeze_diverged(runs: RunState, learned: MetricsOfRuns, updates: Float[Array, "R"]) -> RunState:

@@ -33,7 +33,7 @@ def compiled_once(monkeypatch, compiled):
     monkeypatch.setattr(runner.Runner, "_compile", remembered)
     monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(rhythm, "CHECKPOINT_SHARE", np.inf)
-    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: left)
+    monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: left)
 
 
 @pytest.fixture(scope="session")

@@ -113,13 +113,17 @@ def test_every_device_is_used_as_soon_as_there_are_as_many_runs(chunk, used, wid
     assert devices.width(chunk) == width
 
 
-def test_devices_exchange_nothing(tiny_group):
+@pytest.mark.parametrize("name", ["advance", "finish"])
+def test_devices_exchange_nothing(tiny_group, name):
     """Runs are independent and every device has its own clock."""
     state = jax.eval_shape(tiny_group.program.init, *tiny_group.stack(tiny_group.chunks[0]))
-    segment = compile.spread(tiny_group.program.segment, tiny_group.chunk, compile.SEGMENT)
-    arguments = tiny_group.stack(tiny_group.chunks[0])[:2]
-    text = segment.lower(state, *arguments, start_clock(tiny_group)).compile().as_text()
-    assert "while(" in text
+    arguments = [state, *tiny_group.stack(tiny_group.chunks[0])[:2], start_clock(tiny_group)]
+    if name == "advance":
+        arguments.append(np.int32(3))
+    split = {"advance": compile.ADVANCE, "finish": compile.FINISH}[name]
+    part = compile.spread(getattr(tiny_group.program, name), tiny_group.chunk, split)
+    text = part.lower(*arguments).compile().as_text()
+    assert name == "finish" or "while(" in text
     assert not re.findall(r"all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter", text)
 
 

@@ -49,18 +49,59 @@ def test_an_interrupted_sweep_goes_on_as_if_nothing_had_happened(tmp_path, monke
 
 @pytest.mark.parametrize("piece", [1, 4, 5, 33])
 def test_a_sweep_that_was_stopped_within_a_segment_goes_on_bitwise(tmp_path, monkeypatch, reference, piece):
-    """Pieces of one or two blocks, of five in a segment: however it is cut and wherever it stops."""
+    """Pieces of one or two iterations, of five in a segment: however it is cut and wherever it stops."""
     result, quiet = reference
     out = tmp_path / "sweep"
-    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: min(left, 1 + piece % 2))
+    monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: min(left, 1 + piece % 2))
     stop_at(monkeypatch, tiny(), out, piece, chunk=4)
     assert_same_curves(resume(out, progress="none"), result)
     assert_same_files(out, quiet)
 
 
+@pytest.mark.parametrize("piece", [1, 3, 7, 8])
+def test_a_run_that_diverges_within_a_segment_goes_back_to_where_the_segment_began(tmp_path, monkeypatch, piece):
+    """However the segment is cut: half of these runs have a learning rate that no number survives."""
+    sweep, out, quiet = tiny(rates=(0.01, 3e38)), tmp_path / "sweep", tmp_path / "quiet"
+    expected = run(sweep, quiet, chunk=6)
+    assert [record["status"] for record in expected.runs] == ["finished"] * 3 + ["diverged"] * 3
+    monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: 1)
+    stop_at(monkeypatch, sweep, out, piece, chunk=6)
+    assert_same_curves(resume(out, progress="none"), expected)
+    assert_same_files(out, quiet)
+
+
+def test_steps_told_of_are_those_of_the_plan_wherever_a_sweep_stops(tmp_path, monkeypatch):
+    """Within a segment too: what an earlier process told is skipped, and nothing is told twice."""
+
+    class Counting(Silent):
+        def __init__(self, stop_after):
+            self.told, self.left = 0, stop_after
+
+        def start(self, total_steps):
+            self.total = total_steps
+
+        def skip(self, steps):
+            self.total -= steps
+
+        def advance(self, steps, headline):
+            self.told, self.left = self.told + steps, self.left - 1
+            if self.left == 0:
+                signal.raise_signal(signal.SIGTERM)
+
+    seen = [Counting(8), Counting(-1)]
+    shown = iter(seen)
+    monkeypatch.setattr(execution, "make_progress", lambda mode: next(shown))
+    monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: min(left, 2))
+    with pytest.raises(Interrupted):
+        run(tiny(), tmp_path / "sweep", chunk=4)
+    resume(tmp_path / "sweep")
+    assert seen[0].told + seen[1].told == seen[0].total == 6 * 60
+    assert seen[1].told == seen[1].total
+
+
 def test_a_checkpoint_within_a_segment_is_numbered_by_its_iterations(tmp_path, monkeypatch):
     out = tmp_path / "sweep"
-    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: 1)
+    monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: 1)
     stop_at(monkeypatch, tiny(), out, 7, chunk=4)
     assert Checkpoints(out / "checkpoints" / named(out, "g000-c000")).steps() == [6, 7]
     assert [part.rpartition("-s")[2] for part in RunDirectory(out).parts()] == ["000001"]

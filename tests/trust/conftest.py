@@ -31,7 +31,7 @@ def originals(tmp_path_factory, executables) -> Path:
     root = tmp_path_factory.mktemp("originals")
     with pytest.MonkeyPatch.context() as patch:
         _compile_once(patch, executables)
-        patch.setattr(rhythm.Rhythm, "blocks", lambda self, left: left)  # whole segments, which the stop counts
+        patch.setattr(rhythm.Rhythm, "iterations", lambda self, left: left)  # whole segments, which the stop counts
         SWEEP.run(root / "finished", chunk=2, progress="none")
         patch.setattr(execution, "make_progress", lambda mode: _StopInTheSecondChunk())
         with pytest.raises(Interrupted):

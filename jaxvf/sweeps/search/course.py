@@ -50,6 +50,7 @@ class Course:
     ):
         self.group, self.rule, self.files, self.compiled = group, rule, files, compiled
         self.progress, self.stop = progress, stop
+        self._headline = ""
         self._rhythm, iteration = Rhythm(), files.newest(group)
         self.pieces = Pieces(group, iteration, self._rhythm)
         # Which runs they are, the checkpoint says; how many, the rule.
@@ -90,14 +91,15 @@ class Course:
 
     def _piece(self) -> bool:
         """Do the next piece; returns whether a segment is over."""
-        inputs = self.algorithm, self.env_params
+        inputs, before = (self.algorithm, self.env_params), self.pieces.steps_done
         self.state, self.clock, metrics = self.pieces.go_on(self.executable, self.state, inputs, self.clock)
         if metrics is None:
+            self.progress.advance(len(self.rows) * (self.pieces.steps_done - before), self._headline)
             return False
         row = copied(metrics, len(self.rows))
         self._curves.segments.append(np.concatenate([row, self.values]))
-        returns = row[self.executable.metrics.index("test_return")]
-        self.progress.advance(len(self.rows) * self.group.program.segment_steps, headline(returns))
+        self._headline = headline(row[self.executable.metrics.index("test_return")])
+        self.progress.advance(len(self.rows) * (self.group.program.segment_steps - before), self._headline)
         return True
 
     def _scores(self) -> np.ndarray:

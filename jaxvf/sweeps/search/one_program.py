@@ -13,7 +13,7 @@ from jaxvf.results.result import Result
 from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.signals import stop_on_signal
 from jaxvf.sweeps import cache as caches
-from jaxvf.sweeps import compile
+from jaxvf.sweeps import compile, processes
 from jaxvf.sweeps.chunk_size import ChunkSize
 from jaxvf.sweeps.execution import differences, owned, started, stored_plan, write_runs
 from jaxvf.sweeps.plan import Group, Plan
@@ -32,6 +32,8 @@ def run(search: Search, out: RunDirectory, options: Options) -> Result:
         Interrupted: after SIGINT or SIGTERM, when all that is done is saved.
     """
     sweep = search.sweep
+    if processes.several():
+        raise InputError("a search runs in one process: start it without jax.distributed")
     if out.exists():
         with owned(out):
             return _train(search, only_group(stored_plan(out, sweep.plan, cache=options.cache)), out, options)
@@ -62,7 +64,7 @@ def _train(search: Search, group: Group, out: RunDirectory, options: Options) ->
         shown.start(int(runs.sum()) * steps)
         try:
             course = Course(group, rule, SearchFiles(out), compiled, shown, stop)
-            shown.skip(int(runs[: course.done].sum()) * steps)
+            shown.skip(int(runs[: course.done].sum()) * steps + len(course.rows) * course.pieces.steps_done)
             course.run()
         except jax.errors.JaxRuntimeError as error:
             raise compile.out_of_memory(error, group) or error from error

@@ -27,5 +27,5 @@ def compiled_once(monkeypatch, programs):
     monkeypatch.setattr(compile, "compile_group", remembered)
     monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(rhythm, "CHECKPOINT_SHARE", np.inf)
-    monkeypatch.setattr(rhythm.Rhythm, "blocks", lambda self, left: left)
+    monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: left)
     return asked
