@@ -31,7 +31,7 @@ from jaxvf.value import QLearning
 STOPS, QUICK = 200, 20
 DEVICES = (1, 2, 8)
 FAULTS = ("kill at a file operation", "kill", "SIGTERM", "SIGINT twice")
-FILE_OPERATIONS = 630  # about as many as the sweep makes
+FILE_OPERATIONS = 630  # so that about one kill in four comes when the sweep is over
 AT_ONCE_SECONDS = 1.0  # in which a second signal must end a process
 FAILED = 3
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvf import scripts
+from jaxvf.sweeps import devices
 
 throughput = scripts.load("benchmarks", "throughput")
 # Environment, runs, what `Sweep` takes beside them, environment steps of a segment, segments that are timed.
@@ -33,7 +34,7 @@ ROUNDS = 2
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """Rows of every program and number of devices, and the ratios of all devices to one; `quick` is a matrix game."""
-    every = len(os.sched_getaffinity(0))
+    every = devices.cores()
     names = ["matrix_game"] if quick else list(PROGRAMS)
     found = {}
     for name in names:
@@ -73,13 +74,8 @@ def measure(name: str) -> dict[str, float]:
     executable = compile_group(group)
     algorithm, env_params, seeds = group.stack(group.chunks[0])
     state, clock = executable.init(algorithm, env_params, seeds), start_clock(group)
-    warm = False
-    for _ in range(100):
-        if warm:
-            break
+    while int(clock.updates) == 0:
         state, clock, metrics = executable.segment(state, algorithm, env_params, clock)
-        jax.block_until_ready(metrics)
-        warm = int(clock.updates) > 0
     threads, cpu, wall = thread_seconds(), time.process_time(), time.perf_counter()
     for _ in range(segments):
         state, clock, metrics = executable.segment(state, algorithm, env_params, clock)
