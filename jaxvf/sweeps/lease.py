@@ -252,8 +252,8 @@ def _lock(descriptor: int, *, shared: bool = False) -> bool | None:
 
 def _write_holder(descriptor: int) -> None:
     data = json.dumps(dataclasses.asdict(Holder.myself())).encode()
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, data, 0)
+    # Over what a dead holder wrote, and not after emptying the file: whoever reads it meanwhile reads one of the two.
+    os.pwrite(descriptor, data.ljust(os.fstat(descriptor).st_size), 0)
 
 
 def _read_holder(descriptor: int) -> Holder | None:
