@@ -48,8 +48,8 @@ def page(shown: Sequence[Frame], title: str) -> bytes:
 
 
 def _script(value: Any) -> str:
-    # A closing tag would end the script.
-    return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")
+    # A closing tag would end the script, and a comment's beginning would hide its end.
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _beside(shown: Sequence[Frame]) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from jaxvf.results.replay_page import page
 from jaxvf.value import QLearning
 
 STILL = Rectangle(0, 0, 4, 1, PALE)
-NASTY = "</script><b>&"
+NASTY = "</script><!--<script><b>&"
 SHOWN = [
     Frame(Scene(4, 2, (STILL, Circle(1, 0.5, 0.25, BLUE, edge=ORANGE, edge_width=0.1))), "one · step"),
     Frame(Scene(4, 2, (STILL, Line(0, 0, 4, 2, ORANGE, 0.5), Text(2, 1, NASTY, 0.4))), NASTY),
