@@ -27,7 +27,7 @@ def kept(directory: Path) -> list[str]:
 
 def test_a_sweep_keeps_its_programs_for_its_user_alone(user_cache, jax_keeps_nothing_itself):
     run(tiny(seeds=1, rates=(0.1,), env_steps=10))
-    assert {"jit_init", "jit_segment"} <= set(kept(user_cache))
+    assert {"jit_init", "jit_advance", "jit_finish"} <= set(kept(user_cache))
     directories = [path for path in (user_cache, *user_cache.rglob("*")) if path.is_dir()]
     assert [stat.S_IMODE(path.stat().st_mode) for path in directories] == [0o700] * len(directories)
     assert jax.config.jax_compilation_cache_dir is None  # other programs of this process are the user's business
