@@ -23,6 +23,11 @@ MAIN = "__main__"  # the module of a script or notebook that is run
 _named: list[str] = []  # modules that the user named on the command line
 # What a file calls a class that its script has when it is imported: what the sweep computes must read as it did.
 _called: dict[type, str] = {}
+# Classes that have moved keep the name by which files know them: what was stored is found, and reads as it did.
+STORED_AS = {
+    "jaxvf.envs.smax.smax:Smax": "jaxvf.envs.combat.smax:Smax",
+    "jaxvf.envs.smax.rules:SmaxParams": "jaxvf.envs.combat.smax_rules:SmaxParams",
+}
 
 
 class UnknownClassError(InputError):
@@ -30,8 +35,8 @@ class UnknownClassError(InputError):
 
 
 def name_of(kind: type) -> str:
-    """What files call a class: its module and its name in it."""
-    return _called.get(kind) or _defined(kind)
+    """What files call a class: its module and its name in it, or those it had before it moved."""
+    return _called.get(kind) or STORED_AS.get(_defined(kind), _defined(kind))
 
 
 def find(name: Any, where: object) -> type:

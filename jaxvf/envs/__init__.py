@@ -22,12 +22,13 @@ from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.brax_team import BraxTeam
 from jaxvf.envs.check import check_env
-from jaxvf.envs.combat import Combat, Smax
+from jaxvf.envs.combat import Combat
 from jaxvf.envs.jaxmarl import FromJaxMARL
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.envs.registry import ENVIRONMENTS, make
+from jaxvf.envs.smax import Smax
 from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain
 from jaxvf.envs.two_step_game import TwoStepGame
 from jaxvf.envs.wrappers import AgentId, EpisodeStatistics, LastAction, NoiseState, TimeLimit

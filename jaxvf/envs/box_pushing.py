@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs import scenes
+from jaxvf.envs.box_pushing_picture import warehouse
 from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
@@ -192,7 +192,7 @@ class BoxPushing(Environment):
         """The grid from above."""
         boxes = list(zip(self._box_columns, state.box_rows, strict=True))
         robots = [(*place, facing) for place, facing in zip(state.robots, state.facing, strict=True)]
-        return scenes.warehouse(self.grid_size, self.grid_size, boxes, robots)
+        return warehouse(self.grid_size, self.grid_size, boxes, robots)
 
     def names(self, state: BoxPushingState) -> Names:
         """Robots by number, and their actions."""

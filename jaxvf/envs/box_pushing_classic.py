@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs import scenes
+from jaxvf.envs.box_pushing_picture import warehouse
 from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
@@ -164,7 +164,7 @@ class BoxPushingClassic(Environment):
         at_goal = [state.goal in ends for ends in ((LEFT_SMALL, BOTH_SMALL), (RIGHT_SMALL, BOTH_SMALL), (BIG,))]
         boxes = [(covered, 1 + up) for covered, up in zip(((0,), (3,), (1, 2)), at_goal, strict=True)]
         places = zip(state.columns, state.facing, strict=True) if state.goal == RUNNING else ()
-        return scenes.warehouse(LAST_COLUMN, 3, boxes, [(column - 1, 0, facing) for column, facing in places])
+        return warehouse(LAST_COLUMN, 3, boxes, [(column - 1, 0, facing) for column, facing in places])
 
     def names(self, state: BoxPushingClassicState) -> Names:
         """Agents by number, and their actions."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs import scenes
+from jaxvf.envs import payoff_picture
 from jaxvf.envs.one_step_game import OneStepGame
 from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import EnvSpec, Outcome, View
@@ -131,11 +131,11 @@ class MatrixGame(OneStepGame):
         self, state: MatrixGameState, params: MatrixGameParams, actions: Int[np.ndarray, "N"] | None = None
     ) -> Scene:
         """The payoff table and the joint action."""
-        return scenes.payoff_table(np.asarray(params.payoff), actions)
+        return payoff_picture.payoff_table(np.asarray(params.payoff), actions)
 
     def names(self, state: MatrixGameState) -> Names:
         """Agents by number, actions by letter."""
-        return Names.alike(self.n_agents, scenes.letters(self.n_actions))
+        return Names.alike(self.n_agents, payoff_picture.letters(self.n_actions))
 
 
 def _payoff_tensor(payoff: object) -> np.ndarray:

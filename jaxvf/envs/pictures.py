@@ -196,3 +196,8 @@ def bar(x: float, y: float, width: float, height: float, fraction: float, colour
     filled = width * min(max(float(fraction), 0.0), 1.0)
     whole: list[Shape] = [Rectangle(x, y, width, height, PALE)]
     return [*whole, Rectangle(x, y, filled, height, colour)] if filled else whole
+
+
+def numbered(index: int, x: float, y: float) -> list[Shape]:
+    """An agent as a disc of a unit cell, with its number."""
+    return [Circle(x, y, 0.34, BLUE), Text(x, y, f"{index}", 0.38, WHITE)]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs import scenes
+from jaxvf.envs import predator_prey_picture
 from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.errors import InputError
@@ -157,7 +157,7 @@ class PredatorPrey(Environment):
     def picture(self, state: PredatorPreyState, params: PredatorPreyParams) -> Scene:
         """The grid from above."""
         predators = zip(state.predators, state.frozen, strict=True)
-        return scenes.hunt(self.grid_size, predators, zip(state.prey, state.alive, strict=True))
+        return predator_prey_picture.hunt(self.grid_size, predators, zip(state.prey, state.alive, strict=True))
 
     def names(self, state: PredatorPreyState) -> Names:
         """Predators by number, and their actions."""

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from jaxvf.envs import brax_team, jaxmarl, jaxmarl_names
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
-from jaxvf.envs.combat import MAPS, SCENARIOS, Combat, Smax
+from jaxvf.envs.combat import MAPS, Combat
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment
+from jaxvf.envs.smax import SCENARIOS, Smax
 from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain, random_team_game
 from jaxvf.envs.two_step_game import TwoStepGame
 from jaxvf.errors import InputError, unknown

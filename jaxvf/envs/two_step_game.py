@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs import scenes
+from jaxvf.envs import payoff_picture
 from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -95,8 +95,8 @@ class TwoStepGame(Environment):
     ) -> Scene:
         """Both tables, and which one is being played."""
         tables = (np.asarray(params.payoff_flat), np.asarray(params.payoff_risky))
-        return scenes.two_steps(tables, int(state.situation), actions)
+        return payoff_picture.two_steps(tables, int(state.situation), actions)
 
     def names(self, state: TwoStepGameState) -> Names:
         """Agents by number, actions by letter."""
-        return Names.alike(2, scenes.letters(2))
+        return Names.alike(2, payoff_picture.letters(2))

@@ -1,4 +1,4 @@
-"""Combat: SMAC's battles (`Combat`) and JaxMARL's SMAX (`Smax`) as pure functions.
+"""Combat: SMAC's battles (`Combat`) as pure functions; JaxMARL's are in `smax`.
 
 Sources, which modules below name briefly:
 
@@ -6,8 +6,7 @@ Sources, which modules below name briefly:
   terrain, the numbers of the learning side's units, features, masks and rewards.
 - SMACv2: Ellis et al. 2022, arXiv 2212.07489; github.com/oxwhirl/smacv2: what is drawn, and who sees whom.
 - Liquipedia's unit pages (Legacy of the Void): weapons, which the archives do not hold.
-- SMACLite: github.com/uoe-agents/smaclite, as a check of both.
-- SMAX: JaxMARL 0.2.0, github.com/FLAIROx/JaxMARL.
+- SMACLite: github.com/uoe-agents/smaclite, as a check.
 
 StarCraft itself is not open. Its engine is approximated by ticks of 1/16 s in which all shots are simultaneous and
 overlapping units are pushed apart; that is chosen here.
@@ -16,7 +15,6 @@ overlapping units are pushed apart; that is chosen here.
 from jaxvf.envs.combat.combat import Combat
 from jaxvf.envs.combat.maps import CLOSEST, HOLD, MAPS, POINT, Map
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
-from jaxvf.envs.combat.smax import SCENARIOS, Smax
 from jaxvf.envs.combat.terrain import EVERYWHERE, Ground, rows_of
 from jaxvf.envs.combat.units import CombatParams
 
@@ -26,13 +24,11 @@ __all__ = [
     "HOLD",
     "MAPS",
     "POINT",
-    "SCENARIOS",
     "AttackMove",
     "Combat",
     "CombatParams",
     "Ground",
     "Map",
     "Opponent",
-    "Smax",
     "rows_of",
 ]

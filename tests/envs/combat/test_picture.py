@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from jaxvf.envs.combat import Combat, Smax
+from jaxvf.envs.combat import Combat
 from jaxvf.envs.combat.picture import FALLEN
 from jaxvf.envs.pictures import BLUE, GREY, INK, MOST_OBLONG, ORANGE, Box, Circle, Line, Scene, cropped
 
@@ -29,15 +29,6 @@ def test_discs_are_the_living_and_lines_the_shots():
     place = [(float(x), float(y)) for x, y in zip(state.x, state.y, strict=True)]
     # Ally 0 was told to attack enemy 1, which is unit 6; enemy 0, unit 5, attacks ally 0.
     np.testing.assert_allclose(ends, [(place[0], place[6]), (place[5], place[0])])
-
-
-def test_smax_shots_count_the_enemys_targets_backwards():
-    env = Smax("3m")
-    orders = np.array([4, 4, 4, 5 + 0, 4, 4])  # enemy 0 shoots its target 0, the last ally
-    state, scene = scene_of(env, [5 + 2, 4, 4], last_action=orders)
-    shots = [shape for shape in scene.shapes if isinstance(shape, Line)]
-    ends = [(line.x2, line.y2) for line in shots]
-    np.testing.assert_allclose(ends, [(state.x[5], state.y[5]), (state.x[2], state.y[2])], rtol=1e-6)
 
 
 def test_actions_are_called_by_what_they_do():

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxvf.envs.combat.smax_rules import N_MOVES, WAYS, SmaxStats
+from jaxvf.envs.smax.rules import N_MOVES, WAYS, SmaxStats
 
 
 class EnemyMemory(NamedTuple):

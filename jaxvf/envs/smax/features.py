@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.envs.combat.features import without_itself
-from jaxvf.envs.combat.smax_rules import KINDS, N_MOVES, WAYS, SmaxStats
 from jaxvf.envs.combat.units import WORLD
+from jaxvf.envs.smax.rules import KINDS, N_MOVES, WAYS, SmaxStats
 
 PER_UNIT, OWN = 7 + len(KINDS), 4 + len(KINDS)
 

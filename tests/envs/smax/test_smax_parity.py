@@ -1,4 +1,4 @@
-"""`rules="smax"` is JaxMARL 0.2.0's SMAX: from equal states, with equal actions and noise, everything is equal.
+"""SMAX is JaxMARL 0.2.0's: from equal states, with equal actions and noise, everything is equal.
 
 Where two simulators run side by side, they start every step from JaxMARL's state, so that rounding cannot add up.
 """
@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvf.envs.combat import Smax
-from jaxvf.envs.combat.smax import SmaxState
-from jaxvf.envs.combat.smax_rules import N_MOVES, WAYS
+from jaxvf.envs import Smax
 from jaxvf.envs.jaxmarl_names import import_jaxmarl
+from jaxvf.envs.smax import SmaxState
+from jaxvf.envs.smax.rules import N_MOVES, WAYS
 
 BATTLES, STEPS = 36, 28  # 1,008 steps of each map
 QUICK = {"xla_backend_optimization_level": 0}

@@ -1,7 +1,6 @@
 """JaxMARL's SMAX with its scripted enemy, equal step by step and several times faster."""
 
 import dataclasses
-from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -10,50 +9,19 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import pictures
-from jaxvf.envs.combat import smax_features, smax_generator, smax_rules
 from jaxvf.envs.combat.movement import push_apart
 from jaxvf.envs.combat.picture import Troops, battle, unit_names
-from jaxvf.envs.combat.smax_enemy import EnemyMemory, enemy_actions
-from jaxvf.envs.combat.smax_rules import KINDS, N_MOVES, Bodies, SmaxParams, SmaxStats
 from jaxvf.envs.combat.terrain import EVERYWHERE
 from jaxvf.envs.combat.units import TICKS, WORLD
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.envs.smax import features, generator, rules
+from jaxvf.envs.smax.enemy import EnemyMemory, enemy_actions
+from jaxvf.envs.smax.rules import KINDS, N_MOVES, Bodies, SmaxParams, SmaxStats
+from jaxvf.envs.smax.scenarios import DRAWN, SCENARIOS
 from jaxvf.errors import InputError, unknown
 
-Side = tuple[tuple[str, int], ...]
-
-
-def _even(*side: tuple[str, int]) -> tuple[Side, Side]:
-    return side, side
-
-
-def _marines(n: int, n_enemies: int) -> tuple[Side, Side]:
-    return (("marine", n),), (("marine", n_enemies),)
-
-
-# JaxMARL's scenarios, allies and enemies; those of `DRAWN` give numbers alone.
-SCENARIOS = MappingProxyType(
-    {
-        "3m": _marines(3, 3),
-        "8m": _marines(8, 8),
-        "25m": _marines(25, 25),
-        "5m_vs_6m": _marines(5, 6),
-        "8m_vs_9m": _marines(8, 9),
-        "10m_vs_11m": _marines(10, 11),
-        "27m_vs_30m": _marines(27, 30),
-        "2s3z": _even(("stalker", 2), ("zealot", 3)),
-        "3s5z": _even(("stalker", 3), ("zealot", 5)),
-        "3s5z_vs_3s6z": ((("stalker", 3), ("zealot", 5)), (("stalker", 3), ("zealot", 6))),
-        "3s_vs_5z": ((("stalker", 3),), (("zealot", 5),)),
-        "6h_vs_8z": ((("hydralisk", 6),), (("zealot", 8),)),
-        "smacv2_5_units": _marines(5, 5),
-        "smacv2_10_units": _marines(10, 10),
-        "smacv2_20_units": _marines(20, 20),
-    }
-)
 STORAGE = ("float32", "bfloat16")
-DRAWN = ("smacv2_5_units", "smacv2_10_units", "smacv2_20_units")
 
 
 class SmaxState(NamedTuple):
@@ -75,7 +43,7 @@ class SmaxState(NamedTuple):
 class Smax(NativeBatch):
     """SMAX against JaxMARL's heuristic enemy that shoots the closest.
 
-    - Observation, state and masks: `smax_features`.
+    - Observation, state and masks: `features`.
     - Actions: north, east, south, west, stop, and shoot enemy k.
     - Reward: the fraction of the enemies' health removed, and `reward_win`: at most 2.
     - Ends: when a side is dead (both: a draw); cut after `limit` steps.
@@ -119,8 +87,8 @@ class Smax(NativeBatch):
             version=1,
             n_agents=self.n_allies,
             n_actions=N_MOVES + self.n_enemies,
-            obs_dim=smax_features.PER_UNIT * (n_units - 1) + smax_features.OWN,
-            state_dim=(smax_features.OWN + 2) * n_units,
+            obs_dim=features.PER_UNIT * (n_units - 1) + features.OWN,
+            state_dim=(features.OWN + 2) * n_units,
             limit_max=101,
             metric_names=("won",),
             storage=self.storage,
@@ -133,15 +101,15 @@ class Smax(NativeBatch):
         n, n_enemies = self.n_allies, self.n_enemies
         kind_key, place_key = jax.random.split(key)
         if self.map in DRAWN:
-            kind = smax_generator.drawn_kinds(kind_key, n, num_envs)
+            kind = generator.drawn_kinds(kind_key, n, num_envs)
         else:
             allies, enemies = SCENARIOS[self.map]
-            kind = smax_generator.scenario_kinds(allies + enemies)
+            kind = generator.scenario_kinds(allies + enemies)
         stats = self._stats(kind, params)
         if self.map in DRAWN:
-            x, y = smax_generator.drawn_positions(place_key, n, num_envs)
+            x, y = generator.drawn_positions(place_key, n, num_envs)
         else:
-            x, y = smax_generator.facing(place_key, n, n_enemies, num_envs)
+            x, y = generator.facing(place_key, n, n_enemies, num_envs)
         x, y = push_apart(x, y, stats.radius, jnp.ones(x.shape, bool))
         if not self.compat_bugs:
             x, y = (jnp.clip(axis, stats.radius, WORLD - stats.radius) for axis in (x, y))
@@ -188,7 +156,7 @@ class Smax(NativeBatch):
         n = self.n_allies
         stats = self._stats(self._kinds(states).T, params)
         before = Bodies(states.x.T, states.y.T, states.health.T, states.cooldown.T)
-        after = smax_rules.step(stats, before, smax_rules.plan_of(actions.T, n), noise, n)
+        after = rules.step(stats, before, rules.plan_of(actions.T, n), noise, n)
         moved = states._replace(
             **{name: leaf.T for name, leaf in after._asdict().items()}, last_action=actions, t=states.t + 1
         )
@@ -198,11 +166,11 @@ class Smax(NativeBatch):
     def observe_batch(self, states: SmaxState, params: SmaxParams) -> View:
         n = self.n_allies
         stats = SmaxStats(*(leaf.T for leaf in self._stats(self._kinds(states).T, params)))
-        scene = smax_features.SmaxScene(states.x, states.y, states.health, states.cooldown, states.last_action, stats)
+        scene = features.SmaxScene(states.x, states.y, states.health, states.cooldown, states.last_action, stats)
         return View(
-            obs=smax_features.observations(scene, n, see_enemy_actions=self.see_enemy_actions),
-            state=smax_features.global_state(scene, n),
-            avail=smax_features.avail_actions(scene, n),
+            obs=features.observations(scene, n, see_enemy_actions=self.see_enemy_actions),
+            state=features.global_state(scene, n),
+            avail=features.avail_actions(scene, n),
             alive=states.health[:, :n] > 0,
         )
 
@@ -235,7 +203,7 @@ class Smax(NativeBatch):
     def _stats(self, kind: Int[Array, "U b"], params: SmaxParams) -> SmaxStats:
         named = {name for side in SCENARIOS[self.map] for name, _ in side}
         present = range(len(KINDS)) if self.map in DRAWN else sorted(KINDS.index(name) for name in named)
-        return smax_rules.stats_of(kind, params, tuple(present))
+        return rules.stats_of(kind, params, tuple(present))
 
     def _outcome(self, alive: Array, lost: Float[Array, "B"], t: Int[Array, "B"], params: SmaxParams) -> Outcome:
         n = self.n_allies

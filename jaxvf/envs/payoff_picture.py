@@ -1,94 +1,22 @@
-"""The scenes of the grids and the one-step games. States and parameters here have NumPy leaves."""
+"""How games of payoff tables are drawn: matrix games and the two-step game. States have NumPy leaves here."""
 
 import itertools
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxvf.envs.pictures import (
-    AMBER,
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    PALE,
-    WHITE,
-    Circle,
-    Key,
-    Line,
-    Rectangle,
-    Scene,
-    Shape,
-    Text,
-    grid,
-)
+from jaxvf.envs.pictures import BLUE, GREEN, GREY, INK, ORANGE, PALE, WHITE, Key, Rectangle, Scene, Shape, Text
 
 MOST_COLUMNS = 64  # of a payoff table that can still be read
 LABEL = 0.3
-UNIT_MOVES = ((0.0, 1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 0.0))  # of the facings up, right, down, left
-GOAL = "#CDE8DD"
-HUNT = (Key("disc", BLUE, "predator"), Key("bar", ORANGE, "prey"))
-WAREHOUSE = (
-    Key("disc", BLUE, "robot"), Key("line", INK, "where it looks"), Key("bar", ORANGE, "big box"),
-    Key("bar", AMBER, "small box"), Key("bar", GOAL, "goal"),
-)  # fmt: skip
+BEST = "#CDE8DD"
 TABLE = (
     Key("text", INK, "rows: agent 0; columns: the others"), Key("frame", ORANGE, "joint action"),
-    Key("bar", GOAL, "best payoff"),
+    Key("bar", BEST, "best payoff"),
 )  # fmt: skip
 STEPS = (Key("frame", ORANGE, "what was chosen"), Key("frame", BLUE, "the table being played"))
-
-Whole = int | np.integer
-
-
-def hunt(
-    grid_size: int,
-    predators: Iterable[tuple[Int[np.ndarray, "2"], np.bool_]],
-    prey: Iterable[tuple[Int[np.ndarray, "2"], np.bool_]],
-) -> Scene:
-    """Predator-prey: predators are numbered discs, prey are squares; who has left the grid is not drawn.
-
-    Args:
-        grid_size: rows and columns.
-        predators: place (row, column) of each, and whether it has left.
-        prey: place of each, and whether it is still there.
-    """
-    shapes = grid(grid_size, grid_size)
-    for (row, column), alive in prey:
-        if alive:
-            shapes.append(Rectangle(column + 0.2, grid_size - row - 0.8, 0.6, 0.6, ORANGE))
-    for index, ((row, column), frozen) in enumerate(predators):
-        if not frozen:
-            shapes += _numbered(index, column + 0.5, grid_size - row - 0.5)
-    return Scene(grid_size, grid_size, tuple(shapes), legend=HUNT)
-
-
-def warehouse(
-    columns: int,
-    rows: int,
-    boxes: Sequence[tuple[Sequence[int], Whole]],
-    robots: Sequence[tuple[Whole, Whole, Whole]],
-) -> Scene:
-    """Box pushing: boxes below the green goal row, robots as numbered discs with a line to where they look.
-
-    Args:
-        columns: of the grid.
-        rows: of the grid; the last one is the goal.
-        boxes: the columns that each covers, and its row.
-        robots: column, row and facing (up, right, down, left) of each.
-    """
-    shapes: list[Shape] = [Rectangle(0, rows - 1, columns, 1, GOAL), *grid(columns, rows)]
-    for covered, row in boxes:
-        colour = ORANGE if len(covered) > 1 else AMBER
-        shapes.append(Rectangle(covered[0] + 0.08, row + 0.08, len(covered) - 0.16, 0.84, colour, edge=INK))
-    for index, (column, row, facing) in enumerate(robots):
-        x, y = column + 0.5, row + 0.5
-        right, up = UNIT_MOVES[facing]
-        shapes += [Line(x, y, x + 0.48 * right, y + 0.48 * up, INK, 0.1), *_numbered(index, x, y)]
-    return Scene(columns, rows, tuple(shapes), legend=WAREHOUSE)
 
 
 def payoff_table(payoff: Float[np.ndarray, "..."], actions: Int[np.ndarray, "N"] | None) -> Scene:
@@ -114,7 +42,7 @@ def letters(count: int) -> tuple[str, ...]:
 
 
 def two_steps(
-    tables: Sequence[Float[np.ndarray, "2 2"]], situation: Whole, actions: Int[np.ndarray, "2"] | None
+    tables: Sequence[Float[np.ndarray, "2 2"]], situation: int, actions: Int[np.ndarray, "2"] | None
 ) -> Scene:
     """The two-step game: agent 0 chooses a table, then both play it; the table being played is framed in blue.
 
@@ -152,13 +80,9 @@ def _table(
     shapes: list[Shape] = []
     for i, j in np.ndindex(rows, columns):
         left, low = x + j, y + rows - 1 - i
-        shapes.append(Rectangle(left, low, 1, 1, GOAL if good[i, j] else WHITE, edge=PALE, edge_width=0.03))
+        shapes.append(Rectangle(left, low, 1, 1, BEST if good[i, j] else WHITE, edge=PALE, edge_width=0.03))
         shapes.append(Text(left + 0.5, low + 0.5, f"{values[i, j]:g}", 0.36, GREEN if good[i, j] else INK))
     if chosen is not None:
         i, j = chosen
         shapes.append(Rectangle(x + j + 0.06, y + rows - 1 - i + 0.06, 0.88, 0.88, None, edge=ORANGE))
     return shapes
-
-
-def _numbered(index: int, x: float, y: float) -> list[Shape]:
-    return [Circle(x, y, 0.34, BLUE), Text(x, y, f"{index}", 0.38, WHITE)]

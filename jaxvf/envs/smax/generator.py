@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from jaxvf.envs.combat.smax_rules import KINDS
 from jaxvf.envs.combat.units import WORLD
+from jaxvf.envs.smax.rules import KINDS
 
 SPREAD = 2.0  # half width of the noise round a side's point
 N_GROUPS = 4

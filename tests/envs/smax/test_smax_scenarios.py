@@ -1,0 +1,33 @@
+"""SMAX's battles by name: who fights whom, and what files call them."""
+
+import pytest
+
+from jaxvf.envs import Smax
+from jaxvf.envs.jaxmarl_names import import_jaxmarl
+from jaxvf.envs.smax import SCENARIOS
+from jaxvf.envs.smax.rules import KINDS, SmaxParams
+from jaxvf.serialize import from_json, to_json
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_rosters_are_jaxmarls(name):
+    import_jaxmarl()
+    from jaxmarl.environments.smax.smax_env import MAP_NAME_TO_SCENARIO
+
+    theirs = MAP_NAME_TO_SCENARIO[name]
+    allies, enemies = SCENARIOS[name]
+    assert (Smax(name).n_allies, Smax(name).n_enemies) == (theirs.num_allies, theirs.num_enemies)
+    if not theirs.smacv2_position_generation:  # else kinds are drawn
+        ours = [KINDS.index(kind) for kind, count in (*allies, *enemies) for _ in range(count)]
+        assert ours == theirs.unit_types.tolist()
+
+
+def test_what_was_stored_when_smax_was_part_of_combat_is_found():
+    env = {"map": "2s3z", "see_enemy_actions": False, "compat_bugs": True, "storage": "float32"}
+    stored = {"class": "jaxvf.envs.combat.smax:Smax", "fields": env}
+    assert from_json(stored) == Smax("2s3z", see_enemy_actions=False)
+    assert to_json(Smax("2s3z", see_enemy_actions=False)) == stored
+    assert from_json({**stored, "class": "jaxvf.envs.smax.smax:Smax"}) == Smax("2s3z", see_enemy_actions=False)
+    numbers = to_json(SmaxParams())
+    assert numbers["class"] == "jaxvf.envs.combat.smax_rules:SmaxParams"
+    assert from_json(numbers).limit == 101
