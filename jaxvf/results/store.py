@@ -174,6 +174,8 @@ class RunDirectory:
         # Arrow checks the cast; NumPy would let a large index wrap round.
         arrays = [pa.array(c.ravel()).cast(kind) for c, kind in zip(columns, schema.types, strict=True)]
         self._write(self.part_path(name), to_parquet(pa.Table.from_arrays(arrays, schema=schema)))
+        # Arrow's pool would keep what a large part took, for the rest of a sweep that may last a month.
+        pa.default_memory_pool().release_unused()
 
     def parts(self) -> list[str]:
         """Names of the metric parts, sorted."""
