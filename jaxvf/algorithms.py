@@ -7,6 +7,7 @@ settings are taken from, cited below by author and year (mixers' own papers are 
 - Wang et al. 2021 (QPLEX), arXiv 2008.01062: github.com/wjh720/QPLEX.
 - Shen et al. 2022 (ResQ), NeurIPS 2022: github.com/xmu-rl-3dv/ResQ.
 - Huang et al. 2026 (POW), arXiv 2405.08036: github.com/tiev-tongji/potentially-optimal-joint-actions-recognition-marl.
+- Baisero et al. 2025 (QFIX), arXiv 2505.10484.
 - Hu et al. 2026 (non-monotonic QMIX), arXiv 2511.09792; Tao et al. 2026 (MRVF), arXiv 2604.05297: no public code.
 - Kuba et al. 2022 (HAPPO, HATRPO), arXiv 2109.11251: github.com/PKU-MARL/HARL.
 - Le & Ta 2025 (the weight at most 1), arXiv 2606.25526: github.com/giangbang/Low-Variance-Trust-Region-MARL.
@@ -21,7 +22,7 @@ from typing import Any
 from jaxvf.algorithm import OnPolicyLearner, ReplayLearner
 from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import check_decorated, validated
-from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QmixMixer, QplexMixer, VdnMixer
+from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QfixMixer, QmixMixer, QplexMixer, VdnMixer
 from jaxvf.trust_region import TrustRegion, weight_bounds
 from jaxvf.value import Mrvf, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
 
@@ -63,6 +64,12 @@ def _non_monotonic(novelty: str) -> QLearning:
     return QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", novelty=novelty, **settings)
 
 
+def _qfix(fixee: str, *, additive: bool = True) -> QLearning:
+    """QFIX or Q+FIX (Baisero et al. 2025, their code's settings for SMACv2)."""
+    settings = {**PORT, "epsilon_anneal": 100_000}
+    return QLearning(mixer=QfixMixer(fixee=fixee, additive=additive), **settings)
+
+
 def _trust_region(weight: str, **fields: Any) -> TrustRegion:
     """A weight rule, and what else differs from HAPPO (Kuba et al. 2022)."""
     low, high = weight_bounds(weight)
@@ -98,6 +105,12 @@ ALGORITHMS: Mapping[str, Callable[[], ReplayLearner | OnPolicyLearner]] = Mappin
             mixer=QplexMixer(transformation="attention"), learning_starts=100, updates_per_episode=2.0
         ),
         "duelmix": lambda: QLearning(mixer=DuelmixMixer()),
+        "qfix_sum": lambda: _qfix("sum", additive=False),
+        "qfix_mono": lambda: _qfix("monotone", additive=False),
+        "qfix_lin": lambda: _qfix("linear", additive=False),
+        "q_plus_fix_sum": lambda: _qfix("sum"),
+        "q_plus_fix_mono": lambda: _qfix("monotone"),
+        "q_plus_fix_lin": lambda: _qfix("linear"),
         "nm_qmix": lambda: _non_monotonic(novelty="none"),
         "nm_qmix_rnd": lambda: _non_monotonic(novelty="state"),
         "qtran": Qtran,
@@ -133,6 +146,12 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "qplex": "duelling mixing whose advantages are weighted by the joint action: complete in the IGM class",
         "qplex_qatten": "QPLEX with attention over agents in place of its affine transformation",
         "duelmix": "separate value and advantage streams, mixed by the joint history and the state",
+        "qfix_sum": "VDN's advantage weighed by the joint action: complete in the IGM class",
+        "qfix_mono": "the same of QMIX's advantage",
+        "qfix_lin": "the same with a weight per agent",
+        "q_plus_fix_sum": "VDN plus its advantage weighed by the joint action: complete, and starts as VDN",
+        "q_plus_fix_mono": "the same of QMIX",
+        "q_plus_fix_lin": "VDN plus every agent's advantage with a weight of its own",
         "nm_qmix": "QMIX's mixer without the monotonicity constraint, SARSA(λ) targets",
         "nm_qmix_rnd": "the same, with a bonus for states that are hard to predict (RND)",
         "qtran": "a free joint value; the sum of local values must agree with it at the greedy joint action",

@@ -10,6 +10,7 @@ Sources, cited below by author and year; layer sizes are those of the code named
 - Shen et al. 2022 (ResQ): NeurIPS 2022; code: github.com/xmu-rl-3dv/ResQ.
 - Marchesini et al. 2025 (DuelMIX): arXiv 2408.15381; no code of the authors was at hand.
 - Huang et al. 2026 (POW): arXiv 2405.08036.
+- Baisero et al. 2025 (QFIX and Q+FIX): arXiv 2505.10484.
 - Hu et al. 2026 (non-monotonic QMIX): arXiv 2511.09792; no public code.
 """
 
@@ -18,6 +19,7 @@ from types import MappingProxyType
 
 from jaxvf.mixers.duelmix import DuelmixMixer
 from jaxvf.mixers.protocol import Mixer, Utilities, init_mixer, utilities_of
+from jaxvf.mixers.qfix import QfixMixer
 from jaxvf.mixers.qmix import QmixMixer
 from jaxvf.mixers.qplex import QplexMixer
 from jaxvf.mixers.unrestricted import UnrestrictedMixer
@@ -32,6 +34,8 @@ MIXERS: Mapping[str, Callable[[], Mixer]] = MappingProxyType(
         "qplex": QplexMixer,
         "qatten": lambda: QplexMixer(transformation="attention"),
         "duelmix": DuelmixMixer,
+        "qfix": lambda: QfixMixer(additive=False),
+        "q_plus_fix": QfixMixer,
         "unrestricted": UnrestrictedMixer,
     }
 )
@@ -41,6 +45,7 @@ __all__ = [
     "DuelmixMixer",
     "Mixer",
     "NoMixer",
+    "QfixMixer",
     "QmixMixer",
     "QplexMixer",
     "UnrestrictedMixer",

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", ":", "-.")
-# Beside them for learners alone: Tol's muted wine and olive, and a grey.
-WINE, OLIVE, GREY = "#882255", "#999933", "#777777"
+# Beside them for learners alone: Tol's muted wine, olive and indigo, and a grey.
+WINE, OLIVE, INDIGO, GREY = "#882255", "#999933", "#332288", "#777777"
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS
 # One learner has one colour in every figure. Those of a family share theirs, and differ by their dash.
 LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -33,13 +33,15 @@ LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         SKY: ("vdn", "mappo"),
         BLACK: ("iql", "ippo"),
         WINE: ("mrvf",),
-        OLIVE: ("resq",),
+        OLIVE: ("resq", "qfix_sum", "qfix_mono", "qfix_lin"),
+        INDIGO: ("q_plus_fix_sum", "q_plus_fix_mono", "q_plus_fix_lin"),
         GREY: ("qtran", "qtran_alt"),
     }
 )
 SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt", "hatrpo", "clip_hatrpo",
-               "unweighted_hatrpo")  # fmt: skip
-THIRD_DASH = ("pow_qplex", "duelmix")
+               "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono")  # fmt: skip
+THIRD_DASH = ("pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin")
+FOURTH_DASH = ("qfix_lin",)
 INK, SOFT, FAINT = "#222222", "#555555", "#777777"
 TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
 
@@ -89,7 +91,8 @@ def learner_colour(name: str) -> str:
 def learner_dash(name: str) -> str:
     """The dash that tells a learner from others of its colour, as matplotlib writes it."""
     base = name.partition("#")[0]
-    return DASHES[1] if base in SECOND_DASH else DASHES[2] if base in THIRD_DASH else DASHES[0]
+    later = (SECOND_DASH, THIRD_DASH, FOURTH_DASH)
+    return DASHES[next((place for place, names in enumerate(later, 1) if base in names), 0)]
 
 
 def blank(width: float, height: float) -> "Figure":
