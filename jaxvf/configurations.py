@@ -127,7 +127,7 @@ def registered() -> Mapping[str, type]:
     from jaxvf.sweeps.values import LogUniform, Sobol, Uniform
     from jaxvf.trust_region import NETWORKS
 
-    wrappers = (envs.AgentId, envs.EpisodeStatistics, envs.LastAction, envs.NoiseState, envs.TimeLimit)
+    wrappers = (envs.AgentId, envs.EpisodeStatistics, envs.LastAction, envs.NoiseState, envs.OpenLoop, envs.TimeLimit)
     searches = (Search, Halving, Optuna, Population, Rounds, LogUniform, Sobol, Uniform)
     parts = (*searches, Sweep, RandomGame, Map, Ground, AttackMove, NoParams, BraxTeamParams)
     found: set[type] = {*wrappers, *parts, envs.FromJaxMARL, envs.BraxTeam}

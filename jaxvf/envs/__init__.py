@@ -31,7 +31,7 @@ from jaxvf.envs.registry import ENVIRONMENTS, make
 from jaxvf.envs.smax import Smax
 from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain
 from jaxvf.envs.two_step_game import TwoStepGame
-from jaxvf.envs.wrappers import AgentId, EpisodeStatistics, LastAction, NoiseState, TimeLimit
+from jaxvf.envs.wrappers import AgentId, EpisodeStatistics, LastAction, NoiseState, OpenLoop, TimeLimit
 
 if TYPE_CHECKING:
     from jaxvf.envs.to_jaxmarl import ToJaxMARL
@@ -53,6 +53,7 @@ __all__ = [
     "LastAction",
     "MatrixGame",
     "NoiseState",
+    "OpenLoop",
     "Outcome",
     "PredatorPrey",
     "Smax",

@@ -169,6 +169,8 @@ def _check_outcome(spec: EnvSpec, outcome: Outcome) -> None:
         _check_leaf("outcome.agent_rewards", outcome.agent_rewards, (spec.n_agents,), "float32")
     elif outcome.agent_rewards is not None:
         raise BrokenRuleError("outcome.agent_rewards must be None by the spec, whose agent_rewards is False")
+    if spec.general_sum and not spec.agent_rewards:
+        raise BrokenRuleError("spec.general_sum needs spec.agent_rewards, from which opponents can learn")
     _check_leaf("outcome.terminated", outcome.terminated, (), "bool")
     _check_leaf("outcome.truncated", outcome.truncated, (), "bool")
     if set(outcome.metrics) != set(spec.metric_names):

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs.jaxmarl_names import Options, built, label_of, parse
-from jaxvf.envs.jaxmarl_rules import Rules, Step, rules_of
+from jaxvf.envs.jaxmarl_rules import Rules, Step, is_general_sum, rules_of
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, Outcome, View, cut_at_limit, strongly_typed
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters
@@ -47,7 +47,8 @@ class FromJaxMARL(Environment):
     - State: `get_world_state` or `obs["world_state"]` where there is one, else all observations in a row.
     - Actions: JaxMARL's, with its mask where it has one; what an agent lacks of the largest action set is masked.
       Continuous actions are cut to each agent's box.
-    - Reward: the mean of JaxMARL's, which are one per agent; `agent_rewards` are those.
+    - Reward: the mean of JaxMARL's, which are one per agent; `agent_rewards` are those. Where agents work against each
+      other (`EnvSpec.general_sum`), a sweep warns of learners that take the mean.
     - Ends: when JaxMARL says so; `jaxmarl_rules` says whether that is a termination or the time limit.
     - Metrics: `won` for SMAX.
 
@@ -200,6 +201,7 @@ def _bridge(adapter: FromJaxMARL) -> _Bridge:
         storage="uint8" if all(leaf.dtype.name in SMALL_INTEGERS for leaf in leaves) else "float32",
         continuous=bool(boxes),
         agent_rewards=True,
+        general_sum=is_general_sum(env),
     )
     return _Bridge(
         env=env,

@@ -15,6 +15,11 @@ from jaxvf.errors import InputError
 
 # Rewards are not a dictionary over agents, and the games are general-sum.
 UNSUPPORTED = ("storm", "storm_2p", "storm_np")
+# Classes whose agents work against each other: what the mean of their rewards asks for is not what any of them does.
+OPPOSED = (
+    "SimpleTagMPE", "SimplePushMPE", "SimpleAdversaryMPE", "SimpleCryptoMPE", "SimpleWorldCommMPE", "SimpleFacmacMPE",
+    "SMAX", "CoinGame",  # against a scripted enemy SMAX is a team's: `EnemySMAX` is another class
+)  # fmt: skip
 
 
 class Step(NamedTuple):
@@ -63,6 +68,14 @@ def rules_of(env: Any) -> Rules:
         if kind.__module__.partition(".")[0] in ("jaxmarl", "jaxvf") and kind.__name__ in RULES:
             return RULES[kind.__name__](env)
     return _by_the_clock(env)
+
+
+def is_general_sum(env: Any) -> bool:
+    """Whether agents are rewarded at each other's cost; of a class that is not JaxMARL's nobody knows."""
+    kinds = [kind.__name__ for kind in type(env).__mro__ if kind.__module__.partition(".")[0] in ("jaxmarl", "jaxvf")]
+    if "ToJaxMARL" in kinds:
+        return env.env.spec.general_sum
+    return any(kind in OPPOSED for kind in kinds)
 
 
 def _by_the_clock(env: Any) -> Rules:

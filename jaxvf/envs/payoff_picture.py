@@ -11,6 +11,7 @@ from jaxvf.envs.pictures import BLUE, GREEN, GREY, INK, ORANGE, PALE, WHITE, Key
 
 MOST_COLUMNS = 64  # of a payoff table that can still be read
 LABEL = 0.3
+MOST_DIGITS = 5  # for which a cell has room
 BEST = "#CDE8DD"
 TABLE = (
     Key("text", INK, "rows: agent 0; columns: the others"), Key("frame", ORANGE, "joint action"),
@@ -81,8 +82,14 @@ def _table(
     for i, j in np.ndindex(rows, columns):
         left, low = x + j, y + rows - 1 - i
         shapes.append(Rectangle(left, low, 1, 1, BEST if good[i, j] else WHITE, edge=PALE, edge_width=0.03))
-        shapes.append(Text(left + 0.5, low + 0.5, f"{values[i, j]:g}", 0.36, GREEN if good[i, j] else INK))
+        shapes.append(Text(left + 0.5, low + 0.5, _short(float(values[i, j])), 0.36, GREEN if good[i, j] else INK))
     if chosen is not None:
         i, j = chosen
         shapes.append(Rectangle(x + j + 0.06, y + rows - 1 - i + 0.06, 0.88, 0.88, None, edge=ORANGE))
     return shapes
+
+
+def _short(value: float) -> str:
+    """As written, if a cell has room for it, else to two digits."""
+    text = f"{value:g}"
+    return text if len(text) <= MOST_DIGITS else f"{value:.2g}"

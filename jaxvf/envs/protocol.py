@@ -46,6 +46,8 @@ class EnvSpec:
         agent_ids: True where every observation ends with the agent's index, one-hot; replay need not store it.
         continuous: True where actions are real vectors [N, A]; `View.avail` then marks the entries that an agent has.
         agent_rewards: True where `Outcome.agent_rewards` is given.
+        general_sum: True where what one agent earns another loses: the mean of their rewards, which stands for the
+            team's, is then nobody's aim, and a sweep warns of learners that take it.
         storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss, and
             "bfloat16" others with a relative error of 0.4 %.
     """
@@ -66,6 +68,7 @@ class EnvSpec:
     agent_ids: bool = False
     continuous: bool = False
     agent_rewards: bool = False
+    general_sum: bool = False
     storage: str = "float32"
 
     def ends_within(self, steps: int) -> bool:

@@ -11,8 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.envs import team_games_picture
 from jaxvf.envs.matrix_game import MatrixGame
 from jaxvf.envs.one_step_game import OneStepGame
+from jaxvf.envs.payoff_picture import letters
+from jaxvf.envs.pictures import Names, Scene
 from jaxvf.envs.protocol import EnvSpec, Outcome, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, traced
@@ -95,6 +98,14 @@ class SoftmaxChain(OneStepGame):
             jnp.ones((agents, 1)), jnp.ones(1), jnp.ones((agents, self.n_actions), bool), jnp.ones(agents, bool)
         )
 
+    def picture(self, state: ChainState, params: SoftmaxChainParams, actions: np.ndarray | None = None) -> Scene:
+        """The row of agents, and who agrees with whom."""
+        return team_games_picture.chain(np.asarray(self._worth(params)), self.n_agents, actions)
+
+    def names(self, state: ChainState) -> Names:
+        """Agents by number, actions by letter."""
+        return Names.alike(self.n_agents, letters(self.n_actions))
+
     def expected_reward(
         self, policy: Float[Array, "N A"], state: ChainState, params: SoftmaxChainParams
     ) -> Float[Array, ""]:
@@ -164,6 +175,11 @@ class GaussianTeam(OneStepGame):
         agents = self.n_agents
         obs = jnp.broadcast_to(state.context, (agents, CONTEXT))
         return View(obs, state.context, jnp.ones((agents, 1), bool), jnp.ones(agents, bool))
+
+    def picture(self, state: GaussianTeamState, params: GaussianTeamParams, actions: np.ndarray | None = None) -> Scene:
+        """What the agents add up to, and what they should."""
+        shares = None if actions is None else (np.asarray(actions)[:, 0] / self.n_agents**0.5).tolist()
+        return team_games_picture.tracking(float(target(jnp.asarray(state.context))), shares)
 
     def expected_reward(
         self,

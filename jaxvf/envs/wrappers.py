@@ -169,6 +169,39 @@ class LastAction(Wrapper):
 
 
 @dataclasses.dataclass(frozen=True)
+class OpenLoop(Wrapper):
+    """Shows every agent the number of the step and its own index, both one-hot, and nothing else.
+
+    The control of SMACv2 (Ellis et al. 2022, arXiv 2212.07489): what a policy earns here needs no observation, only a
+    plan. Zeros instead of the step after the last one. State and masks stay as they are: critics and mixers are used in
+    training alone, and a step needs an available action. What masks give away, such as whom a unit reaches, is left in.
+    """
+
+    remembers: ClassVar[bool] = True
+
+    @property
+    def spec(self) -> EnvSpec:
+        inner = self.env.spec
+        obs_dim = inner.limit_max + inner.n_agents
+        return dataclasses.replace(inner, obs_dim=obs_dim, one_hot_obs=False, agent_ids=True)
+
+    def start(self, key: Key[Array, ""], *batch: int) -> Int[Array, "*b"]:
+        return jnp.zeros(batch, jnp.int32)
+
+    def after(self, key: Key[Array, ""], memory: Any, actions: Array, outcome: Outcome) -> tuple[Any, Outcome]:
+        return memory + 1, outcome
+
+    def change_view(self, view: View, memory: Int[Array, "*b"]) -> View:
+        spec, batch = self.env.spec, view.obs.shape[:-2]
+        # A view that all environments share depends on the step alone, so they are all at the same one.
+        steps = memory[: batch[0]] if batch else memory
+        step = jax.nn.one_hot(steps, spec.limit_max, dtype=view.obs.dtype)[..., None, :]
+        index = jnp.eye(spec.n_agents, dtype=view.obs.dtype)
+        parts = (jnp.broadcast_to(part, (*batch, spec.n_agents, part.shape[-1])) for part in (step, index))
+        return view._replace(obs=jnp.concatenate(list(parts), axis=-1))
+
+
+@dataclasses.dataclass(frozen=True)
 class NoiseState(Wrapper):
     """Replaces the state by independent standard normals, drawn anew at every step: a control for mixers
     that read it.

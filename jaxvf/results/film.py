@@ -1,4 +1,4 @@
-"""A replay as GIF or MP4: scenes drawn with Pillow, which comes with matplotlib."""
+"""A replay as GIF or MP4, or three moments of it as PNG: scenes drawn with Pillow, which comes with matplotlib."""
 
 import functools
 import io
@@ -39,6 +39,24 @@ def gif(shown: Sequence[Frame]) -> bytes:
         data, "GIF", save_all=True, append_images=others, loop=0,
         duration=[duration] * len(others) + [LAST_FRAME * duration],
     )  # fmt: skip
+    return data.getvalue()
+
+
+def png(shown: Sequence[Frame]) -> bytes:
+    """The first, the middle and the last moment side by side, with one legend below."""
+    from PIL import Image
+
+    last = len(shown) - 1
+    moments = _images([shown[place] for place in sorted({0, last // 2, last})], legend=False)
+    legend = _legend(shown[0].scene.legend).reduce(FINER) if shown[0].scene.legend else None
+    width, height = moments[0].size
+    sheet = Image.new("RGB", (width * len(moments), height + (legend.height if legend else 0)), "white")
+    for place, moment in enumerate(moments):
+        sheet.paste(moment, (place * width, 0))
+    if legend:
+        sheet.paste(legend, (0, height))
+    data = io.BytesIO()
+    sheet.quantize(COLOURS, Image.Quantize.FASTOCTREE).save(data, "PNG", optimize=True)
     return data.getvalue()
 
 
@@ -84,14 +102,14 @@ def find_ffmpeg() -> str:
         ) from error
 
 
-def _images(shown: Sequence[Frame]) -> list["Image"]:
+def _images(shown: Sequence[Frame], *, legend: bool = True) -> list["Image"]:
     """All frames in one size, whose sides are even, as H.264 wants them."""
     width = max(frame.scene.width for frame in shown)
     height = max(frame.scene.height for frame in shown)
     scale = SIZE / max(width, height)
-    legend = _legend(shown[0].scene.legend)
+    keys = _legend(shown[0].scene.legend if legend else ())
     size = (_even(scale * width), _even(scale * height))
-    return [_image(frame, scale, size, legend) for frame in shown]
+    return [_image(frame, scale, size, keys) for frame in shown]
 
 
 def _even(pixels: float) -> int:

@@ -1,4 +1,4 @@
-"""One greedy episode of a trained run, played and drawn: a page to step through, a GIF or an MP4."""
+"""One greedy episode of a trained run, played and drawn: as a page to step through, as a film or as a picture."""
 
 import inspect
 import math
@@ -41,7 +41,8 @@ def render(policy: Policy, out: str | Path, *, seed: int = 0, title: str = "") -
 
     Args:
         policy: a trained policy, with the numbers of its environment.
-        out: the file; its extension says the format: .html (one self-contained page), .gif or .mp4 (needs ffmpeg).
+        out: the file; its extension says the format: .html (one self-contained page), .gif, .mp4 (needs
+            ffmpeg), or .png (the first, the middle and the last moment).
         seed: of the episode.
         title: one line above the page.
 
@@ -72,6 +73,7 @@ FORMATS: dict[str, Callable[[list[Frame], str], bytes]] = {
     ".html": page,
     ".gif": lambda shown, title: film.gif(shown),
     ".mp4": lambda shown, title: film.mp4(shown),
+    ".png": lambda shown, title: film.png(shown),
 }
 
 

@@ -23,7 +23,18 @@ def lines(plan: "Plan") -> list[str]:
     shared = [part for part in parts[0] if len(parts) > 1 and all(part in others for others in parts)]
     rows = [", ".join(part for part in own if part not in shared) for own in parts]
     each = [f"  each: {', '.join(shared)}"] if shared else []
-    return [head, *_swept(plan), *each, *_numbered(rows)]
+    return [head, *_swept(plan), *each, *_numbered(rows), *_warnings(plan)]
+
+
+def _warnings(plan: "Plan") -> list[str]:
+    """What a plan does that its user may not mean: the mean reward of opponents taken for a team's."""
+    found = {
+        f"warning: {run.env.spec.name} is general-sum, and {name_of(run.algorithm)} learns from the mean of its "
+        "agents' rewards, as if they were a team; with reward=agents, iql and ippo learn from each agent's own": None
+        for run in (group.runs[0] for group in plan.groups)
+        if run.env.spec.general_sum and getattr(run.algorithm, "reward", "team") == "team"
+    }
+    return list(found)
 
 
 def _numbered(rows: Sequence[str]) -> list[str]:

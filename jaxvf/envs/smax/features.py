@@ -10,9 +10,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from jaxvf.envs.combat.features import without_itself
 from jaxvf.envs.combat.units import WORLD
 from jaxvf.envs.smax.rules import KINDS, N_MOVES, WAYS, SmaxStats
 
@@ -44,22 +43,29 @@ def observations(scene: SmaxScene, n: int, *, see_enemy_actions: bool) -> Float[
     """What each ally sees."""
     stats, alive = scene.stats, scene.health > 0
     n_units = scene.x.shape[1]
-    dx, dy = scene.x[:, None] - scene.x[:, :n, None], scene.y[:, None] - scene.y[:, :n, None]
-    sight = stats.sight[:, :n, None]
-    visible = (jnp.sqrt(dx * dx + dy * dy) < sight) & alive[:, :n, None] & alive[:, None]
     shown = jnp.arange(n_units) < (n_units if see_enemy_actions else n)
     move = jnp.asarray(WAYS, jnp.float32)[jnp.minimum(scene.last_action, N_MOVES - 1)] * shown[:, None]
     # A target is shown as the number of the action, over the largest that the unit has.
     largest = np.where(np.arange(n_units) < n, n_units - n, n) + N_MOVES - 1
     target = jnp.where((scene.last_action >= N_MOVES) & shown, scene.last_action / largest, 0.0)
     health, cooldown, kind = _traits(scene)
-    after = jnp.concatenate([move, target[..., None], cooldown[..., None], kind], axis=-1)
-    parts = [health[:, None, :, None], (dx / sight)[..., None], (dy / sight)[..., None], after[:, None]]
-    parts = [jnp.broadcast_to(part, (*visible.shape, part.shape[-1])) for part in parts]
-    seen = jnp.where(visible[..., None], jnp.concatenate(parts, axis=-1), 0.0)
+    told = jnp.concatenate([move, target[..., None], cooldown[..., None], kind], axis=-1)
+    dx, dy = (_others(axis, n) - axis[:, :n, None] for axis in (scene.x, scene.y))
+    sight = stats.sight[:, :n, None]
+    visible = (jnp.sqrt(dx * dx + dy * dy) < sight) & alive[:, :n, None] & _others(alive, n)
+    seen = jnp.concatenate([_others(health, n)[..., None], (dx / sight)[..., None], (dy / sight)[..., None],
+                            _others(told, n)], axis=-1)  # fmt: skip
+    seen = jnp.where(visible[..., None], seen, 0.0)
     own = jnp.concatenate([jnp.stack([health, scene.x / WORLD, scene.y / WORLD, cooldown], axis=-1), kind], axis=-1)
     own = jnp.where(alive[..., None], own, 0.0)[:, :n]
-    return jnp.concatenate([without_itself(seen), own], axis=-1)
+    return jnp.concatenate([seen.reshape(*seen.shape[:2], -1), own], axis=-1)
+
+
+def _others(leaf: Shaped[Array, "B U *f"], n: int) -> Shaped[Array, "B N V *f"]:
+    """Every ally's other units, V = U - 1. Chosen before features are built: they are too many to build and drop."""
+    before = np.arange(leaf.shape[1] - 1) < np.arange(n)[:, None]
+    before = before.reshape(n, -1, *[1] * (leaf.ndim - 2))
+    return jnp.where(before, leaf[:, None, :-1], leaf[:, None, 1:])
 
 
 def global_state(scene: SmaxScene, n: int) -> Float[Array, "B S"]:

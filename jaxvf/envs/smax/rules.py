@@ -103,18 +103,16 @@ def tick(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "U B"
 def _shots(
     stats: SmaxStats, bodies: Bodies, plan: Plan, alive: Array, n_allies: int
 ) -> tuple[Float[Array, "U B"], Array]:
-    """Damage that each unit takes, and who fired."""
-    dx = bodies.x[None, n_allies:] - bodies.x[:n_allies, None]
-    dy = bodies.y[None, n_allies:] - bodies.y[:n_allies, None]
-    distance = jnp.sqrt(dx * dx + dy * dy)
-    ready = alive & (bodies.cooldown <= 0)
+    """Damage that each unit takes, and who fired; looked up for the one target that each has, not for all pairs."""
+
+    def of_target(leaf: Array) -> Array:
+        return jnp.take_along_axis(leaf, jnp.maximum(plan.target, 0), axis=0, mode="promise_in_bounds")
+
+    dx, dy = of_target(bodies.x) - bodies.x, of_target(bodies.y) - bodies.y
+    near = jnp.sqrt(dx * dx + dy * dy) < stats.reach
+    fired = (plan.target >= 0) & alive & (bodies.cooldown <= 0) & of_target(alive) & near
+    hit = jnp.where(fired, stats.damage, 0.0)
     number = jnp.arange(bodies.x.shape[0])[:, None]
-    both = alive[:n_allies, None] & alive[None, n_allies:]
-    by_ally = (plan.target[:n_allies, None] == number[None, n_allies:]) & ready[:n_allies, None]
-    by_ally &= both & (distance < stats.reach[:n_allies, None])
-    by_enemy = (plan.target[None, n_allies:] == number[:n_allies, None]) & ready[None, n_allies:]
-    by_enemy &= both & (distance < stats.reach[None, n_allies:])
-    on_allies = jnp.where(by_enemy, stats.damage[None, n_allies:], 0.0).sum(axis=1)
-    on_enemies = jnp.where(by_ally, stats.damage[:n_allies, None], 0.0).sum(axis=0)
-    fired = jnp.concatenate([by_ally.any(axis=1), by_enemy.any(axis=0)])
-    return jnp.concatenate([on_allies, on_enemies]), fired
+    on_allies = jnp.where(plan.target[None, n_allies:] == number[:n_allies, None], hit[None, n_allies:], 0.0)
+    on_enemies = jnp.where(plan.target[:n_allies, None] == number[None, n_allies:], hit[:n_allies, None], 0.0)
+    return jnp.concatenate([on_allies.sum(axis=1), on_enemies.sum(axis=0)]), fired
