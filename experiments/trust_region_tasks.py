@@ -96,6 +96,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "walker2d_6x1": WALKER,
     "humanoid_17x1": ANT,
 }
+OF_CLIPPED_STEPS = ("entropy_weight", "learning_rate", "actor_epochs")  # mean nothing to natural-gradient steps
 # The same for natural-gradient steps; the critic takes five epochs of one batch, but for JaxMARL's four.
 OF_TASK_NATURAL: dict[str, dict[str, Any]] = {
     "spread, JaxMARL": JAXMARL | {"minibatches": 1},
@@ -195,6 +196,7 @@ def configured(learner: str, task: str, env_steps: int) -> Any:
     algorithm = jaxvf.algorithms.make(learner)
     if algorithm.step == "natural":
         fields = SETTING | OF_TASK_NATURAL.get(task, {})
+        fields = {name: value for name, value in fields.items() if name not in OF_CLIPPED_STEPS}
     else:
         fields = SETTING | OF_TASK.get(task, {})
         fields |= {"value_clip": fields["clip"]}  # as in that code; of natural-gradient steps it is 0.2

@@ -97,7 +97,7 @@ def epochs(
         pieces: leaves [L, C or 1, ...]; a leaf of size 1 is the same in all pieces.
         key: random key.
         count: passes.
-        minibatches: equal parts of a pass; what remains is dropped.
+        minibatches: equal parts of a pass; `checks` refuses what would leave a remainder.
 
     Returns:
         The carry, and the mean of every metric over all steps, but for `skipped`, whose sum counts. Metrics may have
@@ -121,7 +121,7 @@ def epochs(
     else:
         orders = jax.vmap(lambda key: jax.random.permutation(key, width))(jax.random.split(key, count))
         size = width // minibatches
-        chosen = orders[:, : size * minibatches].reshape(count * minibatches, size)
+        chosen = orders.reshape(count * minibatches, size)
         carry, numbers = jax.lax.scan(one, carry, chosen)
     metrics = jax.vmap(unpack[-1])(numbers)
     return carry, {name: each.sum(0) if name == "skipped" else each.mean(0) for name, each in metrics.items()}

@@ -1,5 +1,7 @@
 """Which settings of the trust-region family contradict each other, or an environment."""
 
+import dataclasses
+
 from jaxvf.envs.one_step_game import one_step_game
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
@@ -65,8 +67,22 @@ def _check_updates(config: Settings, spec: EnvSpec) -> None:
         raise InputError(
             f"minibatches={config.minibatches} with parameters='shared' would count ratios twice; use minibatches=1"
         )
-    if config.weight_place == "inside" and config.step == "natural":
+    if config.step == "natural":
+        _check_natural(config)
+
+
+def _check_natural(config: Settings) -> None:
+    """A natural-gradient step has no clip, no entropy bonus, no step size of Adam and no passes."""
+    if config.weight_place == "inside":
         raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    for name in ("entropy_weight", "learning_rate", "actor_epochs"):
+        value = getattr(config, name)
+        if isinstance(value, int | float) and value != defaults[name]:
+            raise InputError(
+                f"{name}={value!r} does nothing to step='natural', whose size is kl_radius; "
+                f"leave it at {defaults[name]!r}"
+            )
 
 
 def _check_rollouts(config: Settings, *, remembers: bool) -> None:
@@ -81,6 +97,11 @@ def _check_rollouts(config: Settings, *, remembers: bool) -> None:
         pieces //= config.chunk_length
     if config.minibatches > pieces:
         raise InputError(f"minibatches={config.minibatches} exceeds the {pieces} samples of an iteration")
+    if pieces % config.minibatches:
+        raise InputError(
+            f"minibatches={config.minibatches} does not divide the {pieces} samples of an iteration; "
+            f"the nearest valid one is {_nearest_divisor(pieces, config.minibatches)}"
+        )
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:

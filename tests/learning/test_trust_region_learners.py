@@ -43,7 +43,7 @@ def test_the_gaussian_team_is_learned_with_a_learned_critic(tmp_path):
     """
     small = FeedForward(hidden=16, layers=1, activation="tanh", layer_norm=False)
     algorithm = dataclasses.replace(
-        make("clip_hatrpo"), actor=small, critic=small, num_envs=250, rollout_length=1, learning_rate=5e-3,
+        make("clip_hatrpo"), actor=small, critic=small, num_envs=250, rollout_length=1,
         critic_learning_rate=5e-3, kl_radius=0.02,
     )  # fmt: skip
     options = {"env_steps": 10_000, "test_interval": 5_000, "test_episodes": 512, "progress": "none"}

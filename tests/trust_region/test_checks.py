@@ -26,6 +26,16 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
         ({"entropy_reduction": "sum_over_batch"}, "entropy_reduction='sum_over_batch' is of continuous actions"),
         ({"reward": "agents"}, "reward='agents': matrix_game rewards the team alone; use reward='team'"),
         ({"minibatches": 25}, "minibatches=25 exceeds the 24 samples of an iteration"),
+        (
+            {"minibatches": 7},
+            "minibatches=7 does not divide the 24 samples .*; the nearest valid one is 6",
+        ),
+        ({"step": "natural", "entropy_weight": 0.01}, r"entropy_weight=0\.01 does nothing to step='natural'"),
+        ({"step": "natural", "learning_rate": 1e-3}, r"learning_rate=0\.001 does nothing .* leave it at 0\.0005"),
+        (
+            {"step": "natural", "learning_rate": 5e-4, "actor_epochs": 9},
+            "actor_epochs=9 does nothing to step='natural'",
+        ),
     ],
 )
 def test_contradictions_are_named(fields, message):
