@@ -1,5 +1,6 @@
 """The memory of a run, predicted before anything compiles: its state, and what its program holds beside it."""
 
+import functools
 import math
 from typing import Any
 
@@ -11,6 +12,8 @@ from jaxvf.sweeps.liveness import most_held
 from jaxvf.sweeps.space import Run
 from jaxvf.training import Clock, Program
 
+REMEMBERED = 64  # programs of one process: a sweep that is planned, run and resumed is traced for its memory once
+
 
 def predict_bytes(program: Program, run: Run) -> int:
     """Bytes of one run while its program runs.
@@ -18,14 +21,24 @@ def predict_bytes(program: Program, run: Run) -> int:
     The state, which is updated in place; its numbers; and beside them what an iteration or the evaluation holds at
     most, whichever is more.
     """
-    params = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(np.shape(leaf), np.asarray(leaf).dtype), run.env_params)
-    algorithm = jax.tree.map(lambda _: jax.ShapeDtypeStruct((), jnp.float32), run.algorithm)
+    leaves, params = jax.tree.flatten(run.env_params)
+    shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves)
+    return _predicted(program, jax.tree.structure(run.algorithm), params, shapes)
+
+
+@functools.lru_cache(REMEMBERED)
+def _predicted(program: Program, algorithm: Any, params: Any, shapes: tuple[tuple[Any, Any], ...]) -> int:
+    """`predict_bytes`, by the structures of the algorithm and of the environment's numbers, and the latter's shapes."""
+    algorithm = algorithm.unflatten([jax.ShapeDtypeStruct((), jnp.float32)] * algorithm.num_leaves)
+    params = params.unflatten([jax.ShapeDtypeStruct(*shape) for shape in shapes])
     clock = jax.eval_shape(Clock.start)
     state = jax.eval_shape(program.init_run, algorithm, params, jax.ShapeDtypeStruct((), jnp.int32))
+    collect, learn = program.traced_once
 
     def iteration(run: Any, algorithm: Any, env_params: Any, clock: Clock) -> tuple[Any, Any]:
-        memory, fresh, sums = program.collect(run, algorithm, env_params, clock)
-        learner, learned = program.learn(run._replace(memory=memory), fresh, algorithm, clock)
+        run = run._replace(before=None, totals=None)
+        memory, fresh, sums = collect(run, algorithm, env_params, clock)
+        learner, learned = learn(run._replace(memory=memory), fresh, algorithm, clock)
         return (memory, learner), (sums, learned)
 
     training = jax.make_jaxpr(iteration)(state, algorithm, params, clock)

@@ -79,7 +79,7 @@ class Program:
         self, runs: RunState, algorithm: Algorithm, env_params: EnvParams, clock: Clock, iterations: Int[Array, ""]
     ) -> tuple[RunState, Clock]:
         """Train every run for so many iterations, of those that are left in the segment."""
-        collect, learn = self._traced_once
+        collect, learn = self.traced_once
 
         def iteration(_: Int[Array, ""], carried: tuple[RunState, Clock]) -> tuple[RunState, Clock]:
             runs, clock = carried
@@ -151,19 +151,21 @@ class Program:
             progress = Progress(clock.updates + index, run.env_steps)
             return algorithm.update(learner, batch, jax.random.fold_in(update_key, index), progress)
 
+        traced = jax.jit(update, inline=True)  # once: for the shapes of its metrics, and for the loop
+
         def one_more(index: Int[Array, ""], carried: tuple[Any, Metrics]) -> tuple[Any, Metrics]:
-            learner, metrics = update(index, carried[0])
+            learner, metrics = traced(index, carried[0])
             return learner, jax.tree.map(jnp.add, carried[1], metrics)
 
         count = self.experience.updates(clock)
         if isinstance(count, int) and count == 1:
             return update(0, run.learner)
-        shapes = jax.eval_shape(update, jnp.int32(0), run.learner)[1]
+        shapes = jax.eval_shape(traced, jnp.int32(0), run.learner)[1]
         zeros = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-        return jax.lax.fori_loop(0, count, one_more, (run.learner, zeros))
+        return jax.lax.fori_loop(jnp.int32(0), count, one_more, (run.learner, zeros))
 
     @functools.cached_property
-    def _traced_once(self) -> tuple[Any, Any]:
+    def traced_once(self) -> tuple[Any, Any]:
         """`collect` and `learn`, which several programs need: JAX keeps what it has traced of these two.
 
         They are given runs without `before` and `totals`, so that they are the same to every program.
@@ -174,7 +176,7 @@ class Program:
         """Zeros in the place of what an iteration of one run reports: sums, metrics, updates."""
 
         def report(run: RunState, algorithm: Algorithm, env_params: EnvParams) -> tuple[Sums, Metrics, Array]:
-            clock, (collect, learn) = Clock.start(), self._traced_once
+            clock, (collect, learn) = Clock.start(), self.traced_once
             run = run._replace(before=None, totals=None)
             memory, fresh, sums = collect(run, algorithm, env_params, clock)
             sums.pop("steps")

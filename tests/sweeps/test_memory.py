@@ -8,7 +8,7 @@ import pytest
 from jaxvf.algorithms import make
 from jaxvf.errors import InputError
 from jaxvf.networks import RecurrentAgent
-from jaxvf.sweeps import Sweep
+from jaxvf.sweeps import Sweep, memory
 from jaxvf.sweeps.compile import compile_group
 
 SMALL = dataclasses.replace(make("qmix"), agent=RecurrentAgent(hidden=16), num_envs=2, buffer_size=500, batch_size=8)
@@ -51,3 +51,10 @@ def test_an_evaluation_that_no_device_holds_is_one_line():
     with pytest.raises(InputError, match=r"one run needs about .* GiB .*test_episodes") as caught:
         group(test_episodes=1e9)
     assert "\n" not in str(caught.value)
+
+
+def test_a_program_is_traced_for_its_memory_once(monkeypatch):
+    """However often it is planned in a process: to be shown, to be run and to be resumed."""
+    first = group(seeds=2, env_steps=900).predict()
+    monkeypatch.setattr(memory, "most_held", lambda *_, **__: pytest.fail("traced again"))
+    assert group(seeds=3, env_steps=900).predict() == first
