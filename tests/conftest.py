@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import jaxtyping
@@ -11,9 +12,15 @@ import pytest
 
 # Compile time is most of a test's time.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "jaxvf-test-cache"))
-# Tests run for less time than they compile; tests/learning, which trains, switches the optimizations on again.
+# Tests run for less time than they compile, those that train too.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+# XLA's older emitters of fused code compile programs in half the time; another version of XLA may not know the flag,
+# and would end the process.
+if version("jaxlib").startswith("0.10."):
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {flags}".strip()
+# What one process has compiled, however small, the other worker reads and so does every process that a test starts.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Beside the caches that tests replace, so that matplotlib lists the fonts once.
 os.environ.setdefault("MPLCONFIGDIR", os.path.join(tempfile.gettempdir(), "jaxvf-test-matplotlib"))
 # As many devices on every machine, and more than one: sweeps are split, and short chunks filled up.
@@ -37,14 +44,33 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
+# Tracing makes many small objects that live on; looking for garbage among them takes a fifth of its time.
+gc.set_threshold(100_000, 20, 20)
+MOST_MAPS = 20_000  # of memory: Linux gives a process 65,530, and a compiled program takes some
+
+
 @pytest.fixture(autouse=True, scope="module")
-def programs_of_a_module():
-    """Compiled programs are let go with their tests: thousands of them use up a process's memory maps."""
+def programs_of_modules():
+    """Compiled programs are let go when thousands of them have used up a third of a process's memory maps."""
     yield
-    jax = sys.modules.get("jax")
-    if jax is not None:
+    jax, maps = sys.modules.get("jax"), Path("/proc/self/maps")
+    if jax is not None and (not maps.exists() or maps.read_bytes().count(b"\n") > MOST_MAPS):
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture(scope="session")
+def programs() -> dict:
+    """The programs of sweeps that this process has compiled, by what they depend on."""
+    return {}
+
+
+@pytest.fixture
+def compiled_once(monkeypatch, programs) -> list[int]:
+    """A sweep takes the program that an earlier one compiled; the list has the runs of each that a test asked for."""
+    from shared_programs import remember
+
+    return remember(monkeypatch, programs)
 
 
 _numbers = iter(range(10**9))

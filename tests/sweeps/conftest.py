@@ -2,45 +2,34 @@
 
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
+from shared_programs import remember
 from tiny_sweeps import (
     run,
     stop_at,
     tiny,
 )
 
-from jaxvf.sweeps import rhythm, runner
-
-
-@pytest.fixture(scope="session")
-def compiled():
-    return {}
+from jaxvf.sweeps import rhythm
 
 
 @pytest.fixture
-def compiled_once(monkeypatch, compiled):
+def compiled_once(compiled_once, monkeypatch) -> list[int]:
     """Every tiny sweep takes the program that an earlier one compiled; saved is after each whole segment."""
-    compile_group = runner.Runner._compile
-
-    def remembered(self, index, group):
-        key = (group.program, jax.tree.structure(group.runs[0].algorithm), group.chunk)
-        if key not in compiled:
-            compiled[key] = compile_group(self, index, group)
-        return compiled[key]
-
-    monkeypatch.setattr(runner.Runner, "_compile", remembered)
     monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(rhythm, "CHECKPOINT_SHARE", np.inf)
     monkeypatch.setattr(rhythm.Rhythm, "iterations", lambda self, left: left)
+    return compiled_once
 
 
 @pytest.fixture(scope="session")
-def reference(tmp_path_factory):
+def reference(tmp_path_factory, programs):
     """The quiet run: 6 runs in two chunks of 4, the second one short. Not to be written to."""
     out = tmp_path_factory.mktemp("quiet") / "sweep"
-    return run(tiny(), out, chunk=4), out
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch, programs)
+        return run(tiny(), out, chunk=4), out
 
 
 @pytest.fixture
