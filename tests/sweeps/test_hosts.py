@@ -15,41 +15,43 @@ from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
 from jaxvf.sweeps import processes, resume
 
-# `HOST PORT NUMBER OUT WHAT`: each process has two of four devices. "stop": the second process is asked to, and it
-# alone, in its third segment.
+# `HOST PORT NUMBER ROOT`: each process has two of four devices. They run a sweep into ROOT/sweep; run it into
+# ROOT/stopped, where the second process is asked to stop, and it alone, in its third segment; and resume that.
 HOST = """
 import sys, jax
-port, number, out, what = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
+port, number, root = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 jax.config.update("jax_num_cpu_devices", 2)
 jax.distributed.initialize(f"127.0.0.1:{port}", 2, number)
 import numpy as np
 from jaxvf.errors import InputError
-from jaxvf.sweeps import Interrupted, resume, rhythm, unit_run
+from jaxvf.sweeps import Interrupted, compile, resume, rhythm, unit_run
 from tiny_sweeps import tiny
 
 rhythm.CHECKPOINT_SECONDS, rhythm.CHECKPOINT_SHARE = 0.0, np.inf
-piece = unit_run.UnitRun._piece
+piece, compile_group, compiled = unit_run.UnitRun._piece, compile.compile_group, []
+compile.compile_group = lambda group: (compiled or compiled.append(compile_group(group)) or compiled)[0]
 
 def stopping(self):
     piece(self)
-    self.stop.asked |= what == "stop" and number == 1 and self.pieces.done == 3
+    self.stop.asked |= number == 1 and self.pieces.done == 3
 
+print("said: sum", tiny().run(f"{root}/sweep", chunk=4, progress="none", cache=False).metric("loss").sum().item())
 unit_run.UnitRun._piece = stopping
 try:
-    if what == "resume":
-        resume(out, progress="none")
-    else:
-        result = tiny().run(out, chunk=4, progress="none", cache=False)
-        print("said: sum", result.metric("loss").sum().item())
+    tiny().run(f"{root}/stopped", chunk=4, progress="none", cache=False)
 except Interrupted as error:
     print("said:", error)
+try:
+    resume(f"{root}/stopped", progress="none")
 except InputError as error:
     print("said:", error)
 """
 
 
-def hosts(out: Path, what: str) -> list[str]:
-    """What each of the two processes said."""
+@pytest.fixture(scope="module")
+def said(tmp_path_factory) -> tuple[Path, list[list[str]]]:
+    """The directory of two processes, and what each of them said: of the sweep, of its stop, of resuming."""
+    root = tmp_path_factory.mktemp("hosts")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -57,18 +59,18 @@ def hosts(out: Path, what: str) -> list[str]:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     started = [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", HOST, port, str(number), str(out), what],
+            [sys.executable, "-W", "ignore", "-c", HOST, port, str(number), str(root)],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for number in range(2)
     ]  # fmt: skip
     try:
-        ends = [process.communicate(timeout=60) for process in started]
+        ends = [process.communicate(timeout=120) for process in started]
     finally:
         for process in started:
             process.kill()
     assert all(process.returncode == 0 for process in started), [end[1] for end in ends]
-    return [line for out, _ in ends for line in out.splitlines() if line.startswith("said: ")]
+    return root, [[line for line in out.splitlines() if line.startswith("said: ")] for out, _ in ends]
 
 
 @pytest.fixture(scope="module")
@@ -83,19 +85,18 @@ def one(tmp_path_factory):
     return out
 
 
-def test_two_processes_give_what_one_with_as_many_devices_gives(tmp_path, one):
-    sums = hosts(tmp_path / "sweep", "run")
-    assert len(sums) == 2 and sums[0] == sums[1]
-    scripts.load("benchmarks", "chaos").compare(tmp_path / "sweep", one)
+def test_two_processes_give_what_one_with_as_many_devices_gives(said, one):
+    root, (first, second) = said
+    assert len(first) == len(second) == 3 and first[0] == second[0]
+    scripts.load("benchmarks", "chaos").compare(root / "sweep", one)
 
 
-def test_both_stop_where_one_is_asked_to_and_single_processes_go_on(tmp_path, one):
-    out = tmp_path / "sweep"
-    said = hosts(out, "stop")
-    assert f"What is done is saved; continue with `jaxvf resume {out}`." in said[0] and len(said) == 2
+def test_both_stop_where_one_is_asked_to_and_single_processes_go_on(said):
+    root, (first, second) = said
+    out = root / "stopped"
+    assert f"What is done is saved; continue with `jaxvf resume {out}`." in first[1]
+    assert all("for single processes to go on with" in lines[2] for lines in (first, second))
     assert [part.rpartition("-s")[2] for part in RunDirectory(out).parts()] == ["000001", "000002", "000003"]
-    said = hosts(out, "resume")
-    assert len(said) == 2 and all("for single processes to go on with" in line for line in said)
     assert resume(out, progress="none").metric("test_return").shape == (6, SEGMENTS)
 
 
