@@ -31,6 +31,7 @@ from jaxvf.sweeps.unit_files import UnitFiles
 from jaxvf.trust_region import Recurrent, TrustRegion
 
 ITERATIONS = 5  # of a segment of the tiny sweep
+MEMORY = Recurrent(hidden=4, layers=0, layer_norm=False)  # nothing but what is remembered
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
@@ -112,7 +113,7 @@ def test_a_checkpoint_within_a_segment_is_numbered_by_its_iterations(tmp_path, m
     [
         dataclasses.replace(TINY, agent=RecurrentAgent(hidden=4), replay="sequences", sequence_length=3),
         TrustRegion(
-            actor=Recurrent(hidden=4), critic=Recurrent(hidden=4), num_envs=2, rollout_length=3, chunk_length=3,
+            actor=MEMORY, critic=MEMORY, num_envs=2, rollout_length=3, chunk_length=3,
             actor_epochs=1, critic_epochs=1,
         ),
     ],

@@ -15,6 +15,13 @@ def lines(**described):
     return tiny(**described).plan(chunk=2).lines()
 
 
+@pytest.fixture
+def memory_is_known(monkeypatch):
+    """Of every program's run, so that none is traced for it."""
+    monkeypatch.setattr("jaxvf.sweeps.plan.predict_bytes", lambda *_: 1000)
+
+
+@pytest.mark.usefixtures("memory_is_known")
 def test_groups_are_told_apart_by_the_fields_that_differ():
     head, swept, each, *groups = lines(grid={"buffer_size": list(range(16, 50, 2)), "learning_rate": [0.1, 0.2]})
     assert head == "102 runs in 17 group(s), one program each"
@@ -29,6 +36,7 @@ def test_groups_are_told_apart_by_the_fields_that_differ():
     assert not any("runs" in line for line in groups)
 
 
+@pytest.mark.usefixtures("memory_is_known")
 def test_groups_that_read_alike_share_a_line():
     *_, line = lines(
         env={"a game": MatrixGame(np.eye(2))}, algorithms={"one": TINY, "two": dataclasses.replace(TINY, num_envs=4)}
@@ -48,6 +56,7 @@ def test_one_group_is_one_line_with_everything():
     assert group.endswith(" MiB at once)")
 
 
+@pytest.mark.usefixtures("memory_is_known")
 def test_configured_objects_are_told_apart_though_no_field_is_swept():
     """The labels alone, qmix#0 and qmix#1, would not say how they differ."""
     mixers = [QmixMixer(embed=8), QmixMixer(embed=16)]
@@ -56,6 +65,7 @@ def test_configured_objects_are_told_apart_though_no_field_is_swept():
     assert ["mixer.embed=8" in groups[0], "mixer.embed=16" in groups[1]] == [True, True]
 
 
+@pytest.mark.usefixtures("memory_is_known")
 def test_fields_of_other_classes_are_not_compared():
     """Of two learners, or two mixers, dozens of fields differ, and the name says it."""
     groups = lines(algorithms=[TINY, "ippo"], grid={})[2:]
