@@ -82,6 +82,12 @@ def _checked_spec(env: Environment) -> EnvSpec:
             raise InputError(f"{spec.name}: spec.{name}={size} is below 1")
     if spec.storage not in STORAGE:
         raise unknown(f"storage of {spec.name}", spec.storage, STORAGE)
+    for name, spans, size in (("obs", spec.obs_spans, spec.obs_dim), ("state", spec.state_spans, spec.state_dim)):
+        if len(spans) > size:
+            raise BrokenRuleError(f"spec.{name}_spans has {len(spans)} entries, and spec.{name}_dim is {size}")
+        odd = [span for span in spans if not (span.high > 0 and span.low in (0.0, -span.high))]
+        if odd:
+            raise BrokenRuleError(f"spec.{name}_spans: {tuple(odd[0])} neither begins at 0 nor has it in the middle")
     return spec
 
 

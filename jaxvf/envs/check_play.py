@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, Outcome, View, where_done
+from jaxvf.envs.storage import LARGEST
 
 NUM_ENVS = 8  # episodes side by side; two would do, more make random actions differ in short games
-UINT8_MAX = 255
 
 
 class BrokenRuleError(Exception):
@@ -25,7 +25,7 @@ class Play(NamedTuple):
     n_available: Int[Array, "T B N"]  # the fewer of both views
     finite: Bool[Array, "T B"]  # obs and state
     one_hot: Bool[Array, "T B"]  # every agent's obs
-    uint8_loss: Float[Array, "T B"]  # largest distance of an obs or state entry from what uint8 can hold
+    uint8_loss: Float[Array, "T B"]  # largest distance of an obs or state entry from what uint8 can hold, unrounded
     alike: Bool[Array, "T"]  # all B views are equal, and all B episodes end or go on
     reward: Float[Array, "T B"]
     agent_rewards: Float[Array, "T B N"] | None
@@ -66,7 +66,7 @@ def _random_play(env: Environment, key: Key[Array, ""], params: EnvParams, steps
         act_key, step_keys, init_keys = _step_keys(key)
         view = observe(states, numbers)
         moved, outcome = transition(step_keys, states, random_actions(env.spec, act_key, view.avail), numbers)
-        play = _examined(view, observe(moved, numbers), outcome, length + 1)
+        play = _examined(env.spec, view, observe(moved, numbers), outcome, length + 1)
         states = where_done(outcome.done, init(init_keys, numbers), moved)
         return (states, jnp.where(outcome.done, 0, length + 1)), play
 
@@ -86,17 +86,17 @@ def _step_keys(key: Key[Array, ""]) -> tuple[Key[Array, ""], Key[Array, "B"], Ke
     return act_key, jax.random.split(step_key, NUM_ENVS), jax.random.split(init_key, NUM_ENVS)
 
 
-def _examined(view: View, reached: View, outcome: Outcome, length: Int[Array, "B"]) -> Play:
+def _examined(spec: EnvSpec, view: View, reached: View, outcome: Outcome, length: Int[Array, "B"]) -> Play:
     """The facts of one step of B environments."""
     obs = jnp.concatenate([view.obs, reached.obs], axis=1)  # [B, 2 N, O]
     features = jnp.concatenate([obs.reshape(NUM_ENVS, -1), view.state, reached.state], axis=1)
-    storable = jnp.clip(jnp.round(features), 0, UINT8_MAX)
+    lost = (spec.obs_storage.lost(obs), spec.state_storage.lost(jnp.stack([view.state, reached.state], axis=1)))
     alike = [(leaf == leaf[:1]).all() for leaf in jax.tree.leaves((view, reached, outcome.done))]
     return Play(
         n_available=jnp.minimum(view.avail.sum(axis=-1), reached.avail.sum(axis=-1)),
         finite=jnp.isfinite(features).all(axis=-1),
         one_hot=(((obs == 0) | (obs == 1)).all(axis=-1) & (obs.sum(axis=-1) == 1)).all(axis=-1),
-        uint8_loss=jnp.abs(features - storable).max(axis=-1),
+        uint8_loss=jnp.maximum(*(part.max(axis=(1, 2)) for part in lost)),
         alike=jnp.stack(alike).all(),
         reward=outcome.reward,
         agent_rewards=outcome.agent_rewards,
@@ -143,5 +143,5 @@ def _rules(spec: EnvSpec, play: Play) -> Iterator[tuple[Any, str]]:
         yield ~play.one_hot, "spec.one_hot_obs says that every observation is one-hot; one is not"
     if spec.storage == "uint8":
         loss = play.uint8_loss.max()
-        whole = f"spec.storage='uint8' holds only whole numbers from 0 to {UINT8_MAX}"
-        yield play.uint8_loss > 0, f"{whole}; obs or state is off by up to {loss:g}"
+        held = f"spec.storage='uint8' holds only whole numbers from 0 to {LARGEST}, and what lies in the spec's spans"
+        yield play.uint8_loss > 0, f"{held}; obs or state is off by up to {loss:g}"

@@ -16,6 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from jaxvf.envs.storage import Span, Storage
+
 EnvState = Any  # any pytree
 EnvParams = Any  # a pytree of arrays: every number that a sweep may vary, never a shape
 JointAction = Int[Array, "N"] | Float[Array, "N A"]  # one action per agent; vectors where actions are continuous
@@ -48,8 +50,12 @@ class EnvSpec:
         agent_rewards: True where `Outcome.agent_rewards` is given.
         general_sum: True where what one agent earns another loses: the mean of their rewards, which stands for the
             team's, is then nobody's aim, and a sweep warns of learners that take it.
-        storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss, and
-            "bfloat16" others with a relative error of 0.4 %.
+        agent_states: True where the state is N states of one length end to end, each as one agent's critic sees it.
+        storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss and others
+            in steps of their spans; "bfloat16" holds them with a relative error of 0.4 %.
+        obs_spans: where the features of an observation lie, for "uint8"; what comes after those given is whole numbers
+            from 0 to 255.
+        state_spans: the same of the state.
     """
 
     name: str
@@ -69,7 +75,20 @@ class EnvSpec:
     continuous: bool = False
     agent_rewards: bool = False
     general_sum: bool = False
+    agent_states: bool = False
     storage: str = "float32"
+    obs_spans: tuple[Span, ...] = ()
+    state_spans: tuple[Span, ...] = ()
+
+    @property
+    def obs_storage(self) -> Storage:
+        """How replay keeps observations."""
+        return Storage(self.storage, self.obs_spans)
+
+    @property
+    def state_storage(self) -> Storage:
+        """How replay keeps states."""
+        return Storage(self.storage, self.state_spans)
 
     def ends_within(self, steps: int) -> bool:
         """Whether this many steps from the start of an episode on are whole episodes, each ended by its own rules."""

@@ -183,7 +183,7 @@ class OpenLoop(Wrapper):
     def spec(self) -> EnvSpec:
         inner = self.env.spec
         obs_dim = inner.limit_max + inner.n_agents
-        return dataclasses.replace(inner, obs_dim=obs_dim, one_hot_obs=False, agent_ids=True)
+        return dataclasses.replace(inner, obs_dim=obs_dim, one_hot_obs=False, agent_ids=True, obs_spans=())
 
     def start(self, key: Key[Array, ""], *batch: int) -> Int[Array, "*b"]:
         return jnp.zeros(batch, jnp.int32)

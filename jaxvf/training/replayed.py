@@ -77,7 +77,7 @@ class Replayed:
         spec = self.env.spec
         player = Player(EpisodeStatistics(self.env), self.pace.rollouts, restart=self.sequences)
         final_view = not (spec.ends_within(self.pace.length) if self.sequences else spec.self_ending)
-        return Collector(player, self.pace.length, final_view, spec.storage)
+        return Collector(player, self.pace.length, final_view, stored=True)
 
     @property
     def replay(self) -> Replay:

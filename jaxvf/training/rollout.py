@@ -123,13 +123,13 @@ class Collector:
         player: whose environments.
         steps: T.
         final_view: whether a rollout has a frame after its last step, in which everybody only observes and acts.
-        dtype: of recorded observations and states.
+        stored: whether observations and states are recorded as replay keeps them (`EnvSpec.storage`).
     """
 
     player: Player
     steps: int
     final_view: bool
-    dtype: str = "float32"
+    stored: bool = False
 
     def play(self, params: EnvParams, policy: Policy, stage: Stage, key: Key[Array, ""]) -> tuple[Rollout, Stage, Sums]:
         """The rollout from `stage` on, the stage that it leaves, and sums over its frames (`Player.frame`)."""
@@ -138,10 +138,9 @@ class Collector:
         def one(stage: Stage, t: Int[Array, ""]) -> tuple[Stage, tuple[Frame, Float[Array, "K"]]]:
             may_step = t < self.steps if self.final_view else True
             stage, frame, sums = self.player.frame(params, policy, stage, jax.random.fold_in(key, t), may_step)
-            view = frame.view._replace(obs=frame.view.obs.astype(self.dtype), state=frame.view.state.astype(self.dtype))
             numbers, as_sums = ravel_pytree(sums)  # one array, for a loop writes each in a kernel of its own
             unpack.append(as_sums)
-            return stage, (frame._replace(view=view), numbers)
+            return stage, (frame._replace(view=self._recorded(frame.view)), numbers)
 
         first = jax.tree.map(lambda leaf: leaf[None], restarted(stage.started, stage.carry))
         if self.steps + self.final_view == 1:  # no loop; and where episodes begin, nothing to remember
@@ -157,3 +156,9 @@ class Collector:
             frames.started, first, view.alive, steps.agent_rewards, frames.extras,
         )  # fmt: skip
         return rollout, stage, unpack[-1](numbers.sum(axis=0))
+
+    def _recorded(self, view: View) -> View:
+        if not self.stored:
+            return view
+        spec = self.player.env.spec
+        return view._replace(obs=spec.obs_storage.stored(view.obs), state=spec.state_storage.stored(view.state))

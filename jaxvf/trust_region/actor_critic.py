@@ -111,7 +111,7 @@ def distribution(
     return Categorical.of(outputs, avail) if xi is None else DiagonalGaussian.of(outputs, xi, avail)
 
 
-CRITICS = ("state", "agent_state", "state_per_agent", "observation")
+CRITICS = ("state", "agent_state", "own_state", "state_per_agent", "observation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,9 @@ class Critic:
 
     "state": one network on the state; "agent_state": one network for all agents, on the state with the agent's own
     observation appended (the simplest form of the agent-specific state that Le & Ta 2025 use in StarCraft);
-    "state_per_agent": a network per agent on the state; "observation": on the agent's own observation.
+    "own_state": one network for all agents, on each agent's part of a state that has one for each
+    (`EnvSpec.agent_states`); "state_per_agent": a network per agent on the state; "observation": on the agent's own
+    observation.
     """
 
     module: nn.Module
@@ -129,9 +131,12 @@ class Critic:
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> Any:
         """Fresh parameters for the shapes of `spec`."""
-        parts = {"observation": (spec.obs_dim,), "agent_state": (spec.state_dim, spec.obs_dim)}
-        width = sum(parts.get(self.inputs, (spec.state_dim,)))
-        return self._ensemble().init(key, width, self.members(spec.n_agents))
+        widths = {
+            "observation": spec.obs_dim,
+            "agent_state": spec.state_dim + spec.obs_dim,
+            "own_state": spec.state_dim // spec.n_agents,
+        }
+        return self._ensemble().init(key, widths.get(self.inputs, spec.state_dim), self.members(spec.n_agents))
 
     @property
     def stacked(self) -> bool:
@@ -146,6 +151,8 @@ class Critic:
         """What each of the M values is predicted from."""
         if self.inputs == "observation":
             return obs
+        if self.inputs == "own_state":
+            return state.reshape(*state.shape[:2], obs.shape[2], -1)
         state = jnp.repeat(state[:, :, None], self.members(obs.shape[2]), axis=2)
         return jnp.concatenate([state, obs], axis=-1) if self.inputs == "agent_state" else state
 

@@ -42,6 +42,11 @@ def _check_inputs(config: Settings, spec: EnvSpec) -> None:
         raise InputError(
             "reward='agents' with critic_inputs='state' has one value for all; use critic_inputs='observation'"
         )
+    if config.critic_inputs == "own_state" and not spec.agent_states:
+        raise InputError(
+            f"critic_inputs='own_state' needs a state for each agent, which {spec.name} does not give; use "
+            "critic_inputs='agent_state', or state_kind='agent_specific' where the environment has it"
+        )
     if spec.continuous and config.kl != "exact":
         raise InputError(
             f"kl={config.kl!r} is of discrete actions, and {spec.name} has continuous ones; use kl='exact'"

@@ -27,7 +27,8 @@ class Settings:
     critic_inputs: str = static(
         "state",
         "what values are predicted from: the state; the state and the agent's own observation, by one network; the "
-        "state, by a network per agent; the agent's observation",
+        "agent's own part of a state that has one for each, by one network; the state, by a network per agent; the "
+        "agent's observation",
         choices=CRITICS,
     )
     baseline: str = static(

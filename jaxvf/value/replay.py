@@ -86,10 +86,11 @@ class Replay:
         return rollout._replace(obs=obs, avail=avail)
 
     def unpacked(self, batch: Rollout) -> Rollout:
-        """A batch as learners read it: the inverse of `packed`."""
+        """A batch as learners read it: the inverse of `packed`, and of how features are stored."""
+        obs, avail = self.spec.obs_storage.read(batch.obs), batch.avail
+        batch = batch._replace(obs=obs, state=self.spec.state_storage.read(batch.state))
         if self.spec.fixed_view:
             return batch
-        obs, avail = batch.obs, batch.avail
         if self.spec.agent_ids:
             obs = jnp.concatenate([obs, _identities(obs, self.spec.n_agents)], axis=-1)
         if self.spec.n_actions > BYTE:

@@ -6,7 +6,7 @@ import pytest
 from rollout_cases import learner
 
 from jaxvf.algorithms import make
-from jaxvf.envs import PAYOFFS, GaussianTeam, MatrixGame
+from jaxvf.envs import PAYOFFS, Combat, GaussianTeam, MatrixGame
 from jaxvf.errors import InputError
 from jaxvf.sweeps.space import expand
 from jaxvf.trust_region import FeedForward
@@ -25,6 +25,10 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
         ({"weight_place": "inside", "step": "natural"}, "weight_place='inside' needs a clipped own ratio"),
         ({"entropy_reduction": "sum_over_batch"}, "entropy_reduction='sum_over_batch' is of continuous actions"),
         ({"reward": "agents"}, "reward='agents': matrix_game rewards the team alone; use reward='team'"),
+        (
+            {"critic_inputs": "own_state"},
+            "critic_inputs='own_state' needs a state for each agent",
+        ),
         ({"minibatches": 25}, "minibatches=25 exceeds the 24 samples of an iteration"),
         (
             {"minibatches": 7},
@@ -61,6 +65,13 @@ def test_crossed_weights_are_rejected_where_numbers_are_known():
 def test_tables_need_one_hot_observations():
     with pytest.raises(InputError, match="actor=tabular needs one-hot observations"):
         learner().check(GaussianTeam(2))
+
+
+def test_a_critic_of_own_states_takes_a_battle_that_has_them():
+    mappo = dataclasses.replace(make("mappo"), critic_inputs="own_state")
+    mappo.check(Combat("3m", state_kind="agent_specific"))
+    with pytest.raises(InputError, match="or state_kind='agent_specific' where the environment has it"):
+        mappo.check(Combat("3m"))
 
 
 def test_one_value_cannot_serve_rewards_that_agents_have_apart():

@@ -72,6 +72,20 @@ def test_an_agent_specific_critic_is_one_network_on_the_state_and_the_own_observ
     assert not critic.stacked and shapes["params"]["table"].shape == (8, 1)
 
 
+def test_a_critic_of_own_states_reads_each_agents_part():
+    """Three agents with a state of two numbers each, end to end, and a table of w = (1, 10): V_i = w · s_i."""
+    critic = Critic(Table(), "own_state", shared=False)
+    params = {"params": {"table": jnp.array([[1.0], [10.0]])}}
+    state = jnp.array([[[1.0, 0.0, 0.0, 1.0, 1.0, 1.0]]])
+    carry = critic.initial_carry((1, critic.members(3)))
+    inputs = critic.inputs_of(jnp.zeros((1, 1, 3, 4)), state)
+    values, _ = critic.unroll(params, inputs, carry, jnp.zeros((1, 1), bool))
+    assert values.tolist() == [[[1.0, 10.0, 11.0]]]
+    spec = EnvSpec("random", 1, 3, n_actions=2, obs_dim=4, state_dim=6, limit_max=1, agent_states=True)
+    shapes = jax.eval_shape(lambda: critic.init(jax.random.key(0), spec))
+    assert not critic.stacked and shapes["params"]["table"].shape == (2, 1)
+
+
 def test_layers_after_the_gru_are_the_last_thing_before_the_output():
     """With one more hidden layer: relu of the states times the layer's kernel, then the output's."""
     network = Recurrent(hidden=2, layers=0, layer_norm=False, head_layers=1)

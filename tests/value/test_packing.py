@@ -41,7 +41,7 @@ def test_indices_below_another_feature_are_stored():
     assert AgentId(Combat("3m")).spec.agent_ids and not LastAction(AgentId(Combat("3m"))).spec.agent_ids
 
 
-@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("bfloat16", 2)])
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 4), ("bfloat16", 2), ("uint8", 1)])
 def test_the_ring_has_the_predicted_bytes(dtype, size):
     """8m, 121 frames, 14 actions, last action appended: shapes alone, nothing is run."""
     algorithm = dataclasses.replace(make("qmix"), buffer_size=16, batch_size=8, replay="episodes")
@@ -51,3 +51,20 @@ def test_the_ring_has_the_predicted_bytes(dtype, size):
     frame = 8 * ((80 + 14) * size + 2) + 168 * size
     views = sum(np.prod(leaf.shape) * leaf.dtype.itemsize for leaf in (ring.obs, ring.state, ring.avail))
     assert views == 16 * 121 * frame
+
+
+def test_features_in_bytes_come_back_within_half_a_step():
+    """What the ring holds in uint8 is read as float32, index and last action included."""
+    spec = AgentId(LastAction(Combat("3m", storage="uint8"))).spec
+    replay, rollout = Replay(spec, 4, 2), rollout_of(spec, jax.random.key(0))
+    rollout = rollout._replace(
+        obs=jnp.clip(rollout.obs, 0.0, 1.0).at[..., spec.n_actions :].set(rollout.obs[..., spec.n_actions :] > 0),
+        state=jnp.full((*rollout.obs.shape[:2], spec.state_dim), 0.25),
+    )
+    kept = rollout._replace(obs=spec.obs_storage.stored(rollout.obs), state=spec.state_storage.stored(rollout.state))
+    stored = replay.packed(kept)
+    assert stored.obs.dtype == stored.state.dtype == jnp.uint8
+    back = replay.unpacked(stored)
+    assert back.obs.dtype == back.state.dtype == jnp.float32
+    chex.assert_trees_all_close(back.obs, rollout.obs, atol=0.5 / 127)
+    chex.assert_trees_all_close(back.state, rollout.state, atol=1.0 / 255)

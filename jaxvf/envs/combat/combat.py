@@ -9,21 +9,26 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.envs import pictures
-from jaxvf.envs.combat import dynamics, features, generator, sight, units
-from jaxvf.envs.combat.dynamics import FIRST_TARGET, Forces, Rules
-from jaxvf.envs.combat.features import Layout, Scene
+from jaxvf.envs.combat import dynamics, features, generator, masks, sight, units
+from jaxvf.envs.combat.dynamics import STOP, Forces, Rules
+from jaxvf.envs.combat.flags import Flags, check_flags, flags_of
 from jaxvf.envs.combat.generator import starting_places
+from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
+from jaxvf.envs.combat.outcome import REWARDS, outcome_of
 from jaxvf.envs.combat.picture import Troops, battle, unit_names
+from jaxvf.envs.combat.scene import Scene
+from jaxvf.envs.combat.states import state_of
 from jaxvf.envs.combat.terrain import all_walkable
 from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
-from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.envs.protocol import EnvSpec, Outcome, View
 from jaxvf.errors import InputError, unknown
 
 ATTACK_MOVE = AttackMove()
-STORAGE = ("float32", "bfloat16")
+STORAGE = ("float32", "bfloat16", "uint8")
+MOVE_NAMES = ("no-op", "stop", "north", "south", "east", "west")
 
 
 class CombatState(NamedTuple):
@@ -39,18 +44,22 @@ class CombatState(NamedTuple):
     target: Int[Array, "E"]
     kind: Int[Array, "U"]
     known: Int[Array, "N E"]  # of size 0 unless sight is partial
+    facing: Int[Array, "N"]  # the direction that each ally looks to; of size 0 without a cone
+    order: Int[Array, "N"]  # what each ally was told before it turned; of size 0 without a cone
     last_action: Int[Array, "N"]
     t: Int[Array, ""]
 
 
 @dataclasses.dataclass(frozen=True)
-class Combat(NativeBatch):
+class Combat(Flags, NativeBatch):
     """StarCraft micromanagement as in SMAC, without StarCraft.
 
-    - Observation, state and masks: `features`, with SMAC's default flags.
+    - Observation and state: `layout`; masks: `masks`. By default they are SMAC's, or SMACv2's where a map is drawn.
     - Actions: no-op (of the dead alone), stop, north, south, east, west, and attack enemy k; a medivac heals mate k.
+      With a cone the directions to turn to come before the targets.
     - Reward: damage to enemies' health and shields, `reward_kill` per kill, `reward_win` for the battle, scaled so that
-      killing everyone returns `reward_scale`; more where enemies regenerate, for that damage counts again.
+      killing everyone returns `reward_scale`; more where enemies regenerate, for that damage counts again. `reward`
+      chooses another of SMAC's forms.
     - Ends: when a side has nobody left but medivacs; cut after the map's limit. Both at once is a draw.
     - Metrics: `won`, `dead_allies`, `dead_enemies`, at the last step.
 
@@ -58,20 +67,28 @@ class Combat(NativeBatch):
         map: a key of `maps.MAPS`, or a `Map` of one's own.
         opponent: who decides for the enemies.
         partial_sight: SMACv2's extended partial observability: `prob_obs_enemy` decides who sees which enemy.
-        storage: dtype of observations and states in replay; "bfloat16" halves the bytes and rounds to 3 digits.
+        storage: dtype of observations and states in replay; "bfloat16" halves the bytes and rounds to 3 digits, "uint8"
+            quarters them and rounds each feature to steps of its span: 1/255 of a fraction, 1/127 of an offset.
+        reward: one of `outcome.REWARDS`.
+        sequential_deaths: whether the units of a tick shoot in a random order, and who has died no longer shoots; else
+            all shots of a tick are simultaneous.
     """
 
     map: str | Map = "3m"
     opponent: Opponent = ATTACK_MOVE
     partial_sight: bool = False
     storage: str = "float32"
+    reward: str = "damage"
+    sequential_deaths: bool = False
 
     def __post_init__(self):
         battle = map_of(self.map)
         if not isinstance(self.opponent, Opponent):
             raise InputError(f"opponent={self.opponent!r} is not an Opponent, such as AttackMove()")
-        if self.storage not in STORAGE:
-            raise unknown("storage", self.storage, STORAGE)
+        for name, value, valid in (("storage", self.storage, STORAGE), ("reward", self.reward, REWARDS)):
+            if value not in valid:
+                raise unknown(name, value, valid)
+        check_flags(flags_of(self), partial_sight=self.partial_sight)
         if not battle.race and not all_walkable(battle.ground, *starting_places(battle)):
             raise InputError(f"units of map {battle.name} would start on blocked ground; move its groups")
 
@@ -83,21 +100,26 @@ class Combat(NativeBatch):
     @property
     def layout(self) -> Layout:
         """Which features the map has."""
-        return Layout(self.battle)
+        return Layout(self.battle, flags_of(self))
 
     @property
     def spec(self) -> EnvSpec:
         layout = self.layout
+        obs, state = layout.obs_spans, layout.state_spans
+        in_steps = self.storage == "uint8"
         return EnvSpec(
             name=f"combat/{self.battle.name}",
-            version=1,
+            version=2 if self.battle.race else 1,
             n_agents=self.battle.n_allies,
             n_actions=layout.n_actions,
-            obs_dim=layout.obs_dim,
-            state_dim=layout.state_dim,
+            obs_dim=len(obs),
+            state_dim=len(state),
             limit_max=self.battle.limit,
             metric_names=("won", "dead_allies", "dead_enemies"),
+            agent_states=self.state_kind == "agent_specific",
             storage=self.storage,
+            obs_spans=obs if in_steps else (),
+            state_spans=state if in_steps else (),
         )
 
     def default_params(self) -> CombatParams:
@@ -107,8 +129,9 @@ class Combat(NativeBatch):
         battle = self.battle
         kind_key, place_key, sight_key = jax.random.split(key, 3)
         kind = generator.first_kinds(battle, kind_key, num_envs)
+        x, y = generator.first_positions(battle, place_key, self._stats(kind, params), params, num_envs)
+        kind, x, y = generator.numbered(battle, kind, x, y)
         stats = self._stats(kind, params)
-        x, y = generator.first_positions(battle, place_key, stats, params, num_envs)
         charged = jnp.where(stats.is_any(units.AIR), units.ENERGY_START, stats.is_any(units.BLASTS) * 1.0)
 
         def whole(leaf: Array) -> Array:
@@ -116,6 +139,7 @@ class Combat(NativeBatch):
 
         nothing = jnp.zeros_like(x).T
         counts = (battle.n_allies, battle.n_enemies) if self.partial_sight else (0, 0)
+        turning = (num_envs, battle.n_allies if self.conic_fov else 0)
         first = CombatState(
             x=x.T,
             y=y.T,
@@ -127,6 +151,8 @@ class Combat(NativeBatch):
             target=jnp.full((num_envs, battle.n_enemies), -1, jnp.int32),
             kind=whole(kind),
             known=sight.nobody_met(num_envs, *counts),
+            facing=jnp.zeros(turning, jnp.int32),
+            order=jnp.full(turning, STOP, jnp.int32),
             last_action=jnp.full((num_envs, battle.n_allies), -1, jnp.int32),  # none yet
             t=jnp.zeros(num_envs, jnp.int32),
         )
@@ -135,41 +161,51 @@ class Combat(NativeBatch):
     def transition_batch(
         self, key: Key[Array, ""], states: CombatState, actions: Int[Array, "B N"], params: CombatParams
     ) -> tuple[CombatState, Outcome]:
-        # One draw for all ticks, units and battles.
+        # One draw for all ticks, units and battles; where deaths are sequential, of their turns too.
         noise_key, sight_key = jax.random.split(key)
-        noise = jax.random.uniform(noise_key, (TICKS, *states.x.T.shape), minval=-1.0, maxval=2.0)
+        n_units, num_envs = states.x.T.shape
+        draws = (TICKS, n_units * (1 + self.sequential_deaths), num_envs)
+        noise = jax.random.uniform(noise_key, draws, minval=-1.0, maxval=2.0)
         moved, outcome = self.transition_with_noise(noise, states, actions, params)
         return self._look(sight_key, moved, params), outcome
 
     def transition_with_noise(
-        self, noise: Float[Array, "8 U B"], states: CombatState, actions: Int[Array, "B N"], params: CombatParams
+        self, noise: Float[Array, "8 _ B"], states: CombatState, actions: Int[Array, "B N"], params: CombatParams
     ) -> tuple[CombatState, Outcome]:
-        """One step, given what is added to the cooldown of each shot, in ticks."""
+        """One step, given what is added to the cooldown of each shot, in ticks (`dynamics.step`)."""
         before = Forces(*(getattr(states, name).T for name in Forces._fields))
         stats = self._stats(self._kinds(states).T, params)
-        after, gained = dynamics.step(Rules(self.battle, self.opponent), params, stats, before, actions.T, noise)
+        actions = actions.astype(jnp.int32)
+        facing, orders, order = states.facing, actions, states.order
+        if self.conic_fov:
+            facing, orders = sight.turned(actions, facing, order, self.layout.flags.directions)
+            order = orders
+        rules = Rules(self.battle, self.opponent, self.sequential_deaths)
+        after, dealt = dynamics.step(rules, params, stats, before, orders.T, noise)
         moved = states._replace(
             **{name: leaf.T for name, leaf in after._asdict().items()},
-            last_action=actions.astype(jnp.int32),
+            facing=facing,
+            order=order,
+            last_action=actions,
             t=states.t + 1,
         )
-        return moved, self._outcome(moved.t, stats, after, gained, params)
+        return moved, outcome_of(self.battle, self.reward, params, stats, before, after, dealt, moved.t)
 
     def observe_batch(self, states: CombatState, params: CombatParams) -> View:
-        layout, n, scene = self.layout, self.battle.n_allies, self._scene(states, params)
-        known = states.known == sight.SEES if self.partial_sight else None
-        avail = features.avail_actions(layout, scene)
+        layout, scene = self.layout, self._scene(states, params)
+        known = sight.may_see(states.known) if self.partial_sight else None
+        avail = masks.avail_actions(layout, scene)
         return View(
             obs=features.observations(layout, scene, avail, known),
-            state=features.global_state(layout, scene, states.last_action),
+            state=state_of(layout, scene, avail),
             avail=avail,
-            alive=states.health[:, :n] > 0,
+            alive=states.health[:, : self.battle.n_allies] > 0,
         )
 
     def picture(self, state: CombatState, params: CombatParams, actions: np.ndarray | None = None) -> pictures.Scene:
         """The battlefield from above; lines show orders to attack or to heal, and whom the enemies attack."""
         n, kind = self.battle.n_allies, np.asarray(state.kind)
-        ordered = np.full(n, -1) if actions is None else np.asarray(actions) - FIRST_TARGET
+        ordered = np.full(n, -1) if actions is None else np.asarray(actions) - self.layout.first_target
         heals = units.AIR[kind[:n]]
         full = np.where(np.arange(len(kind)) < n, params.health[kind], params.enemy_health[kind])
         shield = np.where(units.PROTOSS[kind], state.shield / np.maximum(params.shield[kind], 1.0), -1.0)
@@ -187,20 +223,23 @@ class Combat(NativeBatch):
     def names(self, state: CombatState) -> pictures.Names:
         """Agents by kind and number, and their actions."""
         kinds = [units.KINDS[number] for number in np.asarray(state.kind)]
-        moves = ("no-op", "stop", "north", "south", "east", "west")
-        return unit_names(kinds, self.battle.n_allies, moves, self.layout.n_actions)
+        directions = self.layout.flags.directions
+        turns = tuple(f"look {360 * turn // directions}°" for turn in range(directions))
+        return unit_names(kinds, self.battle.n_allies, (*MOVE_NAMES, *turns), self.layout.n_actions)
 
     def _look(self, key: Key[Array, ""], states: CombatState, params: CombatParams) -> CombatState:
         """Settle who sees the enemies that have come in sight."""
         if not self.partial_sight:
             return states
-        n = self.battle.n_allies
-        near = features.in_sight(self.battle, self._scene(states, params))[..., n:] & (states.health[:, :n, None] > 0)
-        return states._replace(known=sight.met(states.known, near, key, params.prob_obs_enemy))
+        n, scene = self.battle.n_allies, self._scene(states, params)
+        alive = states.health[:, :n] > 0
+        near = sight.in_sight(self.battle, scene, self.layout.flags.directions)[..., n:] & alive[..., None]
+        return states._replace(known=sight.met(states.known, near, alive, key, params.prob_obs_enemy))
 
     def _scene(self, states: CombatState, params: CombatParams) -> Scene:
         stats = Stats(*(leaf.T for leaf in self._stats(self._kinds(states).T, params)))
-        return Scene(states.x, states.y, states.health, states.shield, states.cooldown, states.energy, stats)
+        told = {name: getattr(states, name) for name in Scene._fields if name in CombatState._fields}
+        return Scene(**told, stats=stats, time=states.t / params.limit)
 
     def _kinds(self, states: CombatState) -> Int[Array, "b U"]:
         """Of size 1 along B on a fixed map, where every battle has the same units."""
@@ -209,29 +248,3 @@ class Combat(NativeBatch):
     def _stats(self, kind: Int[Array, "U b"], params: CombatParams) -> Stats:
         present = tuple(units.ID[name] for name in self.battle.kinds)
         return stats_of(kind, params, self.battle.n_allies, present)
-
-    def _outcome(
-        self, t: Int[Array, "B"], stats: Stats, forces: Forces, gained: Float[Array, "B"], params: CombatParams
-    ) -> Outcome:
-        n = self.battle.n_allies
-        alive = forces.health > 0
-        fights = alive & ~stats.is_any(units.AIR)
-        beaten, victorious = ~fights[:n].any(axis=0), ~fights[n:].any(axis=0)
-        won = victorious & ~beaten
-        terminated = victorious | beaten
-        truncated = cut_at_limit(terminated, t, params.limit)
-        enemies = (stats.health + stats.shield)[n:].sum(axis=0)
-        most = enemies + params.reward_kill * self.battle.n_enemies + params.reward_win
-        reward = (gained + params.reward_win * won) * params.reward_scale / most
-        over = terminated | truncated
-        dead = jnp.where(over, ~alive, False)
-        return Outcome(
-            reward=reward,
-            terminated=terminated,
-            truncated=truncated,
-            metrics={
-                "won": won.astype(jnp.float32),
-                "dead_allies": dead[:n].sum(axis=0).astype(jnp.float32),
-                "dead_enemies": dead[n:].sum(axis=0).astype(jnp.float32),
-            },
-        )

@@ -18,6 +18,7 @@ from jaxvf.envs.combat.healing import Side
 from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.movement import Aim, heading, push_apart
 from jaxvf.envs.combat.opponents import Field, Opponent
+from jaxvf.envs.combat.sequential import in_turn
 from jaxvf.envs.combat.units import TICK, CombatParams, Stats
 from jaxvf.envs.combat.weapons import blasts, hittable, lines, suffer, volley, with_line_splash
 
@@ -57,6 +58,7 @@ class Rules:
 
     battle: Map
     opponent: Opponent
+    sequential_deaths: bool = False
 
     def has(self, mark: np.ndarray) -> bool:
         """Whether a kind that `mark` holds for can be present."""
@@ -79,7 +81,7 @@ def step(
     stats: Stats,
     forces: Forces,
     actions: Int[Array, "N B"],
-    noise: Float[Array, "8 U B"],
+    noise: Float[Array, "8 _ B"],
 ) -> tuple[Forces, Float[Array, "B"]]:
     """Eight ticks.
 
@@ -89,7 +91,7 @@ def step(
         stats: of every unit.
         forces: before.
         actions: of every ally.
-        noise: added to the cooldown of a shot, in ticks, for every tick and unit.
+        noise: ticks added to each shot's cooldown, for every tick and unit; then chances of `in_turn` where it is used.
 
     Returns:
         Forces after, and the damage and kills of the step in unscaled reward.
@@ -110,7 +112,7 @@ def step(
 
 
 def tick(
-    rules: Rules, params: CombatParams, stats: Stats, forces: Forces, orders: Orders, noise: Float[Array, "U B"]
+    rules: Rules, params: CombatParams, stats: Stats, forces: Forces, orders: Orders, noise: Float[Array, "_ B"]
 ) -> tuple[Forces, Float[Array, "B"]]:
     """A sixteenth of a second: aim, fire, suffer, heal, regenerate, move."""
     n = rules.battle.n_allies
@@ -181,7 +183,7 @@ def _fight(
     stats: Stats,
     forces: Forces,
     aims: _Aims,
-    noise: Float[Array, "U B"],
+    noise: Float[Array, "_ B"],
     n: int,
 ) -> tuple[Forces, Float[Array, "B"]]:
     """Fire, and take the damage; also what it earns."""
@@ -192,17 +194,19 @@ def _fight(
     enemy_shots = (aims.of_enemies & aims.field.in_reach & ready[None, n:]).swapaxes(0, 1)
     fired = jnp.concatenate([ally_shots.any(axis=1), enemy_shots.any(axis=1)])
     # The tick of the shot counts, so that shots are one period apart, rounded up to ticks.
-    cooldown = jnp.maximum(jnp.where(fired, stats.period + noise * TICK, forces.cooldown) - TICK, 0.0)
+    cooldown = jnp.maximum(jnp.where(fired, stats.period + noise[: len(alive)] * TICK, forces.cooldown) - TICK, 0.0)
     there, back = aims.field.between, aims.field.between.reversed
     burst = jnp.zeros_like(alive)
     if rules.has(units.BLASTS):
-        # Also who was killed in the tick before.
-        burst = stats.is_any(units.BLASTS) & (forces.energy > 0) & (fired | ~alive)
+        burst = stats.is_any(units.BLASTS) & (forces.energy > 0) & (fired | ~alive)  # or killed in the tick before
         ally_shots = jnp.where(allies.is_any(units.BLASTS)[:, None], blasts(burst[:n], there, enemies), ally_shots)
         enemy_shots = jnp.where(enemies.is_any(units.BLASTS)[:, None], blasts(burst[n:], back, allies), enemy_shots)
     if rules.has(units.BURNS):
         ally_shots = with_line_splash(ally_shots, there, allies, enemies)
         enemy_shots = with_line_splash(enemy_shots, back, enemies, allies)
+    if rules.sequential_deaths:
+        chance, shots = noise[len(alive) :], (ally_shots, enemy_shots)
+        ally_shots, enemy_shots = in_turn(chance, forces.health, forces.shield, shots, (allies, enemies))
     hits = jax.tree.map(
         lambda *sides: jnp.concatenate(sides), volley(enemy_shots, enemies, allies), volley(ally_shots, allies, enemies)
     )

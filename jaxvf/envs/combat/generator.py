@@ -27,12 +27,20 @@ def first_kinds(battle: Map, key: Key[Array, ""], num_envs: int) -> Int[Array, "
     kind_key, other_key = jax.random.split(key)
     drawn = jax.random.categorical(kind_key, jnp.log(jnp.array(WEIGHTS)), shape=(num_envs, n + extra)).T
     if RACES[battle.race][-1] in NO_TEAM_OF:
-        # The same law as drawing such a team again, but for who is replaced: the order of the units means nothing.
-        other = jax.random.bernoulli(other_key, shape=(num_envs,)).astype(drawn.dtype)
-        alike = (drawn[:n] == len(WEIGHTS) - 1).all(axis=0)
-        drawn = drawn.at[0].set(jnp.where(alike, other, drawn[0]))
+        # SMACv2 draws the enemies that have no original as a team of their own.
+        others = jax.random.bernoulli(other_key, shape=(2, num_envs)).astype(drawn.dtype)
+        drawn = jnp.concatenate([_mixed(drawn[:n], others[0]), _mixed(drawn[n:], others[1])])
     both = jnp.concatenate([drawn[:n], drawn[: min(n, battle.n_enemies)], drawn[n:]])
     return jnp.asarray([units.ID[kind] for kind in RACES[battle.race]], jnp.int32)[both]
+
+
+def _mixed(team: Int[Array, "U B"], other: Int[Array, "B"]) -> Int[Array, "U B"]:
+    """A team that is not made up of the exception alone: of one that is, a unit is replaced.
+
+    SMACv2 draws such a team again. For one unit that is the same law; for n, chances differ by 0.1^n.
+    """
+    alike = (team == len(WEIGHTS) - 1).all(axis=0)
+    return team.at[:1].set(jnp.where(alike, other, team[:1]))
 
 
 def first_positions(
@@ -51,6 +59,25 @@ def first_positions(
         return jnp.clip(x + noise[0], low, high), jnp.clip(y + noise[1], low, high)
     free = terrain.is_walkable(battle.ground, x + noise[0], y + noise[1])
     return x + jnp.where(free, noise[0], 0.0), y + jnp.where(free, noise[1], 0.0)
+
+
+def numbered(
+    battle: Map, kind: Int[Array, "U b"], x: Float[Array, "U B"], y: Float[Array, "U B"]
+) -> tuple[Int[Array, "U b"], Float[Array, "U B"], Float[Array, "U B"]]:
+    """Kinds and places in the order that gives units their numbers: on a drawn map by kind, then x, then y.
+
+    So SMACv2's code sorts the agents, kinds by name. It takes the enemies as StarCraft lists them, which is not open;
+    here they are sorted likewise.
+    """
+    if not battle.race:
+        return kind, x, y
+    rank = jnp.asarray(np.argsort(np.argsort(units.KINDS)), jnp.int32)[kind]
+    parts = []
+    for part in (slice(None, battle.n_allies), slice(battle.n_allies, None)):
+        order = jnp.lexsort((y[part], x[part], rank[part]), axis=0)
+        parts.append([jnp.take_along_axis(leaf[part], order, axis=0) for leaf in (kind, x, y)])
+    allies, enemies = parts
+    return tuple(jnp.concatenate(sides) for sides in zip(allies, enemies, strict=True))  # pyright: ignore[reportReturnType]
 
 
 def _offsets(count: int, spacing: float) -> np.ndarray:

@@ -1,11 +1,16 @@
-"""The maps: who fights whom, where, and for how long, as in the archives of SMAC and SMACv2."""
+"""The maps: who fights whom, where, and for how long: all 23 of SMAC, and the 15 settings of SMACv2.
+
+Sources. Limits and numbers of units: `smac_maps.py` of oxwhirl/smac (d6aab33) and of oxwhirl/smacv2 (577ab5a), whose
+`sc2_gen_*.yaml` give kinds and weights. Kinds, starting points and the point that enemies walk to:
+`MapScript.galaxy` and `Objects` in each map's archive, `SMAC_Maps/NAME.SC2Map` there. Cells: `grounds`.
+"""
 
 import dataclasses
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any
 
-from jaxvf.envs.combat import terrain, units
+from jaxvf.envs.combat import grounds, units
 from jaxvf.envs.combat.terrain import Ground
 from jaxvf.errors import InputError, unknown
 
@@ -96,27 +101,12 @@ RACES = MappingProxyType(
     }
 )
 
-ARENA = terrain.rows_of((7, 24, 0, 31))
-HYDRA_PIT = terrain.rows_of((7, 7, 9, 20), (8, 8, 8, 21), (9, 18, 7, 22), (19, 19, 8, 21), (20, 20, 9, 20))
-BANE_PIT = terrain.rows_of(
-    (5, 5, 9, 22), (6, 6, 8, 23), (7, 7, 7, 24), (8, 8, 6, 25), (9, 22, 5, 26), (23, 23, 6, 25), (24, 24, 7, 24),
-    (25, 25, 8, 23), (26, 26, 9, 22),
-)  # fmt: skip
-CORRIDOR = terrain.rows_of(
-    (1, 2, 1, 14), (3, 3, 1, 13), (4, 9, 1, 12), (10, 10, 1, 13), (11, 11, 1, 14), (12, 12, 1, 15), (13, 13, 10, 26),
-    (14, 14, 11, 27), (15, 15, 12, 28), (16, 16, 12, 29), (17, 22, 11, 30), (23, 23, 12, 30), (24, 24, 13, 30),
-    (25, 25, 14, 30), (26, 26, 15, 30), (27, 27, 16, 30), (28, 28, 17, 30), (29, 29, 18, 30), (30, 30, 19, 30),
-)  # fmt: skip
-PLATEAU = terrain.rows_of(
-    (5, 5, 3, 28), (6, 6, 2, 29), (7, 7, 1, 30), (8, 17, 0, 31), (18, 18, 1, 30), (19, 19, 2, 29), (20, 20, 3, 28),
-    high=((13, 20, 7, 24),), ramps=((13, 18, 4, 6), (13, 18, 25, 27)),
-)  # fmt: skip
-CRAWLER_PIT = terrain.rows_of((7, 20, 7, 20), (21, 21, 8, 19), (22, 22, 9, 18), (23, 23, 10, 17), (24, 24, 11, 16))
-
 LEFT, RIGHT = (9.0, 16.0), (23.0, 16.0)
 
 
-def _facing(name: str, limit: int, allies: dict[str, int], enemies: dict[str, int], ground: Ground = ARENA) -> Map:
+def _facing(
+    name: str, limit: int, allies: dict[str, int], enemies: dict[str, int], ground: Ground = grounds.ARENA
+) -> Map:
     """A map on which the sides start left and right."""
     return Map(
         name,
@@ -139,7 +129,7 @@ def _drawn(race: str, allies: int, enemies: int) -> Map:
         ((first, allies, *LEFT),),
         ((first, enemies, *RIGHT),),
         200,
-        terrain.EVERYWHERE,
+        grounds.EVERYWHERE,
         CLOSEST,
         race=race,
     )
@@ -156,20 +146,23 @@ _ALL = (
     _facing("2s3z", 120, {"stalker": 2, "zealot": 3}, {"stalker": 2, "zealot": 3}),
     _facing("3s5z", 150, {"stalker": 3, "zealot": 5}, {"stalker": 3, "zealot": 5}),
     _facing("3s5z_vs_3s6z", 170, {"stalker": 3, "zealot": 5}, {"stalker": 3, "zealot": 6}),
-    _facing("3s_vs_5z", 250, {"stalker": 3}, {"zealot": 5}, terrain.EVERYWHERE),
+    _facing("3s_vs_3z", 150, {"stalker": 3}, {"zealot": 3}, grounds.EVERYWHERE),
+    _facing("3s_vs_4z", 200, {"stalker": 3}, {"zealot": 4}, grounds.EVERYWHERE),
+    _facing("3s_vs_5z", 250, {"stalker": 3}, {"zealot": 5}, grounds.EVERYWHERE),
     _facing(
         "1c3s5z",
         180,
         {"colossus": 1, "stalker": 3, "zealot": 5},
         {"colossus": 1, "stalker": 3, "zealot": 5},
     ),
+    _facing("MMM", 150, {"marauder": 2, "marine": 7, "medivac": 1}, {"marauder": 2, "marine": 7, "medivac": 1}),
     _facing("MMM2", 180, {"marauder": 2, "marine": 7, "medivac": 1}, {"marauder": 3, "marine": 8, "medivac": 1}),
     Map(
         "6h_vs_8z",
         (("hydralisk", 6, 14.6, 9.49),),
         (("zealot", 8, 14.41, 16.76),),
         150,
-        HYDRA_PIT,
+        grounds.HYDRA_PIT,
         attack_point=(14.6, 9.49),
     ),
     Map(
@@ -177,24 +170,40 @@ _ALL = (
         (("zealot", 6, 19.04, 19.12),),
         (("zergling", 24, 27.91, 28.24),),
         400,
-        CORRIDOR,
+        grounds.CORRIDOR,
         attack_point=(4.47, 4.33),
     ),
-    Map("2c_vs_64zg", (("colossus", 2, 16.0, 16.0),), (("zergling", 64, 16.0, 9.0),), 400, PLATEAU, CLOSEST),
+    Map("2c_vs_64zg", (("colossus", 2, 16.0, 16.0),), (("zergling", 64, 16.0, 9.0),), 400, grounds.PLATEAU, CLOSEST),
     Map(
         "bane_vs_bane",
         (("baneling", 4, 16.0, 8.0), ("zergling", 20, 16.0, 11.0)),
         (("baneling", 4, 16.0, 24.0), ("zergling", 20, 16.0, 21.0)),
         200,
-        BANE_PIT,
+        grounds.PIT,
         attack_point=(16.0, 8.0),
+    ),
+    Map(
+        "2m_vs_1z",
+        (("marine", 1, 13.0, 12.0), ("marine", 1, 19.0, 12.0)),
+        (("zealot", 1, 16.0, 19.0),),
+        150,
+        grounds.PIT,
+        attack_point=(16.0, 12.0),  # in StarCraft any point between the marines' two
+    ),
+    Map(
+        "so_many_baneling",
+        (("zealot", 7, 11.469, 12.0234),),
+        (("baneling", 32, 27.91, 28.24),),
+        100,
+        grounds.BANELING_VALLEY,
+        attack_point=(4.47, 4.33),
     ),
     Map(
         "2s_vs_1sc",
         (("stalker", 1, 11.12, 10.34), ("stalker", 1, 16.98, 10.37)),
         (("spine_crawler", 1, 13.92, 20.04),),
         300,
-        CRAWLER_PIT,
+        grounds.CRAWLER_PIT,
         HOLD,
     ),
     *(

@@ -15,6 +15,12 @@ SIDE = int(WORLD)
 BLOCKED, LOW, HIGH, RAMP = range(4)
 Places = Float[Array | np.ndarray, "*b"]
 EDGE = 1e-3  # how far inside the last walkable cell a unit is stopped
+# Cells that SMAC can tell its agents about: north, south, east, west, north-east, south-west, south-east, north-west of
+# a unit's own, which comes last.
+AROUND = np.array([(0, 4), (0, -4), (4, 0), (-4, 0), (2, 2), (-2, -2), (2, -2), (-2, 2), (0, 0)], np.float32)
+# Heights of blocked, low and high cells and ramps in SMAC's map archives, in cells; StarCraft tells them as bytes from
+# -16 to 16, which SMAC divides by 255.
+HEIGHTS = (np.array([1.0, 8.0, 10.0, 9.0], np.float32) + 16) / 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +80,26 @@ def is_walkable(ground: Ground, x: Places, y: Places) -> Bool[Array | np.ndarray
     if (box := ground.rectangle) is not None:
         return (x >= box[0]) & (x < box[1]) & (y >= box[2]) & (y < box[3])
     return level_at(ground, x, y) != BLOCKED
+
+
+def open_around(ground: Ground, x: Places, y: Places) -> Float[Array, "*b 8"]:
+    """SMAC's pathing grid: 1 where a cell near a point can be walked on, or is off the map."""
+    column, row = _around(x, y, AROUND[:-1])
+    return jnp.where(_is_off(column, row), 1.0, is_walkable(ground, column, row) * 1.0)
+
+
+def heights_around(ground: Ground, x: Places, y: Places) -> Float[Array, "*b 9"]:
+    """SMAC's terrain height: of the cells near a point and its own, 1 off the map."""
+    column, row = _around(x, y, AROUND)
+    return jnp.where(_is_off(column, row), 1.0, jnp.asarray(HEIGHTS)[level_at(ground, column, row)])
+
+
+def _around(x: Places, y: Places, cells: np.ndarray) -> tuple[Array, Array]:
+    return jnp.floor(x)[..., None] + cells[:, 0], jnp.floor(y)[..., None] + cells[:, 1]
+
+
+def _is_off(x: Array, y: Array) -> Array:
+    return (x < 0) | (x >= SIDE) | (y < 0) | (y >= SIDE)
 
 
 def all_walkable(ground: Ground, x: np.ndarray, y: np.ndarray) -> bool:

@@ -88,6 +88,10 @@ class CombatParams:
     spawn_jitter: Float[Array, ""] = traced(0.1, "half width of the noise on first positions, cells", low=0)
     reward_kill: Float[Array, ""] = traced(10.0, "for an enemy's death, before scaling", low=0)
     reward_win: Float[Array, ""] = traced(200.0, "for a won battle, before scaling", low=0)
+    reward_defeat: Float[Array, ""] = traced(0.0, "for a lost battle, before scaling: a loss, or nothing", high=0)
+    reward_negative_scale: Float[Array, ""] = traced(
+        0.5, "weight of the allies' own losses; with reward=signed alone", low=0
+    )
     reward_scale: Float[Array, ""] = traced(20.0, "return of a won episode; rewards are scaled to it", low=0)
 
 

@@ -13,10 +13,10 @@ from jaxvf.envs.combat.units import Stats
 
 
 class Volley(NamedTuple):
-    """Damage to each target, summed over all hits of a tick."""
+    """Damage to each target, summed over all hits of a tick; or, as `damages` gives it, of each shot, [I, J, B]."""
 
-    raw: Float[Array, "J B"]  # what a shield takes
-    reduced: Float[Array, "J B"]  # what health loses, armour taken off every hit
+    raw: Float[Array, "*I J B"]  # what a shield takes
+    reduced: Float[Array, "*I J B"]  # what health loses, armour taken off every hit
 
 
 class Lines(NamedTuple):
@@ -45,18 +45,20 @@ def hittable(attackers: Stats, targets: Stats) -> Bool[Array, "I J b"]:
     return armed & (attackers.is_any(units.HITS_AIR)[:, None] | ~targets.is_any(units.AIR)[None])
 
 
-def volley(shots: Bool[Array, "I J B"], attackers: Stats, targets: Stats) -> Volley:
-    """Sums of raw and of armour-reduced damage; a hit does at least half a point."""
+def damages(shots: Bool[Array, "I J B"], attackers: Stats, targets: Stats) -> Volley:
+    """Raw and armour-reduced damage of every shot; a hit does at least half a point."""
     on_light = attackers.is_any(units.BONUS_ON_LIGHT)[:, None] & targets.is_any(units.LIGHT)[None]
     on_armoured = attackers.is_any(units.BONUS_ON_ARMOURED)[:, None] & targets.is_any(units.ARMOURED)[None]
     favoured = on_light | on_armoured
     raw = attackers.damage[:, None] + jnp.where(favoured, attackers.bonus[:, None], 0.0)
     reduced = jnp.maximum(raw - targets.armour[None], 0.5)
     hits = jnp.asarray(units.HITS, jnp.float32)[attackers.kind][:, None]
-    return Volley(
-        jnp.where(shots, raw * hits, 0.0).sum(axis=0),
-        jnp.where(shots, reduced * hits, 0.0).sum(axis=0),
-    )
+    return Volley(jnp.where(shots, raw * hits, 0.0), jnp.where(shots, reduced * hits, 0.0))
+
+
+def volley(shots: Bool[Array, "I J B"], attackers: Stats, targets: Stats) -> Volley:
+    """Sums of the damage to each target."""
+    return Volley(*(part.sum(axis=0) for part in damages(shots, attackers, targets)))
 
 
 def with_line_splash(shots: Bool[Array, "I J B"], between: Lines, attackers: Stats, targets: Stats) -> Array:

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
+from jaxvf.cli import main
 from jaxvf.envs import make
 from jaxvf.envs.combat import MAPS, Combat, terrain, units
-from jaxvf.envs.combat.generator import first_kinds, starting_places
-from jaxvf.envs.combat.maps import RACES
+from jaxvf.envs.combat.generator import starting_places
 from jaxvf.envs.combat.units import CombatParams
 from jaxvf.errors import InputError
 from jaxvf.serialize import from_json, to_json
@@ -19,6 +19,7 @@ from jaxvf.serialize import from_json, to_json
 SIZES = {
     "3m": (9, 30, 48, 60, 3, 3),
     "8m": (14, 80, 168, 120, 8, 8),
+    "25m": (31, 250, 950, 150, 25, 25),
     "5m_vs_6m": (12, 55, 98, 70, 5, 6),
     "8m_vs_9m": (15, 85, 179, 120, 8, 9),
     "10m_vs_11m": (17, 105, 243, 150, 10, 11),
@@ -26,14 +27,19 @@ SIZES = {
     "2s3z": (11, 80, 120, 120, 5, 5),
     "3s5z": (14, 128, 216, 150, 8, 8),
     "3s5z_vs_3s6z": (15, 136, 230, 170, 8, 9),
+    "3s_vs_3z": (9, 36, 54, 150, 3, 3),
+    "3s_vs_4z": (10, 42, 61, 200, 3, 4),
     "3s_vs_5z": (11, 48, 68, 250, 3, 5),
     "6h_vs_8z": (14, 78, 140, 150, 6, 8),
     "1c3s5z": (15, 162, 270, 180, 9, 9),
+    "MMM": (16, 160, 290, 150, 10, 10),
     "MMM2": (18, 176, 322, 180, 10, 12),
     "corridor": (30, 156, 282, 400, 6, 24),
     "2c_vs_64zg": (70, 332, 342, 400, 2, 64),
     "bane_vs_bane": (30, 336, 984, 200, 24, 24),
     "2s_vs_1sc": (7, 17, 27, 300, 2, 1),
+    "2m_vs_1z": (7, 16, 26, 150, 2, 1),
+    "so_many_baneling": (38, 202, 397, 100, 7, 32),
 }
 TEAMS = ((5, 5), (10, 10), (10, 11), (20, 20), (20, 23))
 DRAWN_SIZES = {  # observation and state for each of TEAMS
@@ -41,6 +47,12 @@ DRAWN_SIZES = {  # observation and state for each of TEAMS
     "terran": ((82, 120), (162, 290), (170, 306), (322, 780), (346, 858)),
     "zerg": ((82, 120), (162, 290), (170, 306), (322, 780), (346, 858)),
 }
+
+
+def test_all_of_smacs_and_smacv2s_battles_are_there():
+    drawn = {f"{race}_{allies}_vs_{enemies}" for race in DRAWN_SIZES for allies, enemies in TEAMS}
+    assert len(SIZES) == 23 and len(drawn) == 15
+    assert set(MAPS) == {*SIZES, *drawn}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -88,8 +100,8 @@ def test_a_wrong_map_is_named(unchecked):
         dataclasses.replace(MAPS["3m"], allies=(("marin", 1, 9, 16),))
     with pytest.raises(InputError, match="blocked ground"):
         Combat(dataclasses.replace(MAPS["corridor"], allies=(("zealot", 6, 2, 28),)))
-    with pytest.raises(InputError, match="bfloat16"):
-        Combat("3m", storage="uint8")
+    with pytest.raises(InputError, match="unknown race 'teran'; did you mean 'terran'"):
+        dataclasses.replace(MAPS["terran_5_vs_5"], race="teran")
     with pytest.raises(InputError, match="not an Opponent"):
         Combat("3m", opponent="x")
     with pytest.raises(InputError, match="hold no unit"):
@@ -103,48 +115,31 @@ def test_a_map_of_ones_own_survives_run_json():
     assert back == env and hash(back) == hash(env) and back.spec.name == "combat/mine"
 
 
-@pytest.fixture(scope="module", params=[("terran", "medivac"), ("zerg", "baneling")])
-def resets(request):
-    """10,000 first states of 10 against 11."""
-    race, exception = request.param
-    env = Combat(f"{race}_10_vs_11")
-    states = jax.jit(lambda key: env.init_batch(key, env.default_params(), 10_000))(jax.random.key(1))
-    return env, RACES[race], exception, jax.tree.map(np.asarray, states)
-
-
-def test_drawn_kinds_have_their_frequencies(resets):
-    """0.45, 0.45, 0.1; enemies copy the allies; no team is made up of the exception alone."""
-    _, kinds, exception, states = resets
-    drawn = np.concatenate([states.kind[:, :10].ravel(), states.kind[:, 20]])
-    for kind, weight in zip(kinds, (0.45, 0.45, 0.1), strict=True):
-        sigma = np.sqrt(weight * (1 - weight) / drawn.size)
-        assert abs((drawn == units.ID[kind]).mean() - weight) < 3 * sigma, kind
-    np.testing.assert_array_equal(states.kind[:, :10], states.kind[:, 10:20])
-    assert not (states.kind[:, :10] == units.ID[exception]).all(axis=1).any()
-
-
-def test_small_teams_never_consist_of_the_exception():
-    """Of one unit, a tenth of all draws would."""
-    battle = dataclasses.replace(
-        MAPS["terran_5_vs_5"], allies=(("marine", 1, 9.0, 16.0),), enemies=(("marine", 1, 23.0, 16.0),)
+def test_the_valley_of_banelings():
+    """Starting points and the goal of so_many_baneling in its archive; both sides of the diagonal are blocked."""
+    battle = MAPS["so_many_baneling"]
+    x, y = starting_places(battle)
+    np.testing.assert_allclose(
+        [x[:7].mean(), y[:7].mean(), x[7:].mean(), y[7:].mean()], [11.469, 12.0234, 27.91, 28.24]
     )
-    kind = np.asarray(first_kinds(battle, jax.random.key(0), 4_000).T)
-    assert not (kind == units.ID["medivac"]).any()
-    # Its tenth is shared by the two others.
-    assert abs((kind[:, 0] == units.ID["marine"]).mean() - 0.5) < 3 * np.sqrt(0.25 / 4_000)
+    level = battle.ground.table
+    assert level[4, 4] and level[28, 27] and not level[4, 27] and not level[28, 4]
+    assert (level > 0).sum() == 428
 
 
-def test_drawn_positions_are_on_the_map_and_of_both_sorts(resets):
-    env, _, _, states = resets
-    radius = np.asarray(env.default_params().radius)[states.kind]
-    for axis in (states.x, states.y):
-        assert (axis >= radius - 1e-5).all() and (axis <= 32 - radius + 1e-5).all()
-    # Mirrored: a copied enemy faces its original, but for the jitter. Half of the battles.
-    mirrored = (np.abs(states.x[:, :10] + states.x[:, 10:20] - 32) < 0.5).all(axis=1)
-    assert abs(mirrored.mean() - 0.5) < 3 * np.sqrt(0.25 / 10_000)
-    assert (states.x[mirrored][:, :10] <= 15.2).all()
-    # Nobody stands exactly on somebody else: nothing would ever push them apart.
-    apart = np.hypot(states.x[:, :, None] - states.x[:, None], states.y[:, :, None] - states.y[:, None])
-    assert (apart + np.eye(21) > 1e-4).all()
-    centre = np.hypot(states.x[~mirrored][:, :10].mean(axis=1) - 16, states.y[~mirrored][:, :10].mean(axis=1) - 16)
-    assert centre.max() < 1.0
+def test_an_unknown_map_or_flag_of_a_sweep_ends_with_2(capsys, tmp_path):
+    """As the command line says them: one line, and nothing written."""
+    said = {
+        "env.map=3mm": "unknown map '3mm'",
+        "env.reward=spars": "unknown reward 'spars'",
+        "env.obs_last_acton=True": "did you mean 'obs_last_action'",
+        "env.conic_fov=True": "conic_fov=True contradicts partial_sight=False",
+    }
+    for setting, line in said.items():
+        out = tmp_path / "runs"
+        command = ["run", "--env", "combat/3m", "--algorithm", "qmix", "--set", setting, "--out", str(out)]
+        with pytest.raises(SystemExit) as raised:
+            main(command)
+        error = capsys.readouterr().err
+        assert raised.value.code == 2 and line in error and error.count("\n") == 1, error
+        assert not out.exists()
