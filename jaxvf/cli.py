@@ -176,6 +176,17 @@ def bench(
     print(text)
 
 
+def ledger(out: Path | None = None) -> None:
+    """Write the table of every claim of the papers, what was run for it, and the verdict that follows.
+
+    Args:
+        out: file; by default LEDGER.md beside the experiments.
+    """
+    from jaxvf.reproduction import ledger as claims
+
+    print(claims.write(out))
+
+
 COMMANDS = {
     "run": run,
     "export": export,
@@ -190,6 +201,7 @@ COMMANDS = {
     "list": list_,
     "reproduce": reproduce,
     "bench": bench,
+    "ledger": ledger,
 }
 
 
