@@ -1,6 +1,5 @@
 """What searches are for: the best configuration at a quarter of the cost, and a population that beats its median."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -28,14 +27,6 @@ def ten_decades(rates: int) -> Sweep:
         test_interval=10,
         test_episodes=1,
     )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def optimized():
-    """Compile as users do; the other tests do not (tests/conftest.py)."""
-    jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", True)
 
 
 def test_halving_finds_the_best_of_64_learning_rates_with_a_quarter_of_the_updates(tmp_path):
