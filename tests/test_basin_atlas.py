@@ -17,7 +17,7 @@ def atlas(tmp_path_factory):
     """Thirty games of two agents with three actions; the rows of the summary by what they are about."""
     out = tmp_path_factory.mktemp("atlas")
     module = scripts.load("experiments", "basin_atlas")
-    options = {"shapes": {(2, 3): GAMES}, "learners": ("vdn", "qmix"), "env_steps": 10_000}
+    options = {"shapes": {(2, 3): GAMES}, "learners": ("vdn",), "env_steps": 6_000}
     module.reproduce(seeds=SEEDS, yes=True, out=out, **options)
     rows = json.loads((out / "summary.json").read_text())["rows"]
     found = {(row["learner"], row["shape"], row["family"], row["measure"], row["bin"]): row for row in rows}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from shared_programs import remember
 
 import jaxvf
 from jaxvf import algorithms, cli
@@ -14,6 +15,7 @@ from jaxvf.envs import ENVIRONMENTS
 from jaxvf.results import store
 from jaxvf.results.store import RunDirectory
 
+pytestmark = pytest.mark.usefixtures("compiled_once")
 RUN = ["run", "--env", "matrix_game/A", "--algorithm", "vdn"]
 TINY = [
     *RUN, "--seeds", "2", "--env-steps", "20", "--test-interval", "10", "--test-episodes", "1", "--set",
@@ -44,10 +46,12 @@ def refused(capsys, arguments) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, programs):
     """A finished sweep of two runs. Not to be written to, but for figures."""
     out = tmp_path_factory.mktemp("cli") / "sweep"
-    cli.main([*TINY, "--out", str(out)])
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch, programs)
+        cli.main([*TINY, "--out", str(out)])
     return out
 
 
@@ -141,6 +145,13 @@ MANY = [word for word in TINY if not word.startswith("buffer_size")] + [
 ]
 
 
+@pytest.fixture
+def memory_is_known(monkeypatch):
+    """Of every program's run, so that none is traced for it."""
+    monkeypatch.setattr("jaxvf.sweeps.plan.predict_bytes", lambda *_: 1000)
+
+
+@pytest.mark.usefixtures("memory_is_known")
 def test_many_programs_are_asked_for(capsys, tmp_path):
     assert refused(capsys, [*MANY, "--out", "sweep"]) == (
         "the sweep varies static fields and needs 17 programs (more than 16); "
@@ -223,6 +234,7 @@ def test_a_dry_run_prints_the_plan_and_compiles_nothing(capsys, monkeypatch, tmp
     assert files(tmp_path) == {}
 
 
+@pytest.mark.usefixtures("memory_is_known")
 def test_a_dry_run_of_many_programs_needs_no_agreement(capsys):
     cli.main([*MANY, "--dry-run"])
     assert capsys.readouterr().out.splitlines()[0] == "34 runs in 17 group(s), one program each"

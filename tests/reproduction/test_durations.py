@@ -32,6 +32,7 @@ def test_workloads_are_the_programs_of_the_plan():
     assert [work.key for work in works] == [group.key for group in sweep.plan().groups]
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_one_estimate_for_all_sweeps_before_anything_compiles(tmp_path, capfd, kept):
     """First the scale's own minutes, then what the same programs took; what is finished is not counted again."""
     sweeps = {"a": tiny(2), "b": tiny(4, num_envs=4)}

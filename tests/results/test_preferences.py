@@ -19,12 +19,13 @@ GAME = PredatorPrey(grid_size=4, n_predators=3, n_prey=2, limit_max=4)
 )
 def test_the_largest_available_number_is_what_is_played(name, measure):
     learner, numbers, measures = make(name), GAME.default_params(), []
+    # Initial values of MRVF's later rounds are 0, and of actors nearly equal: these are drawn, which compiles nothing.
+    spec, generator = observed_by(learner, GAME).spec, np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: learner.init(jax.random.key(0), spec).params)
+    drawn = jax.tree.map(lambda leaf: generator.normal(scale=0.3, size=leaf.shape).astype(leaf.dtype), shapes)
 
     @jax.jit
-    def thought():
-        params = learner.init(jax.random.key(0), observed_by(learner, GAME).spec).params
-        # Initial values of MRVF's later rounds are 0, and of actors nearly equal: move everything.
-        params = jax.tree.map(lambda leaf: leaf + 0.3 * jax.random.normal(jax.random.key(1), leaf.shape), params)
+    def thought(params):
         policy = Policy(GAME, learner, params)
         view = GAME.observe(GAME.init(jax.random.key(2), numbers), numbers)
         memory = policy.start()
@@ -32,7 +33,7 @@ def test_the_largest_available_number_is_what_is_played(name, measure):
         measures.append(found.measure)
         return found.values, view.avail, policy.act(view.obs, view.avail, memory)[0]
 
-    values, avail, played = jax.device_get(thought())
+    values, avail, played = jax.device_get(thought(drawn))
     assert measures == [measure] and np.ptp(values) > 0
     np.testing.assert_array_equal(np.where(avail, values, -np.inf).argmax(-1), played)
     if measure == "probability":
