@@ -9,18 +9,17 @@ from jaxtyping import Float, Int
 
 from jaxvf.report.conditions import Condition
 from jaxvf.report.study import Study
-from jaxvf.results.answers import REACHED
+from jaxvf.results import profiles
+from jaxvf.results.answers import REACHED, fraction_curve
 from jaxvf.results.statistics import (
     Interval,
     fraction_interval,
     improvement_matrix,
     iqm,
     iqm_interval,
-    performance_profile,
 )
 
 FEWEST = 2  # runs that a bootstrap interval needs: of a single run every resample is the same
-THRESHOLDS = 60  # at which a performance profile is drawn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +61,7 @@ def answer(study: Study, rows: Int[np.ndarray, " runs"]) -> Answer:
     begun = study.begun(rows)
     statuses = study.status(rows)
     counts = {name: statuses.count(name) for name in ("diverged", "unfinished", "dropped") if name in statuses}
-    goal = None
-    if study.has_goal(begun):
-        goal = fraction_interval(int(study.reached(begun).sum()), len(begun))
+    goal = None if study.goal is None else ending(study, rows, study.goal)
     values = study.last[study.main][begun]
     scored = int((~np.isnan(values)).sum())
     return Answer(len(rows), len(begun), counts, goal, score_interval(values), scored)
@@ -94,15 +91,10 @@ def bands(study: Study, rows: Int[np.ndarray, " runs"], metric: str) -> list[Ban
         if len(seen):
             length = int(seen[-1]) + 1
             values = values[:, :length]
-            interval = _fractions(values, study.status(at)) if metric == study.goal else _middles(values)
+            diverged = np.asarray([status == "diverged" for status in study.status(at)], bool)
+            interval = fraction_curve(values, diverged) if metric == study.goal else _middles(values)
             found.append(Band(steps[:length], interval))
     return found
-
-
-def _fractions(values: Float[np.ndarray, "runs evaluations"], statuses: Sequence[str]) -> Interval:
-    """Of runs that reach the goal at each evaluation: a diverged run does not, others count once evaluated."""
-    counted = ~np.isnan(values) | np.asarray([status == "diverged" for status in statuses])[:, None]
-    return fraction_interval((values >= REACHED).sum(axis=0), counted.sum(axis=0))
 
 
 def _middles(values: Float[np.ndarray, "runs evaluations"]) -> Interval:
@@ -112,31 +104,44 @@ def _middles(values: Float[np.ndarray, "runs evaluations"]) -> Interval:
     return Interval(estimate, np.where(several, low, np.nan), np.where(several, high, np.nan))
 
 
-def thresholds(study: Study, rows: Int[np.ndarray, " runs"]) -> Float[np.ndarray, " K"]:
-    """Where to draw profiles of some runs: from just below their lowest to their highest last value."""
-    values = study.last[study.main][rows]
-    values = values[np.isfinite(values)]
-    if not len(values):
+def final_values(study: Study, rows: Int[np.ndarray, " runs"], metric: str) -> Float[np.ndarray, " judged"]:
+    """One number for each of some runs that can be judged: its last value, NaN where it diverged.
+
+    None at all of a goal that the environments of these runs do not report.
+    """
+    if metric == study.goal and not study.has_goal(rows):
         return np.zeros(0)
-    low, high = float(values.min()), float(values.max())
-    margin = (high - low or abs(high) or 1.0) / (THRESHOLDS - 2)
-    return np.linspace(low - margin, high, THRESHOLDS)
+    return study.last[metric][study.begun(rows)]
 
 
-def profile(study: Study, rows: Int[np.ndarray, " runs"], at: Float[np.ndarray, " K"]) -> Interval | None:
-    """Fraction of the runs above every threshold, diverged ones above none; None if no run can be judged."""
-    begun = study.begun(rows)
-    if not len(begun):
-        return None
-    return performance_profile([study.last[study.main][begun]], at, rng=_rng())
+def ending(study: Study, rows: Int[np.ndarray, " runs"], metric: str) -> Interval | None:
+    """What some runs end at: of the goal's metric the fraction that reaches it, of any other the IQM."""
+    values = final_values(study, rows, metric)
+    if metric != study.goal:
+        return score_interval(values)
+    return fraction_interval(int((values >= REACHED).sum()), len(values)) if len(values) else None
 
 
-def improvements(study: Study, conditions: Sequence[Condition]) -> list[list[Interval | None]]:
+def profile_values(study: Study, rows: Int[np.ndarray, " runs"], metric: str) -> Float[np.ndarray, " K"]:
+    """Every value at which some of the runs end, ascending."""
+    return profiles.values_of(final_values(study, rows, metric))
+
+
+def profile(study: Study, rows: Int[np.ndarray, " runs"], metric: str, start: float) -> profiles.Profile | None:
+    """Fraction of the runs above each of their values, diverged ones above none; None if no run can be judged."""
+    values = final_values(study, rows, metric)
+    return profiles.profile(values, start) if len(values) else None
+
+
+def improvements(study: Study, conditions: Sequence[Condition], metric: str) -> list[list[Interval | None]]:
     """Of every pair, how likely a run of the row's condition ends above one of the column's.
 
-    None on the diagonal, and for a condition without a run that can be judged.
+    Of the goal's metric, how likely it reaches the goal where the other does not. None on the diagonal, and for a
+    condition without a run that can be judged.
     """
-    scores = [study.last[study.main][study.begun(condition.rows)] for condition in conditions]
+    scores = [final_values(study, condition.rows, metric) for condition in conditions]
+    if metric == study.goal:
+        scores = [(values >= REACHED).astype(float) for values in scores]
     known = [place for place, values in enumerate(scores) if len(values)]
     table: list[list[Interval | None]] = [[None] * len(scores) for _ in scores]
     if len(known) > 1:

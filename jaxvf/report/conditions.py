@@ -11,10 +11,9 @@ from jaxtyping import Int
 
 from jaxvf.errors import InputError
 from jaxvf.report.study import Study
-from jaxvf.results.figure_style import learner_colour, learner_dash
+from jaxvf.results.selection import NOT_OF_A_CONDITION
 from jaxvf.serialize import to_json
 
-NOT_SET = ("run", "seed", "status")  # of a record: they tell repetitions apart, not conditions
 NAMES = ("directory", "env", "algorithm")
 MOST_CONDITIONS = 40  # more than a reader can compare; fields with many values are then pooled
 LONGEST = 40  # characters of a value; a longer one is cut and numbered
@@ -40,16 +39,6 @@ class Condition:
     learner: str
     settings: dict[str, str]
 
-    @property
-    def colour(self) -> str:
-        """Of the learner, in every figure."""
-        return learner_colour(self.learner)
-
-    @property
-    def dash(self) -> str:
-        """Of the learner, as matplotlib writes it."""
-        return learner_dash(self.learner)
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Field:
@@ -74,7 +63,7 @@ def fields_of(study: Study) -> list[Field]:
     The directory is among them only where two hold one learner on one environment: an experiment that keeps each
     learner in a directory of its own differs in the learner.
     """
-    names = dict.fromkeys(name for record in study.records for name in record if name not in NOT_SET)
+    names = dict.fromkeys(name for record in study.records for name in record if name not in NOT_OF_A_CONDITION)
     made = (_field(name, [record.get(name) for record in study.records]) for name in names)
     fields = [field for field in made if len(field.levels) > 1]
     named = [field for field in fields if field.name in NAMES]

@@ -1,6 +1,7 @@
 """Everything that a page says, gathered from a study: what the template writes, and the data of the figures."""
 
 import dataclasses
+import itertools
 import os
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from jaxvf.report.answers import Answer
 from jaxvf.report.conditions import Condition, conditions_of, fields_of, label
 from jaxvf.report.figures import figure_data
 from jaxvf.report.study import Study
-from jaxvf.results.figure_style import COLOURS, DASHES, LEARNERS, learner_colour, learner_dash
+from jaxvf.results.figure_style import styles
 from jaxvf.results.statistics import Interval
 
 MOST_NAMES = 3  # of directories in a title
@@ -35,9 +36,10 @@ class Headline:
 
 @dataclasses.dataclass(frozen=True)
 class Matrix:
-    """Who beats whom among the conditions of one environment: what each is called, and the table."""
+    """Who beats whom among the conditions of one environment by one metric: what each is called, and the table."""
 
-    title: str
+    env: str
+    metric: str
     labels: list[str]
     cells: list[list[Interval | None]]
 
@@ -117,20 +119,8 @@ def _title(study: Study) -> str:
 
 
 def looks_of(conditions: Sequence[Condition]) -> dict[str, tuple[str, str]]:
-    """Colour and dash of each learner.
-
-    Registered learners keep their colour. Where two would look alike, the later one has a colour that is free if it is
-    the user's own, and else the next dash.
-    """
-    registered = {name for names in LEARNERS.values() for name in names}
-    learners = dict.fromkeys(condition.learner for condition in conditions)
-    looks: dict[str, tuple[str, str]] = {}
-    for learner in sorted(learners, key=lambda name: name.partition("#")[0] not in registered):
-        colour, own = learner_colour(learner), learner_dash(learner)
-        colours = (colour,) if learner.partition("#")[0] in registered else (colour, *COLOURS)
-        wished = [(one, dash) for dash in (own, *DASHES) for one in colours]
-        looks[learner] = next((look for look in wished if look not in looks.values()), wished[0])
-    return looks
+    """Colour and dash of each learner, as in every other figure."""
+    return {learner: (look.colour, look.dash) for learner, look in styles([one.learner for one in conditions]).items()}
 
 
 def _best_first(lines: Sequence[Headline], conditions: Sequence[Condition]) -> list[Headline]:
@@ -152,13 +142,14 @@ def _range(scores: Sequence[Interval | None]) -> tuple[float, float]:
 
 
 def _matrices(study: Study, conditions: Sequence[Condition], labels: Sequence[str]) -> list[Matrix]:
-    """One for each environment with several conditions: returns of different environments are not compared."""
+    """For each environment with several conditions: returns of different environments are not compared."""
     found = []
-    for env in dict.fromkeys(condition.env for condition in conditions):
+    environments = dict.fromkeys(condition.env for condition in conditions)
+    for env, metric in itertools.product(environments, study.compared):
         places = [place for place, condition in enumerate(conditions) if condition.env == env]
-        if len(places) > 1:
-            cells = answers.improvements(study, [conditions[place] for place in places])
-            found.append(Matrix(env, [labels[place] for place in places], cells))
+        cells = answers.improvements(study, [conditions[place] for place in places], metric)
+        if any(cell is not None for row in cells for cell in row):
+            found.append(Matrix(env, metric, [labels[place] for place in places], cells))
     return found
 
 

@@ -1,5 +1,6 @@
 """The data that the scripts of a page draw: arrays packed, texts as they are."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxvf.report.policies import Replay
 from jaxvf.report.provenance import replay_command
 from jaxvf.report.study import Study
 from jaxvf.results.answers import REACHED
+from jaxvf.results.profiles import FEW, ends_of
 from jaxvf.results.statistics import Interval
 
 
@@ -79,22 +81,29 @@ def _condition(
             for metric in study.metrics
             for bands in [answers.bands(study, condition.rows, metric)]
         },
-        "score": _ends(answers.score_interval(study.last[study.main][study.begun(condition.rows)])),
+        "ends": {metric: _ends(answers.ending(study, condition.rows, metric)) for metric in study.metrics},
     }
 
 
 def _profiles(study: Study, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
-    """One for each environment."""
+    """One for each environment and metric in which a run has a value."""
     found = []
-    for env in dict.fromkeys(condition.env for condition in conditions):
+    environments = dict.fromkeys(condition.env for condition in conditions)
+    for env, metric in itertools.product(environments, study.metrics):
         places = [place for place, condition in enumerate(conditions) if condition.env == env]
-        at = answers.thresholds(study, np.concatenate([conditions[place].rows for place in places]))
-        if not len(at):  # every run diverged
+        rows = np.concatenate([conditions[place].rows for place in places])
+        values = answers.profile_values(study, rows, metric)
+        if not len(values):  # every run diverged, or another environment reports the metric
             continue
-        made = [(place, answers.profile(study, conditions[place].rows, at)) for place in places]
-        lines = [{"condition": place, **_interval(interval)} for place, interval in made if interval is not None]
-        if lines:
-            found.append({"env": env, "at": packed(at), "lines": lines})
+        start, end = ends_of(values)
+        made = [(place, answers.profile(study, conditions[place].rows, metric, start)) for place in places]
+        lines = [
+            {"condition": place, "at": packed(one.at, np.float64), **_interval(one.above)}
+            for place, one in made
+            if one is not None
+        ]
+        few = values.tolist() if len(values) <= FEW else None
+        found.append({"env": env, "metric": metric, "end": end, "few": few, "lines": lines})
     return found
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxvf.report.answers import score_interval
+from jaxvf.report.answers import ending, score_interval
 from jaxvf.report.conditions import NAMES, Condition, Field, go_together, number_text
 from jaxvf.report.study import Study
-from jaxvf.results.statistics import Interval, fraction_interval, iqm
+from jaxvf.results.statistics import Interval, iqm
 
 MOST_LEVELS = 16  # of a field; a number with more values is cut into bins of equally many runs
 BINS = 8
@@ -90,9 +90,13 @@ def along(study: Study, group: Group, scale: Scale) -> list[Cell]:
 
 
 def heat_maps(study: Study, groups: Sequence[Group], scales: Sequence[Scale]) -> list[HeatMap]:
-    """One for each pair of the first fields that do not go together."""
+    """One for each pair of the first fields that do not go together, and that some run has both of."""
     pairs = itertools.combinations(scales[:MOST_FIELDS], 2)
-    return [_heat_map(study, groups, *pair) for pair in pairs if not go_together(pair[0].field, pair[1].field)]
+    return [
+        _heat_map(study, groups, across, down)
+        for across, down in pairs
+        if not go_together(across.field, down.field) and ((across.codes >= 0) & (down.codes >= 0)).any()
+    ]
 
 
 def _heat_map(study: Study, groups: Sequence[Group], across: Scale, down: Scale) -> HeatMap:
@@ -111,10 +115,8 @@ def _heat_map(study: Study, groups: Sequence[Group], across: Scale, down: Scale)
 
 
 def _cell(study: Study, rows: np.ndarray) -> Cell:
+    goal = None if study.goal is None else ending(study, rows, study.goal)
     begun = study.begun(rows)
-    goal = None
-    if study.has_goal(begun):
-        goal = fraction_interval(int(study.reached(begun).sum()), len(begun))
     return Cell(len(begun), goal, score_interval(study.last[study.main][begun]))
 
 

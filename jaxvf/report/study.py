@@ -60,6 +60,11 @@ class Study:
         """The metric that is compared."""
         return self.metrics[0]
 
+    @property
+    def compared(self) -> list[str]:
+        """The metrics that conditions are compared by: the goal's where there is one, then the main one."""
+        return list(dict.fromkeys(name for name in (self.goal, self.main) if name is not None))
+
     def status(self, rows: Sequence[int] | np.ndarray) -> list[str]:
         """Of some runs: finished, diverged, unfinished or dropped (by a search)."""
         return [self.records[row]["status"] for row in rows]

@@ -72,13 +72,20 @@ def answer(
         name: as `chosen` gives it.
         at: environment steps; the last evaluation up to there counts. None for the last of each run.
     """
-    values = scores(result, name, at)[np.asarray(rows, int)]
-    unfinished = np.asarray([result.runs[row]["status"] == "unfinished" for row in rows])
-    done = values[~(unfinished & np.isnan(values))]
+    values = scores(result, name, at)
+    done = values[judged(result, rows, values)]
     if name in FRACTIONS:
         return fraction_interval(int((done >= REACHED).sum()), len(done))
     interval = iqm_interval(done[:, None], rng=np.random.default_rng(0))
     return Interval(*(float(np.asarray(value).reshape(-1)[-1]) for value in interval))
+
+
+def judged(
+    result: "Result", rows: Sequence[int] | Int[np.ndarray, " rows"], values: Float[np.ndarray, " runs"]
+) -> Int[np.ndarray, " judged"]:
+    """Those of some rows that count: all but the unfinished ones that have no value yet."""
+    unfinished = [result.runs[row]["status"] == "unfinished" and np.isnan(values[row]) for row in rows]
+    return np.asarray(rows, int)[~np.asarray(unfinished, bool)]
 
 
 def scores(result: "Result", name: str, at: int | None = None) -> Float[np.ndarray, " runs"]:
@@ -136,6 +143,12 @@ def steps_text(steps: Num[np.ndarray, "..."]) -> str:
     """How far runs went: one number, or the range of them."""
     low, high = int(np.min(steps)), int(np.max(steps))
     return f"{high:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def runs_text(counts: Sequence[int]) -> str:
+    """How many runs each line of a figure is of."""
+    few, many = int(np.min(counts)), int(np.max(counts))
+    return f"{few:,} run{'s' * (few != 1)}" if few == many else f"{few:,} to {many:,} runs"
 
 
 def _text(condition: Mapping[str, Any]) -> str:

@@ -30,7 +30,9 @@ class Comparison:
         metric: what is compared, a metric or one of "fraction_optimal" and "fraction_won".
         methods: names of the methods: conditions, their environment aside.
         environments: that every method was trained in.
-        rows: one for every method and environment: "method", "env", "runs", "env_steps" and the metric's interval.
+        rows: one for every method and environment: "method", "env", "runs" (that count), "env_steps" and the metric's
+            interval; "unfinished" says how many are left out, "dropped" how many a search ended early, at
+            "env_steps_from" or later.
         improvement: probability that a run of one method (row) ends above one of another (column), averaged over
             environments: arrays [methods, methods], with the ends of 95 % intervals.
         scores: by method and environment, one number a run.
@@ -73,14 +75,7 @@ class Comparison:
 
     def _cells(self) -> list[tuple[str, str, str]]:
         several = len(self.environments) > 1
-        return [
-            (
-                row["method"],
-                answers.interval_text(row[self.metric]),
-                f"{row['runs']} runs{f' on {row[ENV]}' if several else ''}, {row['env_steps']:,} steps",
-            )
-            for row in self.rows
-        ]
+        return [(row["method"], answers.interval_text(row[self.metric]), _facts(row, several)) for row in self.rows]
 
     def _pairs(self) -> list[tuple[str, str, str]]:
         """Every pair once, the likely winner first."""
@@ -146,22 +141,25 @@ def comparison(result: Result, name: str, at: int | None = None) -> Comparison:
     values = answers.scores(result, name, at)
     if name in answers.FRACTIONS:
         values = np.where(np.isnan(values), np.nan, values >= answers.REACHED)
-    known = np.asarray([run["status"] != "unfinished" for run in result.runs]) | ~np.isnan(values)
-    scores = [[values[_left(of_method[env], known, method)] for env in environments]
-              for method, of_method in zip(methods, rows_of, strict=True)]  # fmt: skip
+    counted = [[_counted(result, of_method[env], values, method) for env in environments]
+               for method, of_method in zip(methods, rows_of, strict=True)]  # fmt: skip
+    scores = [[values[rows] for rows in of_method] for of_method in counted]
     rows = [
-        {
-            "method": method,
-            "env": env,
-            "runs": len(of_method[env]),
-            "env_steps": at or int(result.env_steps_of(of_method[env][0])[-1]),
-            name: answers.answer(result, of_method[env], name, at),
-        }
-        for env in environments
-        for method, of_method in zip(methods, rows_of, strict=True)
+        _row(result, method, env, of_method[place], len(rows_of[number][env]), name, at)
+        for place, env in enumerate(environments)
+        for number, (method, of_method) in enumerate(zip(methods, counted, strict=True))
     ]
     matrix = improvement_matrix(scores, rng=np.random.default_rng(0))
     return Comparison(name, methods, environments, rows, matrix, scores)
+
+
+def _facts(row: Mapping[str, Any], several: bool) -> str:
+    """How many runs a row is of, and how far they went."""
+    steps = answers.steps_text(np.asarray([row.get("env_steps_from", row["env_steps"]), row["env_steps"]]))
+    facts = [f"{answers.runs_text([row['runs']])}{f' on {row[ENV]}' if several else ''}, {steps} steps"]
+    facts += [f"{row['unfinished']} more unfinished"] if "unfinished" in row else []
+    facts += [f"{row['dropped']} dropped by the search, at their last evaluation"] if "dropped" in row else []
+    return "; ".join(facts)
 
 
 def methods_of(result: Result) -> tuple[list[str], list[str], list[dict[str, list[int]]]]:
@@ -177,12 +175,26 @@ def methods_of(result: Result) -> tuple[list[str], list[str], list[dict[str, lis
     return answers.labels(conditions), environments, rows_of
 
 
-def _left(rows: list[int], known: np.ndarray, method: str) -> list[int]:
-    """The rows whose score is known: an unfinished run has none, and a diverged one the worst."""
-    left = [row for row in rows if known[row]]
-    if not left:
+def _row(
+    result: Result, method: str, env: str, counted: np.ndarray, of: int, name: str, at: int | None
+) -> dict[str, Any]:
+    """The answer of one method in one environment; of unfinished and dropped runs only where there are any."""
+    ends = [int(result.env_steps_of(row)[-1]) for row in counted]
+    dropped = sum(result.runs[row]["status"] == "dropped" for row in counted)
+    row: dict[str, Any] = {"method": method, "env": env, "runs": len(counted), "env_steps": at or max(ends)}
+    if of > len(counted):
+        row["unfinished"] = of - len(counted)
+    if dropped:
+        row |= {"dropped": dropped, "env_steps_from": min(at or min(ends), min(ends))}
+    return row | {name: answers.answer(result, counted, name, at)}
+
+
+def _counted(result: Result, rows: list[int], values: np.ndarray, method: str) -> np.ndarray:
+    """The rows that are compared: an unfinished run has no score, and a diverged one the worst."""
+    counted = answers.judged(result, rows, values)
+    if not len(counted):
         raise InputError(f"no run of {method} is finished; go on with `jaxvf resume DIR`")
-    return left
+    return counted
 
 
 def _told_apart(results: Sequence[Result] | Mapping[str, Result]) -> list[Result]:
@@ -201,4 +213,5 @@ def _check_budgets(result: Result, at: int | None) -> None:
     ends = {int(result.env_steps_of(row)[-1]) for row, run in enumerate(result.runs) if run["status"] != "dropped"}
     if at is None and len(ends) > 1:
         low, high = min(ends), max(ends)
-        raise InputError(f"the runs end at {low:,} to {high:,} environment steps; compare(..., at={low}) is fair")
+        said = f"the runs end at {low:,} to {high:,} environment steps"
+        raise InputError(f"{said}; compare them at {low:,}: at={low} in Python, --at {low} on the command line")

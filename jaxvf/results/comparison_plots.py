@@ -9,25 +9,23 @@ import numpy as np
 
 from jaxvf.errors import InputError
 from jaxvf.results import answers, plots
+from jaxvf.results.condition_panels import Panel, entitle, grid, panels_of
 from jaxvf.results.figure_style import (
     COLOURS,
     DASHES,
     FAINT,
     INK,
-    LEARNERS,
     SMALL,
-    TEXT,
-    WIDTH,
     Style,
     blank,
+    caption,
     dress,
     head,
-    learner_colour,
-    learner_dash,
     styles,
 )
+from jaxvf.results.profiles import FEW, Profile, ends_of, profile, values_of
 from jaxvf.results.selection import grouped
-from jaxvf.results.statistics import LEVEL, Interval, performance_profile
+from jaxvf.results.statistics import LEVEL, iqm_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,72 +34,62 @@ if TYPE_CHECKING:
     from jaxvf.results.comparison import Comparison
     from jaxvf.results.result import Result
 
-MOST_LINES = len(COLOURS) * len(DASHES)  # of one figure; more cannot be told apart
-THRESHOLDS = 201  # of a profile, from the lowest score to the highest
+MOST_LINES = len(COLOURS) * len(DASHES)  # of one panel; more cannot be told apart
 CELL = 0.95  # inches of a matrix
 
 
 def curves(result: "Result", metric: str | None = None) -> "Figure":
-    """Curves of a metric or fraction with 95 % intervals, one line per condition, as `Result.plot`."""
+    """Curves of a metric or fraction with 95 % intervals, as `Result.plot`: learners together, a panel per setting."""
     name = answers.chosen(result, metric)
-    groups = grouped(result.runs)
-    _check_lines(len(groups))
-    names = answers.labels([condition for condition, _ in groups])
     of_metric = answers.FRACTIONS.get(name, name)
-    drawn: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    diverged: dict[str, np.ndarray] = {}
-    for label, (_, rows) in zip(names, groups, strict=True):
-        if not answers.has_metric(result, rows, of_metric):  # another environment reports it
-            continue
-        axis = result.env_steps_of(rows[0])
-        real = int(np.argmax(axis == axis[-1])) + 1  # then the last step is repeated
-        drawn[label] = axis[:real], result.metric(of_metric)[rows][:, :real]
-        diverged[label] = np.asarray([result.runs[row]["status"] == "diverged" for row in rows])
-    if name in answers.FRACTIONS:
-        return _fractions(drawn, diverged, ylabel=answers.MEANINGS[name].capitalize())
-    ylabel = answers.MEANINGS.get(name, name.replace("_", " "))
-    return plots.learning_curves(drawn, ylabel=ylabel, style=looks(list(drawn)))
-
-
-def looks(labels: Sequence[str]) -> dict[str, Style]:
-    """A style for each label: the learner's own where labels are learners, else by position."""
-    known = {learner for learners in LEARNERS.values() for learner in learners}
-    by_position = styles(labels)
-    if not all(label.partition("#")[0] in known for label in labels):
-        return by_position
-    own = {label: Style(learner_colour(label), by_position[label].marker, learner_dash(label)) for label in labels}
-    alike = len({(look.colour, look.dash) for look in own.values()}) < len(own)  # qmix#0 and qmix#1
-    return by_position if alike else own
+    # Another environment may report the metric.
+    groups = [(one, rows) for one, rows in grouped(result.runs) if answers.has_metric(result, rows, of_metric)]
+    panels = panels_of([condition for condition, _ in groups])
+    look = _looks(panels)
+    figure, grid_of = grid(len(panels), 3.9)
+    for axes, panel in zip(grid_of, panels, strict=True):
+        for label, place in panel.lines.items():
+            steps, values, lost = _course(result, groups[place][1], of_metric)
+            if name in answers.FRACTIONS:
+                band = answers.fraction_curve(values, lost)
+            else:
+                band = iqm_interval(values, rng=np.random.default_rng(0))
+            said = label if panel.title or name in answers.FRACTIONS else plots.with_runs(label, values)
+            plots.draw_band(axes, steps, band, look[label], label=said)
+        _dress_course(axes, name)
+        entitle(axes, panel.title)
+    over = answers.runs_text([len(rows) for _, rows in groups])
+    share = f"share of {over}, band: {LEVEL:.0%} score interval (Wilson)"
+    middle = f"IQM over {over}, band: {LEVEL:.0%} bootstrap interval"
+    return _finished(figure, grid_of, share if name in answers.FRACTIONS else middle)
 
 
 def profiles(result: "Result", metric: str | None = None) -> "Figure":
-    """Performance profiles: the fraction of runs above every score, one line per method, a panel per environment."""
-    from jaxvf.results.comparison import methods_of
-
+    """Performance profiles: the fraction of runs above every score, learners together, a panel per setting."""
     name = answers.chosen(result, metric or "test_return")
-    labels, environments, rows_of = methods_of(result)
-    _check_lines(len(labels))
-    values, look = answers.scores(result, name), looks(labels)
-    figure = blank(WIDTH, 0.6 + 3.0 * len(environments))
-    for axes, env in zip(figure.subplots(len(environments), 1, squeeze=False)[:, 0], environments, strict=True):
-        scores = {label: values[rows[env]] for label, rows in zip(labels, rows_of, strict=True) if env in rows}
-        known = np.concatenate(list(scores.values()))
-        known = known[np.isfinite(known)]
-        if not known.size:
-            raise InputError(f"no run on {env} has a score of {name}: all diverged, or none is evaluated")
-        low, high = float(known.min()), float(known.max())
-        room = 0.02 * (high - low) or 1.0
-        taus = np.linspace(low - room, high + room, THRESHOLDS)
-        for label, of_label in scores.items():
-            band = performance_profile([of_label], taus, rng=np.random.default_rng(0))
-            _line(axes, taus, band, look[label], label=label)
-        xlabel = f"{answers.MEANINGS.get(name, name.replace('_', ' '))} τ at the end"
-        dress(axes, xlabel=xlabel, ylabel="Fraction of runs above τ")
+    groups = grouped(result.runs)
+    panels = panels_of([condition for condition, _ in groups], environments_apart=True)
+    scores, look = answers.scores(result, name), _looks(panels)
+    judged = [answers.judged(result, rows, scores) for _, rows in groups]
+    figure, grid_of = grid(len(panels), 3.6)
+    for axes, panel in zip(grid_of, panels, strict=True):
+        of_line = {label: scores[judged[place]] for label, place in panel.lines.items()}
+        values = values_of(np.concatenate(list(of_line.values())))
+        if not values.size:
+            on = groups[next(iter(panel.lines.values()))][0]["env"]
+            raise InputError(f"no run on {on} has a score of {name}: all diverged, or none is evaluated")
+        start, end = ends_of(values)
+        for label, of_runs in of_line.items():
+            if len(of_runs):
+                _draw_profile(axes, profile(of_runs, start), values, end, look[label], label=label)
+        spaced = _space_evenly(axes, values)
+        xlabel = f"{answers.MEANINGS.get(name, name.replace('_', ' ')).capitalize()} τ at the end{spaced}"
+        dress(axes, xlabel=textwrap.fill(xlabel, 34 if len(panels) > 1 else 90), ylabel="Runs above τ")
         axes.set_ylim(-0.02, 1.02)
-        if len(environments) > 1:
-            axes.set_title(env, loc="left", fontsize=TEXT, color=INK)
-    head(figure, figure.axes[0], "", f"band: {LEVEL:.0%} bootstrap interval over runs, at each τ by itself")
-    return figure
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
+        entitle(axes, panel.title)
+    over = answers.runs_text([len(rows) for rows in judged])
+    return _finished(figure, grid_of, f"share of {over}, band: {LEVEL:.0%} bootstrap interval, at each τ by itself")
 
 
 def improvement(compared: "Comparison") -> "Figure":
@@ -143,37 +131,62 @@ KINDS: Mapping[str, Callable[["Result", str | None], "Figure"]] = MappingProxyTy
 )
 
 
-def _fractions(
-    drawn: Mapping[str, tuple[np.ndarray, np.ndarray]], diverged: Mapping[str, np.ndarray], *, ylabel: str
-) -> "Figure":
+def _looks(panels: Sequence[Panel]) -> dict[str, Style]:
+    """A style for every label of a figure.
+
+    Raises:
+        InputError: where there are more panels, or more lines in one, than can be told apart.
+    """
+    lines = max(len(panel.lines) for panel in panels)
+    if max(lines, len(panels)) > MOST_LINES:
+        count = sum(len(panel.lines) for panel in panels)
+        told = f"at most {MOST_LINES} lines or panels can be told apart; `jaxvf report DIR` shows any number"
+        raise InputError(f"{count} conditions are too many for one figure: {told}")
+    return styles([label for panel in panels for label in panel.lines])
+
+
+def _course(result: "Result", rows: Sequence[int], metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps and curves of the runs of a condition, and which of them diverged."""
+    axis = result.env_steps_of(rows[0])
+    real = int(np.argmax(axis == axis[-1])) + 1  # then the last step is repeated
+    diverged = np.asarray([result.runs[row]["status"] == "diverged" for row in rows])
+    return axis[:real], result.metric(metric)[list(rows)][:, :real], diverged
+
+
+def _dress_course(axes: "Axes", name: str) -> None:
     from matplotlib.ticker import EngFormatter
 
-    figure = blank(WIDTH, 3.9)
-    axes, look = figure.subplots(), looks(list(drawn))
-    counts = {len(values) for _, values in drawn.values()}
-    for label, (steps, values) in drawn.items():
-        name = label if len(counts) == 1 else f"{label} ({len(values)} runs)"
-        _line(axes, steps, answers.fraction_curve(values, diverged[label]), look[label], label=name)
-    dress(axes, xlabel="Environment steps", ylabel=textwrap.fill(ylabel, 32))
-    axes.set_ylim(-0.02, 1.02)
+    ylabel = answers.MEANINGS.get(name, name.replace("_", " "))
     axes.margins(x=0.015)
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    each = f" of {counts.pop()} runs" if len(counts) == 1 else " of runs"
-    head(figure, axes, "", f"share{each}, band: {LEVEL:.0%} score interval (Wilson)")
+    if name in answers.FRACTIONS:
+        ylabel = textwrap.fill(ylabel.capitalize(), 32)
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
+    dress(axes, xlabel="Environment steps", ylabel=ylabel)
+
+
+def _finished(figure: "Figure", panels: Sequence["Axes"], facts: str) -> "Figure":
+    """The legend above, and what is drawn: above a single panel, below several."""
+    head(figure, panels[0], "", facts if len(panels) == 1 else "")
+    if len(panels) > 1:
+        caption(figure, f"{facts[0].upper()}{facts[1:]}.")
     return figure
 
 
-def _line(axes: "Axes", x: np.ndarray, band: Interval, look: Style, *, label: str) -> None:
-    axes.fill_between(x, band.low, band.high, color=look.colour, alpha=0.18, linewidth=0)
-    every = max(1, len(x) // plots.MARKS_PER_LINE)
-    axes.plot(
-        x, band.estimate, color=look.colour, linestyle=look.dash, linewidth=2, marker=look.marker,
-        markersize=5, markevery=every, label=label,
-    )  # fmt: skip
+def _draw_profile(axes: "Axes", drawn: Profile, values: np.ndarray, end: float, look: Style, *, label: str) -> None:
+    """The steps of one profile up to the end of the axis; of few values each has a place of its own."""
+    at = np.append(drawn.at, end)
+    if len(values) <= FEW:
+        at = np.concatenate([[-0.6], np.searchsorted(values, drawn.at[1:]), [len(values) - 0.4]])
+    estimate, low, high = (np.append(part, part[-1]) for part in map(np.asarray, drawn.above))
+    axes.fill_between(at, low, high, step="post", color=look.colour, alpha=0.18, linewidth=0)
+    axes.plot(at, estimate, drawstyle="steps-post", color=look.colour, linestyle=look.dash, linewidth=2, label=label)
 
 
-def _check_lines(count: int) -> None:
-    if count > MOST_LINES:
-        told = f"at most {MOST_LINES} can be told apart; `jaxvf report DIR` shows any number"
-        raise InputError(f"{count} conditions are too many for one figure: {told}")
+def _space_evenly(axes: "Axes", values: np.ndarray) -> str:
+    """Name the places of few values; returns what the label of the axis says of it."""
+    if len(values) > FEW:
+        return ""
+    axes.set_xticks(range(len(values)), [f"{value:.4g}".replace("-", "−") for value in values])
+    return " (the values that occur, evenly spaced)"

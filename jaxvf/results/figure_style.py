@@ -66,14 +66,22 @@ def styles(labels: Sequence[str]) -> dict[str, Style]:
     found: dict[str, Style] = {}
     for label, name in zip(labels, learners, strict=True):
         if label in names or (name in names and learners.count(name) == 1):
-            found[label] = Style(learner_colour(name), MARKERS[names.index(name) % len(MARKERS)], learner_dash(name))
+            colour, marker = learner_colour(name), MARKERS[names.index(name) % len(MARKERS)]
+            dashes = [learner_dash(name), *DASHES]  # where another learner of its family looks so, the next
+            found[label] = _first_new([Style(colour, marker, dash) for dash in dashes], found)
     kinds, taken = len(COLOURS), {look.colour for look in found.values()}
     free = [Style(COLOURS[i % kinds], MARKERS[i % kinds], DASHES[i // kinds]) for i in range(kinds * len(DASHES))]
     free.sort(key=lambda look: look.colour in taken)  # colours that nobody has come first
     for label in labels:
         if label not in found:
-            found[label] = next((look for look in free if look not in found.values()), free[-1])
+            found[label] = _first_new(free, found)
     return {label: found[label] for label in labels}
+
+
+def _first_new(wished: Sequence[Style], found: Mapping[str, Style]) -> Style:
+    """The first style whose line nobody has yet; the first of all where each is taken."""
+    lines = {(look.colour, look.dash) for look in found.values()}
+    return next((look for look in wished if (look.colour, look.dash) not in lines), wished[0])
 
 
 def learner_colour(name: str) -> str:
@@ -118,13 +126,17 @@ def dress(axes: "Axes", *, xlabel: str, ylabel: str) -> None:
 
 
 def head(figure: "Figure", axes: "Axes", title: str, subtitle: str) -> None:
-    """Title and subtitle flush left above the axes, the legend above all."""
+    """Title and subtitle flush left above the axes, the legend of all panels above all."""
     if subtitle:
         axes.annotate(subtitle, (0, 1), xytext=(0, 6), xycoords="axes fraction", textcoords="offset points",
                       fontsize=SMALL, color=FAINT)  # fmt: skip
     if title:
         axes.set_title(title, loc="left", fontsize=TEXT + 2, color=INK, pad=22 if subtitle else 10)
-    handles, labels = axes.get_legend_handles_labels()
+    named: dict[str, Any] = {}
+    for panel in figure.axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
+    handles, labels = list(named.values()), list(named)
     if not handles:
         return
     # A character is about half as wide as the text is high; every row of the legend adds to the height.

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Num
 
+from jaxvf.results.answers import REACHED
 from jaxvf.results.figure_style import DPI, FAINT, TEXT, WIDTH, Style, blank, caption, dress, head, styles
 from jaxvf.results.heat_maps import number_table, value_tables
 from jaxvf.results.statistics import LEVEL, SAMPLES, Interval, fraction_interval, iqm_interval, valid_runs
 from jaxvf.results.store import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["compositions", "learning_curves", "number_table", "save", "styles", "success_fractions", "value_tables"]
+__all__ = [
+    "compositions", "draw_band", "learning_curves", "number_table", "save", "styles", "success_fractions",
+    "value_tables", "with_runs",
+]  # fmt: skip
 
 MARKS_PER_LINE = 8
 
@@ -48,8 +53,7 @@ def learning_curves(
         style: styles of a whole study; by default those of `styles(curves)`.
         samples: bootstrap resamples.
         seed: of the bootstrap, so that a figure can be drawn again.
-        fractions: draw the fraction of runs whose value is at least 1/2, with its score interval: for values that are
-            0 or 1; a run that diverged counts as 0.
+        fractions: draw the fraction of runs at 1/2 or above, with its score interval; a diverged run counts as 0.
         note: a caption.
 
     Raises:
@@ -65,15 +69,10 @@ def learning_curves(
         if values.ndim != 2 or steps.shape != values.shape[1:]:
             raise ValueError(f"{label}: steps {steps.shape} do not match values {values.shape}")
         if fractions:
-            band = fraction_interval((values >= 0.5).sum(axis=0), np.full(values.shape[1], len(values)))
+            band = fraction_interval((values >= REACHED).sum(axis=0), np.full(values.shape[1], len(values)))
         else:
             band = iqm_interval(values, samples=samples, rng=np.random.default_rng(seed))
-        look = style[label]
-        axes.fill_between(steps, band.low, band.high, color=look.colour, alpha=0.18, linewidth=0)
-        axes.plot(
-            steps, band.estimate, color=look.colour, linestyle=look.dash, linewidth=2, marker=look.marker,
-            markersize=5, markevery=max(1, len(steps) // MARKS_PER_LINE), label=_with_runs(label, values),
-        )  # fmt: skip
+        draw_band(axes, steps, band, style[label], label=with_runs(label, values))
     if reference is not None:
         name, value = reference
         axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.2, label=name, zorder=1)
@@ -81,18 +80,22 @@ def learning_curves(
     axes.margins(x=0.015)
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1.5M
     if fractions:
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_yticks(np.linspace(0, 1, 5))
+        axes.set(ylim=(-0.02, 1.02), yticks=np.linspace(0, 1, 5))
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
-    kind = (
-        "fraction of runs, band: {:.0%} score interval"
-        if fractions
-        else "IQM over runs, band: {:.0%} bootstrap interval"
-    )
-    head(figure, axes, title, kind.format(LEVEL))
+    kind = ("fraction of", "score") if fractions else ("IQM over", "bootstrap")
+    head(figure, axes, title, f"{kind[0]} runs, band: {LEVEL:.0%} {kind[1]} interval")
     if note:
         caption(figure, note)
     return figure
+
+
+def draw_band(axes: "Axes", x: np.ndarray, band: Interval, look: Style, *, label: str) -> None:
+    """One line with its interval as a band."""
+    axes.fill_between(x, band.low, band.high, color=look.colour, alpha=0.18, linewidth=0)
+    axes.plot(
+        x, band.estimate, color=look.colour, linestyle=look.dash, linewidth=2, marker=look.marker,
+        markersize=5, markevery=max(1, len(x) // MARKS_PER_LINE), label=label,
+    )  # fmt: skip
 
 
 def success_fractions(
@@ -195,7 +198,7 @@ def save(figure: "Figure", path: str | Path, *, svg: bool = False) -> list[Path]
     return written
 
 
-def _with_runs(label: str, values: np.ndarray) -> str:
+def with_runs(label: str, values: np.ndarray) -> str:
     """The label, and how many runs are left at the last evaluation where that is not all of them."""
     runs = len(values)
     left = int(valid_runs(values)[-1]) if values.size else 0

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from jaxvf.report import answers
-from jaxvf.report.conditions import conditions_of, fields_of
+from jaxvf.report.conditions import Condition, conditions_of, fields_of
 from jaxvf.report.study import read
+from jaxvf.results import profiles
 from jaxvf.results.statistics import fraction_interval, iqm
 
 
@@ -59,18 +60,49 @@ def test_a_band_of_an_unfinished_sweep_ends_where_it_got_to(make):
     assert np.isnan(alone.interval.low).all() and np.isfinite(alone.interval.estimate).all()
 
 
-def test_a_profile_starts_at_the_runs_that_did_not_diverge_and_ends_at_none(study):
-    at = answers.thresholds(study, np.arange(8))
-    profile = answers.profile(study, np.arange(8), at)
-    assert (profile.estimate[0], profile.estimate[-1]) == (0.75, 0.0)
-    assert (np.diff(profile.estimate) <= 0).all()
-    assert len(answers.thresholds(study, np.array([6, 7]))) == 0
+def test_a_profile_falls_exactly_where_its_runs_end():
+    """Of 20 runs one at 8 is above 7.9, of 16 seven are: the better learner's curve is the higher one there."""
+    for scores, above in (([7.9] * 19 + [8.0], 0.05), ([0.0] * 9 + [8.0] * 7, 7 / 16)):
+        drawn = profiles.profile(np.asarray(scores), -12.5)
+        fraction = np.asarray(drawn.above.estimate)
+        assert fraction[np.searchsorted(drawn.at, 7.9, side="right") - 1] == pytest.approx(above)
+        assert (fraction[0], fraction[-1]) == (1.0, 0.0)
+        assert set(drawn.at[1:]) == set(scores)
+
+
+def test_a_profile_starts_at_the_runs_that_did_not_diverge(study):
+    drawn = answers.profile(study, np.arange(8), "test_return", 0.5)
+    np.testing.assert_allclose(drawn.at, [0.5, 1, 2, 3, 4, 5, 6])
+    np.testing.assert_allclose(drawn.above.estimate, np.arange(6, -1, -1) / 8)
+    assert len(answers.profile_values(study, np.array([6, 7]), "test_return")) == 0
+
+
+def test_runs_that_were_not_evaluated_are_in_no_profile_and_beat_nobody(study):
+    """Without a curve the runs 4 and 5 say nothing; 6 and 7 diverged, which loses."""
+    for curve in (*study.curves.values(), *study.last.values()):
+        curve[4:] = np.nan
+    drawn = answers.profile(study, np.arange(8), "test_return", 0.5)
+    np.testing.assert_allclose(drawn.above.estimate, np.arange(4, -1, -1) / 6)
+    pair = [Condition(np.asarray(rows), "", "game", "qmix", {}) for rows in ([0, 1], [4, 5, 6])]
+    assert answers.improvements(study, pair, "test_return")[0][1].estimate == 1.0
+    alone = [pair[0], Condition(np.asarray([4, 5]), "", "game", "qmix", {})]
+    assert answers.improvements(study, alone, "test_return")[0][1] is None
+
+
+def test_conditions_are_compared_by_the_goal_too(study):
+    """Runs 3, 4 and 5 reach it, 0, 1 and 2 do not: of nine pairs the first group wins one and ties four."""
+    pair = [Condition(np.asarray(rows), "", "game", "qmix", {}) for rows in ([0, 1, 5], [2, 3, 4])]
+    assert answers.improvements(study, pair, "test_optimal")[0][1].estimate == pytest.approx((1 + 0.5 * 4) / 9)
+    assert answers.ending(study, np.arange(8), "test_optimal") == fraction_interval(3, 8)
+    study.curves["test_optimal"][:] = np.nan
+    del study.__dict__["_with_goal"]
+    assert answers.ending(study, np.arange(8), "test_optimal") is None
 
 
 def test_a_matrix_of_improvements_reads_the_same_both_ways(swept):
     study = read([swept])
     conditions, _ = conditions_of(study, fields_of(study))
-    table = answers.improvements(study, conditions)
+    table = answers.improvements(study, conditions, "test_return")
     wins = study.last["test_return"][conditions[2].rows][:, None] > study.last["test_return"][conditions[1].rows]
     assert table[2][1].estimate == pytest.approx(wins.mean())
     for i in range(4):

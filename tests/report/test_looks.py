@@ -21,3 +21,8 @@ def test_no_two_learners_look_alike():
     assert len(set(looks(*names).values())) == 20
     assert len({colour for colour, _ in looks(*names[:7]).values()}) == 7
     assert len(set(looks("qmix#0", "qmix#1", "qmix#2").values())) == 3
+
+
+def test_learners_of_one_colour_differ_by_their_dash():
+    found = looks("qmix", "happo")
+    assert found["qmix"][0] == found["happo"][0] and found["qmix"][1] != found["happo"][1]

@@ -36,3 +36,11 @@ def with_metric(result: Result, name: str, rows) -> Result:
     curves = {metric: result.metric(metric) for metric in result.metrics}
     axes = np.stack([result.env_steps_of(row) for row in range(len(result.runs))])
     return Result(result.runs, {**curves, name: np.asarray(rows, np.float32)}, axes, [], no_policy)
+
+
+def renumbered(result: Result, seed: int) -> Result:
+    """The same runs with other seeds, from this one on."""
+    records = [{**run, "seed": seed + run["seed"]} for run in result.runs]
+    curves = {metric: result.metric(metric) for metric in result.metrics}
+    axes = np.stack([result.env_steps_of(row) for row in range(len(records))])
+    return Result(records, curves, axes, [], no_policy)

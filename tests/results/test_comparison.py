@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_results import made, with_metric
+from made_results import made, renumbered, with_metric
 
 import jaxvf
 from jaxvf.errors import InputError
@@ -97,12 +97,36 @@ def test_the_fraction_that_reaches_the_optimum_is_compared_first():
 def test_different_budgets_are_compared_where_both_have_been():
     longer = made({"qmix": [[0, 5, 50]]}, steps=(100, 200, 1000))
     line = refusal(jaxvf.compare, made(LOW), longer)
-    assert line == "the runs end at 200 to 1,000 environment steps; compare(..., at=200) is fair"
+    assert line.startswith("the runs end at 200 to 1,000 environment steps; compare them at 200: at=200 in Python, ")
+    assert line.endswith("--at 200 on the command line")
     found = jaxvf.compare(made(LOW), longer, at=250)
     assert found.rows[1]["test_return"].estimate == 5
     assert refusal(jaxvf.compare, made(LOW), longer, at=50).startswith(
         "at=50: some runs have no evaluation up to there"
     )
+
+
+def test_runs_that_a_search_dropped_count_where_they_stopped_and_that_is_said():
+    early = made({"vdn": [[3]]}, steps=(80,), status=["dropped"])
+    full = made({"vdn": [[0, 1], [0, 2]], "qmix": [[0, 5], [0, 6]]}, steps=(320, 640))
+    found = jaxvf.compare(jaxvf.concat([full, renumbered(early, seed=9)]))
+    row = found.rows[0]
+    assert (row["runs"], row["dropped"], row["env_steps_from"], row["env_steps"]) == (3, 1, 80, 640)
+    assert "3 runs, 80 to 640 steps; 1 dropped by the search, at their last evaluation" in repr(found)
+    assert "dropped" not in found.rows[1]
+
+
+def test_an_evaluation_at_the_very_step_counts():
+    longer = made({"qmix": [[0, 5, 50]]}, steps=(100, 200, 1000))
+    assert jaxvf.compare(made(LOW), longer, at=200).rows[1]["test_return"].estimate == 5
+    assert jaxvf.compare(made(LOW), longer, at=199).rows[1]["test_return"].estimate == 0
+
+
+def test_a_run_that_wins_exactly_half_of_its_episodes_counts_as_winning():
+    halves = with_metric(made({**LOW, **HIGH}), "test_won", [[0, 0.5 if row >= 4 else 0.49] for row in range(8)])
+    found = jaxvf.compare(halves)
+    assert [row["fraction_won"] for row in found.rows] == [fraction_interval(0, 4), fraction_interval(4, 4)]
+    np.testing.assert_array_equal(found.improvement.estimate, [[0.5, 0.0], [1.0, 0.5]])
 
 
 def test_over_several_environments_the_chance_is_a_mean():
@@ -132,8 +156,18 @@ def test_a_diverged_run_loses_and_an_unfinished_one_is_left_out():
     open_ = made({"qmix": [[0, 0.5], [0, nan]]}, status=["finished", "unfinished"])
     found = jaxvf.compare(lost, open_)
     assert np.asarray(found.improvement.estimate)[0, 1] == 0.5  # one of two runs is above
+    assert [(row["runs"], row.get("unfinished")) for row in found.rows] == [(2, None), (1, 1)]
+    assert found.rows[1]["test_return"].estimate == 0.5
+    assert "1 run, 200 steps; 1 more unfinished" in repr(found)
     nothing = made({"qmix": [[nan, nan]]}, status=["unfinished"])
     assert refusal(jaxvf.compare, lost, nothing).startswith("no run of qmix is finished")
+
+
+def test_an_unfinished_run_is_in_no_fraction():
+    """Of two runs one has won and one is not there yet: that is one of one."""
+    result = made({"vdn": [[0, 1], [0, float("nan")]]}, status=["finished", "unfinished"])
+    (row,) = with_metric(result, "test_won", [[0, 1], [0, float("nan")]]).summary()
+    assert row["fraction_won"] == fraction_interval(1, 1)
 
 
 def test_a_run_with_fewer_evaluations_counts_at_its_own_last_one():

@@ -1,6 +1,6 @@
 // Learning curves: a panel for each setting, a line with its band for each learner, single runs on a canvas below.
 
-const shownCurves = { metric: data.main, single: false };
+const shownCurves = { metric: firstMetric, single: false };
 
 function curveDomain(metric, env) {
   const members = conditions.filter((one) => one.env === env);
@@ -37,7 +37,7 @@ function curvePanel(panel, members, width, metric, domains) {
         : Plot.line(points, { x: "steps", y: "estimate", z: "part", stroke: shade(one.colour), strokeWidth: 2.2, strokeDasharray: DASHES[one.dash], clip: true })),
       Plot.tip(lines.flatMap(({ points }) => points), Plot.pointer({
         x: "steps", y: "estimate", fill: theme().paper, stroke: faint,
-        title: (d) => `${d.learner}\n${number(d.steps)} steps\n${number(d.estimate)} [${number(d.low)}, ${number(d.high)}]`,
+        title: (d) => `${d.learner}\n${number(d.steps)} steps\n${metricText(metric, d.estimate)} [${metricText(metric, d.low)}, ${metricText(metric, d.high)}]`,
       })),
     ],
   });
@@ -92,7 +92,7 @@ const curveTitle = (metric) => metric === data.goal ? outcomeTitle("goal") : `IQ
 function describeCurves() {
   const said = conditions.slice(0, 8).map((one) => {
     const points = bandPoints(one, shownCurves.metric);
-    return points.length ? `${one.label} begins at ${number(points[0].estimate)} and ends at ${number(points.at(-1).estimate)}` : `${one.label} has no evaluation`;
+    return points.length ? `${one.label} begins at ${metricText(shownCurves.metric, points[0].estimate)} and ends at ${metricText(shownCurves.metric, points.at(-1).estimate)}` : `${one.label} has no evaluation`;
   });
   return `Learning curves, ${curveTitle(shownCurves.metric)}: ${said.join("; ")}${conditions.length > 8 ? "; and others" : ""}.`;
 }
@@ -107,7 +107,5 @@ function startCurves() {
   const redraw = makeFigure("curves-figure", { draw: drawCurves, describe: describeCurves, rows: curveRows });
   const single = document.getElementById("single-runs");
   single.onchange = () => { shownCurves.single = single.checked; redraw(); };
-  const metric = document.getElementById("curve-metric");
-  metric.append(...data.metrics.map((name) => element("option", { value: name }, curveTitle(name))));
-  metric.onchange = () => { shownCurves.metric = metric.value; redraw(); };
+  chooseMetric("curve-metric", data.metrics, curveTitle, shownCurves, redraw);
 }

@@ -50,7 +50,7 @@ const fields = data.fields.map((field) => ({
 }));
 const conditions = data.conditions.map((condition) => ({
   ...condition,
-  score: condition.score && interval(condition.score),
+  ends: Object.fromEntries(Object.entries(condition.ends).map(([metric, end]) => [metric, end && interval(end)])),
   bands: Object.fromEntries(Object.entries(condition.bands).map(([metric, bands]) =>
     [metric, bands.map((band) => ({ steps: unpack(band.steps), ...interval(band) }))])),
 }));
@@ -58,6 +58,9 @@ const conditions = data.conditions.map((condition) => ({
 const statusOf = (row) => data.statuses[runs.status[row]];
 const conditionOf = (row) => conditions[runs.condition[row]];
 const hasCurve = (row) => Number.isFinite(runs.curves[data.main][row * evaluations]);
+
+// What figures show first: whether runs reach their goal, where that is known, for a return may not tell.
+const firstMetric = data.goal ?? data.main;
 
 const words = (name) => name.replaceAll("_", " ");
 const TITLES = { env: "environment", algorithm: "learner" };
@@ -70,7 +73,12 @@ function number(value) {
   const text = value !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
   return text.replaceAll("-", "−");
 }
-const percent = (value) => Number.isNaN(value) ? "–" : `${Math.round(100 * value)} %`;
+// A share as a whole percentage, without a 100 % that is not all and a 0 % that is not none.
+const percent = (value) => Number.isNaN(value) ? "–"
+  : `${value > 0 && value < 1 ? Math.min(Math.max(Math.round(100 * value), 1), 99) : Math.round(100 * value)} %`;
+
+// A value of a metric: shares of the goal in per cent.
+const metricText = (metric, value) => metric === data.goal ? percent(value) : number(value);
 
 // The value of a field of a run, as text.
 function fieldText(field, row) {

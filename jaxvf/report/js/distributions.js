@@ -1,19 +1,21 @@
-// Where the single runs of each condition end: one dot a run, and the interquartile mean with its interval.
+// Where the single runs of each condition end: one dot a run, and the condition's fraction or IQM with its interval.
 
 const ROW = 44; // pixels of a condition
+const shownSeeds = { metric: firstMetric };
 
 // The same place in its row for a run every time, between -0.5 and 0.5.
 const jitter = (row) => ((row * 0.61803398875) % 1) - 0.5;
 
 function drawDistributions(width, holder) {
   const { grid, ink, faint } = theme();
-  const values = runs.last[data.main], domain = extent(values);
+  const { metric } = shownSeeds, goal = metric === data.goal;
+  const values = runs.last[metric], domain = goal ? [0, 1] : extent(values);
   const place = (at) => (at + 0.68) * ROW;
   const height = conditions.length * ROW + 34;
-  const means = conditions.map((one, at) => ({ one, y: place(at), estimate: one.score?.estimate[0], low: one.score?.low[0], high: one.score?.high[0] }));
+  const means = conditions.map((one, at) => ({ one, y: place(at), estimate: one.ends[metric]?.estimate[0], low: one.ends[metric]?.low[0], high: one.ends[metric]?.high[0] }));
   const made = plot({
     width, height, marginLeft: 10, marginRight: 14, marginTop: 4, marginBottom: 34,
-    x: { domain, label: `${words(data.main)} at the last evaluation`, nice: true, tickFormat: number, ticks: Math.floor(width / 90) },
+    x: { domain, label: `${words(metric)} at the last evaluation`, nice: true, tickFormat: goal ? "%" : number, ticks: Math.floor(width / 90) },
     y: { domain: [conditions.length * ROW, 0], axis: null },
     marks: [
       Plot.gridX({ stroke: grid, strokeOpacity: 1, ticks: Math.floor(width / 90) }),
@@ -80,13 +82,15 @@ function openOnClick(layers, spots) {
 }
 
 function describeDistributions() {
-  const said = conditions.slice(0, 8).map((one) => one.score ? `${distributionTitle(one)}, interquartile mean ${number(one.score.estimate[0])}` : `${distributionTitle(one)}, without a value`);
-  return `Last ${words(data.main)} of every run, by condition: ${said.join("; ")}.`;
+  const { metric } = shownSeeds;
+  const said = conditions.slice(0, 8).map((one) => one.ends[metric] ? `${distributionTitle(one)}, ${curveTitle(metric)} ${metricText(metric, one.ends[metric].estimate[0])}` : `${distributionTitle(one)}, without a value`);
+  return `Last ${words(metric)} of every run, by condition: ${said.join("; ")}.`;
 }
 
 function startDistributions() {
-  makeFigure("seeds-figure", {
+  const redraw = makeFigure("seeds-figure", {
     draw: drawDistributions, describe: describeDistributions,
-    rows: () => Array.from({ length: runs.count }, (_, row) => ({ condition: conditionOf(row).label, run: runs.number[row], seed: runs.seed[row], status: statusOf(row), [data.main]: runs.last[data.main][row] })),
+    rows: () => Array.from({ length: runs.count }, (_, row) => ({ condition: conditionOf(row).label, run: runs.number[row], seed: runs.seed[row], status: statusOf(row), ...Object.fromEntries(data.metrics.map((name) => [name, runs.last[name][row]])) })),
   });
+  chooseMetric("seeds-metric", data.metrics, curveTitle, shownSeeds, redraw);
 }

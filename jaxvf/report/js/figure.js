@@ -170,6 +170,14 @@ function figureSvg(frame) {
   return new XMLSerializer().serializeToString(svg.node());
 }
 
+// Lets the reader choose what a figure shows; `titleOf(metric)` is what a choice is called.
+function chooseMetric(id, metrics, titleOf, shown, redraw) {
+  const list = document.getElementById(id);
+  list.append(...metrics.map((metric) => element("option", { value: metric }, titleOf(metric))));
+  list.value = shown.metric;
+  list.onchange = () => { shown.metric = list.value; redraw(); };
+}
+
 // Lines of learners beside their names.
 function legend(learners) {
   const list = element("ul", { class: "legend" });

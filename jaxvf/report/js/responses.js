@@ -35,7 +35,7 @@ function responsePanel(env, points, scale, outcome, width) {
   const look = (d) => learnerLook.get(d.learner);
   const inside = points.filter((point) => point.env === env);
   const groups = [...d3.group(inside, (d) => d.group).values()];
-  const dots = outcome === "score";
+  const dots = outcome === "score", written = outcome === "goal" ? percent : number;
   const values = runs.last[data.main];
   const rows = responses.groups.filter((group) => group.env === env).flatMap((group) => Array.from(group.rows));
   const y = outcome === "goal" ? [0, 1] : extent([...rows.map((row) => values[row]), ...inside.flatMap((d) => [d.low, d.high].filter(Number.isFinite))]);
@@ -57,7 +57,7 @@ function responsePanel(env, points, scale, outcome, width) {
           Plot.dot(line, { ...style, y: "estimate", fill: style.stroke, stroke: paper, r: 4.5 }),
         ];
       }),
-      Plot.tip(inside, Plot.pointer({ x: "x", y: "estimate", fill: paper, stroke: faint, title: (d) => `${d.group}\n${scale.name} ${d.level}: ${number(d.estimate)} [${number(d.low)}, ${number(d.high)}]\n${d.runs} runs` })),
+      Plot.tip(inside, Plot.pointer({ x: "x", y: "estimate", fill: paper, stroke: faint, title: (d) => `${d.group}\n${scale.name} ${d.level}: ${written(d.estimate)} [${written(d.low)}, ${written(d.high)}]\n${d.runs} runs` })),
     ],
   });
   if (!dots) return made;
@@ -93,7 +93,7 @@ function drawResponse(width, holder) {
 function describeResponse() {
   const scale = responses.scales[shownResponse.scale];
   const best = responses.groups.map((group) => d3.greatest(linePoints(scale, shownResponse.outcome).filter((d) => d.group === group.title), (d) => d.estimate))
-    .filter((d) => d !== undefined).slice(0, 8).map((d) => `${d.group} is best at ${d.level} with ${number(d.estimate)}`);
+    .filter((d) => d !== undefined).slice(0, 8).map((d) => `${d.group} is best at ${d.level} with ${shownResponse.outcome === "goal" ? percent(d.estimate) : number(d.estimate)}`);
   return `${outcomeTitle(shownResponse.outcome)} against ${scale.name}: ${best.join("; ")}.`;
 }
 
@@ -112,6 +112,7 @@ function drawMap(width, holder) {
   const map = responses.maps[shownResponse.map], across = responses.scales[map.across], down = responses.scales[map.down];
   const cells = mapCells(map), domain = data.goal ? [0, 1] : extent(cells.map((cell) => cell.value));
   const groups = responses.groups.filter((group) => cells.some((cell) => cell.group === group));
+  if (!groups.length) holder.append(element("p", {}, "No run that can be judged has a value of both."));
   const each = panelWidth(width, groups.length);
   const longest = Math.max(...down.levels.map((level) => level.length));
   holder.append(element("div", { class: "panels" }, ...groups.map((group) => {
@@ -135,7 +136,7 @@ function drawMap(width, holder) {
 function markCell(rect, cell, across, down) {
   const members = Array.from(cell.group.rows).filter((row) => across.codes[row] === cell.column && down.codes[row] === cell.row);
   rect.style.cursor = "pointer";
-  rect.append(Object.assign(document.createElementNS("http://www.w3.org/2000/svg", "title"), { textContent: `${cell.group.title}, ${across.name} ${across.levels[cell.column]}, ${down.name} ${down.levels[cell.row]}: ${number(cell.value)}, ${cell.runs} runs` }));
+  rect.append(Object.assign(document.createElementNS("http://www.w3.org/2000/svg", "title"), { textContent: `${cell.group.title}, ${across.name} ${across.levels[cell.column]}, ${down.name} ${down.levels[cell.row]}: ${data.goal ? percent(cell.value) : number(cell.value)}, ${cell.runs} runs` }));
   rect.onclick = () => {
     for (const [scale, code] of [[across, cell.column], [down, cell.row]]) {
       const axis = axisNamed(scale.name), values = members.map((row) => axis.values[row]);
@@ -152,7 +153,7 @@ function describeMap() {
   const map = responses.maps[shownResponse.map], across = responses.scales[map.across], down = responses.scales[map.down];
   const best = d3.greatest(mapCells(map), (cell) => cell.value);
   return `Heat map of ${outcomeTitle(data.goal ? "goal" : "score")} over ${across.name} and ${down.name}. ` +
-    (best ? `Best: ${best.group.title} at ${across.name} ${across.levels[best.column]}, ${down.name} ${down.levels[best.row]} with ${number(best.value)}.` : "");
+    (best ? `Best: ${best.group.title} at ${across.name} ${across.levels[best.column]}, ${down.name} ${down.levels[best.row]} with ${data.goal ? percent(best.value) : number(best.value)}.` : "No run that can be judged has a value of both.");
 }
 
 function startResponses() {
