@@ -1,6 +1,7 @@
 """Replayed sequences and whole episodes give the targets of a brute-force unroll of every episode."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import jax
@@ -37,27 +38,31 @@ class Shy(Counting):
         return view._replace(obs=view.obs / 10, state=view.state / 10)
 
 
-def collected(form: str, params: Any, trace: float, rollouts: int = 2) -> tuple[Any, list[Any]]:
-    """The parameters, and of each rollout in turn the batch that a learner reads and its targets."""
-    learner = dataclasses.replace(LEARNER, replay=form, td_lambda=trace)
-    env = observed_by(learner, Shy())
-    experience = Replayed.of(learner, env)
+@functools.partial(jax.jit, static_argnums=0)
+def played(form: str, learner: Any, params: Any) -> tuple[Any, list[Any]]:
+    """What `collected` gives, of one compiled program for either form."""
+    plain = dataclasses.replace(LEARNER, replay=form)
+    env = observed_by(plain, Shy())
+    experience, key = Replayed.of(plain, env), jax.random.key(3)
+    state = learner.init(key, env.spec)
+    memory = experience.init(learner, state, params, jax.random.fold_in(key, 1))
+    found = []
+    for index in range(2):
+        play_key = jax.random.fold_in(key, 2 + index)
+        start = Progress(jnp.int32(0), jnp.int32(0))
+        memory, fresh, _ = experience.collect(learner, state, memory, params, play_key, start)
+        batch = experience.replay.unpacked(fresh)
+        online = learner.unroll(state.params.agent, batch)
+        found.append((batch, learner._targets(online, state.params, batch)))
+    return state.params, found
 
-    @jax.jit
-    def run(key: Any) -> Any:
-        state = learner.init(key, env.spec)
-        memory = experience.init(learner, state, params, jax.random.fold_in(key, 1))
-        found = []
-        for index in range(rollouts):
-            play_key = jax.random.fold_in(key, 2 + index)
-            start = Progress(jnp.int32(0), jnp.int32(0))
-            memory, fresh, _ = experience.collect(learner, state, memory, params, play_key, start)
-            batch = experience.replay.unpacked(fresh)
-            online = learner.unroll(state.params.agent, batch)
-            found.append((batch, learner._targets(online, state.params, batch)))
-        return state.params, found
 
-    return run(jax.random.key(3))
+def collected(form: str, params: Any, trace: float) -> tuple[Any, list[Any]]:
+    """The parameters, and of each of two rollouts in turn the batch that a learner reads and its targets."""
+    return played(form, dataclasses.replace(LEARNER, replay=form, td_lambda=trace), params)
+
+
+unroll = jax.jit(LEARNER.agent.apply, static_argnums=3)
 
 
 def brute_force(params: Any, batches: list[Any], env: int, trace: float) -> list[list[float]]:
@@ -71,7 +76,7 @@ def brute_force(params: Any, batches: list[Any], env: int, trace: float) -> list
         values = np.zeros(steps + 1)
         for t in range(steps + 1):
             memory = [batch.obs[t, env]] if started[t] else [*memory, batch.obs[t, env]]
-            q = LEARNER.agent.apply(params.agent, jnp.stack(memory)[:, None], None, 2)[0][-1, 0]
+            q = unroll(params.agent, np.stack(memory)[:, None], None, 2)[0][-1, 0]
             values[t] = float(q.max(axis=-1).sum())  # every action is available, and the sum is the mixer
         memory.pop()  # the next rollout begins with this frame
         later, found = values[steps], []
