@@ -47,13 +47,15 @@ class Field:
     Attributes:
         name: as the sweep calls it; "directory", "env", "algorithm" or a setting.
         numbers: the value of every run, NaN where it has none; None where values are not numbers.
-        levels: every distinct value as text, in order.
+        levels: every distinct value as text, in order; a long one is cut.
+        texts: the same, whole.
         codes: place of each run's value in `levels`.
     """
 
     name: str
     numbers: np.ndarray | None
     levels: list[str]
+    texts: list[str]
     codes: Int[np.ndarray, " runs"]
 
 
@@ -149,11 +151,12 @@ def _field(name: str, values: Sequence[Any]) -> Field:
     if all(value is None or _is_number(value) for value in values):
         numbers = np.asarray([np.nan if value is None else float(value) for value in values])
         distinct, codes = np.unique(numbers, return_inverse=True)
-        return Field(name, numbers, [number_text(value) for value in distinct], codes.reshape(-1))
+        levels = [number_text(value) for value in distinct]
+        return Field(name, numbers, levels, levels, codes.reshape(-1))
     texts = [value_text(value) for value in values]
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     levels = [text if len(text) <= LONGEST else f"{text[:LONGEST]}… (no. {at + 1})" for text, at in places.items()]
-    return Field(name, None, levels, np.asarray([places[text] for text in texts]))
+    return Field(name, None, levels, list(places), np.asarray([places[text] for text in texts]))
 
 
 def _is_number(value: Any) -> bool:

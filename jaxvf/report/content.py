@@ -16,6 +16,7 @@ from jaxvf.report.answers import Answer
 from jaxvf.report.conditions import Condition, conditions_of, fields_of, label
 from jaxvf.report.figures import figure_data
 from jaxvf.report.study import Study
+from jaxvf.results.answers import steps_text
 from jaxvf.results.figure_style import styles
 from jaxvf.results.statistics import Interval
 
@@ -52,6 +53,7 @@ class Table:
     payoff: list[list[float]]
     heads: dict[str, list[list[float]]]
     greedy: tuple[int, int]
+    best: list[tuple[int, int]]  # joint actions of the largest payoff
     bound: float  # largest payoff in size, the end of the colour scale
 
 
@@ -157,11 +159,12 @@ def _notes(study: Study, pooled: Sequence[str]) -> list[str]:
     """What a reader must know before the numbers."""
     statuses = study.status(range(len(study.records)))
     said = {
-        "unfinished": "are not finished: each counts with the last evaluation that it has reached, and one without any "
-        "does not count",
+        "unfinished": "are not finished: each counts here with the last evaluation that it has reached, and one "
+        "without any does not count (`jaxvf compare` and a result's summary leave them all out)",
         "diverged": "diverged (their parameters are not finite): each counts as not reaching the goal and loses every "
         "comparison, and the interquartile mean leaves it out",
-        "dropped": "were dropped early by the search: each counts with its last evaluation",
+        "dropped": f"were dropped early by the search{_dropped_at(study)}: each counts with its last evaluation, so "
+        "that conditions with such runs are judged after less training than others",
     }
     notes = [
         f"{statuses.count(status):,} of {len(statuses):,} runs {words}."
@@ -174,6 +177,16 @@ def _notes(study: Study, pooled: Sequence[str]) -> list[str]:
             "intervals are over all of these values. The response figures show them apart."
         )
     return notes
+
+
+def _dropped_at(study: Study) -> str:
+    """After how many steps runs were dropped, beside how many the longest took."""
+    at = [
+        int(study.env_steps[row][np.isfinite(study.curves[study.main][row])].max(initial=0))
+        for row, record in enumerate(study.records)
+        if record["status"] == "dropped"
+    ]
+    return f", after {steps_text(np.asarray(at))} of {int(study.env_steps.max()):,} environment steps" if at else ""
 
 
 def _unread(reasons: Mapping[str, str]) -> list[str]:
@@ -198,7 +211,8 @@ def _table(study: Study, table: policies.ValueTable, name: str) -> Table:
     heads = {head: _rounded(values) for head, values in table.heads.items()}
     bound = float(np.abs(table.payoff).max()) or 1.0
     title = f"{name}: run {study.records[table.row]['run']}"
-    return Table(title, _rounded(table.payoff), heads, table.greedy, bound)
+    best = [(int(first), int(second)) for first, second in np.argwhere(table.payoff == table.payoff.max())]
+    return Table(title, _rounded(table.payoff), heads, table.greedy, best, bound)
 
 
 def _rounded(values: np.ndarray) -> list[list[float]]:

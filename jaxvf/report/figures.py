@@ -63,7 +63,8 @@ def figure_data(
 def _field(field: Field) -> dict[str, Any]:
     if field.numbers is not None:
         return {"name": field.name, "numbers": packed(field.numbers, np.float64)}
-    return {"name": field.name, "levels": field.levels, "codes": packed(field.codes)}
+    whole = {"texts": field.texts} if field.texts != field.levels else {}  # for the CSV
+    return {"name": field.name, "levels": field.levels, **whole, "codes": packed(field.codes)}
 
 
 def _condition(

@@ -13,6 +13,7 @@ from jaxvf.errors import InputError
 from jaxvf.report.content import Content, gather
 from jaxvf.report.packing import script_json
 from jaxvf.report.study import read
+from jaxvf.reproduction.captions import percent as share_text
 from jaxvf.results.statistics import Interval
 from jaxvf.results.store import write_atomically
 
@@ -74,6 +75,7 @@ def page(content: Content) -> str:
         allowed=" ".join(sorted({_digest(text) for text in inline})),
         number=_number,
         ends=_ends,
+        exact=_exact,
         packed=_markup(script_json(content.data)),
         style=_markup(_part("report.css")),
         script=_markup(script),
@@ -83,7 +85,8 @@ def page(content: Content) -> str:
 
 def _check_free(out: Path, *, force: bool) -> None:
     if out.suffix not in (".html", ".htm"):
-        raise InputError(f"out: {out} must end in .html; the nearest name is {out.with_suffix('.html')}")
+        nearest = out.with_name(NAME) if out.stem in ("", ".html") else out.with_suffix(".html")
+        raise InputError(f"out: {out} must end in .html; the nearest name is {nearest}")
     if out.is_dir():
         raise InputError(f"out: {out} is a directory; the nearest file is {out / NAME}")
     if out.exists() and not force:
@@ -110,10 +113,15 @@ def _number(value: float, percent: bool) -> str:
     """A number as the page writes it."""
     if value != value:
         return "–"
-    text = f"{100 * value:.0f} %" if percent else f"{value:.4g}"
+    text = share_text(value) if percent else f"{value:.4g}"
     return text.replace("-", "−")
 
 
 def _ends(interval: Interval, percent: bool) -> str:
     """The two ends of an interval, without the signs of per cent."""
     return ", ".join(_number(float(end), percent).removesuffix(" %") for end in (interval.low, interval.high))
+
+
+def _exact(value: float) -> str:
+    """A number for a CSV; nothing where there is none."""
+    return "" if value != value else repr(float(value))

@@ -4,6 +4,7 @@ import html.parser
 import json
 import re
 
+import numpy as np
 import pytest
 
 from jaxvf import cli
@@ -58,7 +59,7 @@ def test_texts_of_a_directory_are_texts_of_the_page(make):
     found = Elements(text)
     assert sum(tag == "script" for tag, _ in found.elements) == 4  # the data, two libraries, the page's own
     assert not [tag for tag, _ in found.elements if tag == "img"]
-    assert "49" not in re.findall(r"<th[^>]*>.*?</th>", text, re.DOTALL)
+    assert not any(re.search(r"\b49\b", head) for head in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", text, re.DOTALL))
     words = " ".join(found.words)
     assert all(name in words for name in HOSTILE)
     data = json.loads(found.scripts[0])
@@ -91,7 +92,12 @@ def test_a_search_or_a_directory_without_a_plan_shows_its_description(make):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("there.html", "--force"), ("page.pdf", "page.html"), ("folder.html", "folder.html/report.html")],
+    [
+        ("there.html", "--force"),
+        ("page.pdf", "page.html"),
+        ("folder.html", "folder.html/report.html"),
+        (".html", "the nearest name is {}/report.html"),
+    ],
 )
 def test_a_file_that_cannot_be_written_is_refused_and_nothing_is(swept, tmp_path, name, said, capsys):
     (tmp_path / "there.html").write_text("mine")
@@ -100,7 +106,7 @@ def test_a_file_that_cannot_be_written_is_refused_and_nothing_is(swept, tmp_path
     with pytest.raises(SystemExit) as caught:
         cli.main(["report", str(swept), "--out", str(tmp_path / name)])
     line = capsys.readouterr().err
-    assert caught.value.code == 2 and line.count("\n") == 1 and said in line
+    assert caught.value.code == 2 and line.count("\n") == 1 and said.format(tmp_path) in line
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "there.html").read_text() == "mine"
 
 
@@ -144,10 +150,66 @@ def test_conditions_are_the_best_first_within_an_environment(make, tmp_path):
     assert content.title == "study"
     envs = [content.data["conditions"][line.place]["env"] for line in content.headlines]
     assert envs == ["a"] * 4 + ["b"] * 4
-    reached = [line.answer.goal.estimate for line in content.headlines]
+    reached = [(line.answer.goal.estimate, line.answer.score.estimate) for line in content.headlines]
     assert reached[:4] == sorted(reached[:4], reverse=True) and reached[4:] == sorted(reached[4:], reverse=True)
 
 
 def test_a_sweep_of_which_every_run_diverged_has_a_report(make):
     text = write([make(seeds=2, diverged=[0, 1, 2, 3])], replays=False).read_text()
     assert "4 of 4 runs diverged" in text
+
+
+def test_of_conditions_that_reach_the_goal_equally_often_the_higher_return_is_first(make):
+    study = page.read([make(learners=("vdn", "qmix", "qplex"), seeds=2)])
+    study.last["test_optimal"][:] = 1.0
+    study.last["test_return"][:] = [1, 1, 3, 3, 2, 2]
+    content = page.gather(study, replays=False)
+    assert [line.label for line in content.headlines] == ["qmix", "qplex", "vdn"]
+
+
+def test_a_percentage_is_100_only_of_all_and_0_only_of_none():
+    shares = (0, 1 / 256, 0.125, 255 / 256, 1)
+    assert [page._number(share, True) for share in shares] == ["0 %", "1 %", "12 %", "99 %", "100 %"]
+
+
+def test_a_number_has_four_digits_and_a_true_minus():
+    assert [page._number(value, False) for value in (7.9, 7.96, -12.0, 0.12345, float("nan"))] == [
+        "7.9", "7.96", "−12", "0.1235", "–",
+    ]  # fmt: skip
+
+
+def test_intervals_are_numbers_for_the_csv_of_their_table(written):
+    """Estimate and ends, under names of their own; of a matrix the rows keep the names of their conditions."""
+    elements = Elements(written.read_text()).elements
+    assert "IQM of test_return" in [at["data-interval"] for _, at in elements if "data-interval" in at]
+    cells = [at["data-numbers"].split(",") for tag, at in elements if tag == "td" and "data-numbers" in at]
+    assert len(cells) == 4 * 2 + 2 * 4 * 4  # two answers of four conditions, and a matrix by each
+    low, high = ([float(cell[end]) for cell in cells if cell[0]] for end in (1, 2))
+    assert all(0 <= left <= right for left, right in zip(low, high, strict=True))
+    assert sum(cell == ["", "", ""] for cell in cells) == 2 * 4
+
+
+def test_runs_are_compared_by_the_goal_and_by_the_return(written):
+    headings = re.findall("<h3>(Probability of improvement.*?)</h3>", written.read_text())
+    assert headings == [
+        "Probability of improvement on game, by runs that reach the optimum",
+        "Probability of improvement on game, by test_return",
+    ]
+    data = json.loads(Elements(written.read_text()).scripts[0])
+    assert [profile["metric"] for profile in data["profiles"]] == ["test_return", "test_optimal"]
+
+
+def test_names_are_cut_on_the_page_and_whole_in_its_data(make):
+    long = "a learner whose name is much longer than there is room for"
+    data = page.gather(page.read([make(learners=("vdn", long), seeds=1)]), replays=False).data
+    (field,) = data["fields"]
+    assert field["texts"] == ["vdn", long] and field["levels"][1].endswith("… (no. 2)")
+
+
+def test_runs_that_a_search_dropped_are_said_with_their_steps(make):
+    study = page.read([make(learners=("qmix",), seeds=4)])
+    for row in (1, 2):
+        study.records[row]["status"] = "dropped"
+        study.curves["test_return"][row, 5:] = np.nan
+    note = page.gather(study, replays=False).notes[0]
+    assert "2 of 4 runs were dropped early by the search, after 5,000 of 20,000 environment steps" in note

@@ -63,6 +63,24 @@ def test_what_does_not_fit_is_left_out_and_said(study, monkeypatch):
     assert played == [] and len(left) == 1
 
 
+def test_no_more_episodes_are_played_than_there_may_be(study, monkeypatch):
+    """Nothing is really played: of four wanted episodes two fit, and two are named as left out."""
+    monkeypatch.setattr(policies, "MOST_REPLAYS", 2)
+    monkeypatch.setattr(policies, "rendered", lambda _: [(row, seed) for row in (3, 4) for seed in (1, 2)])
+    monkeypatch.setattr(policies, "_play", lambda *_: "an episode")
+    played, left = replays(Policies(study), [])
+    assert [(one.row, one.seed) for one in played] == [(3, 1), (3, 2)] and left == [4, 4]
+
+
+def test_a_rendered_page_is_of_a_run_of_its_own_directory(make):
+    paths = [make(name, seeds=2) for name in ("first", "second")]
+    (paths[1] / "replays").mkdir()
+    (paths[1] / "replays" / "run3_seed5.html").write_text("")
+    ((row, seed),) = policies.rendered(read(paths))
+    study = read(paths)
+    assert (study.records[row]["directory"], study.records[row]["run"], seed) == ("second", 3, 5)
+
+
 def test_files_of_a_directory_are_played_again_and_never_shown(make, monkeypatch):
     """From the name of a rendered page is taken which run and seed to play; what it holds is not looked at."""
     path = make()

@@ -55,3 +55,25 @@ def test_a_cell_of_a_heat_map_is_the_fraction_of_its_runs(make):
     assert heat_map.values.shape == (2, 3, 2) and (heat_map.runs == 8).all()
     rows = rows_with(study, algorithm="qmix", learning_rate=0.2, width=16)
     assert heat_map.values[1, 1, 1] == pytest.approx(study.reached(rows).mean())
+
+
+def test_runs_that_were_not_evaluated_are_in_no_cell(make):
+    """Run 0 has no curve: of the two of its cell one is judged, and it has reached the goal."""
+    study, groups, scales = shown(
+        make(learners=("qmix",), grid={"learning_rate": [0.1, 0.2], "width": [8, 16]}, seeds=2)
+    )
+    for curve in (*study.curves.values(), *study.last.values()):
+        curve[0] = np.nan
+    study.last["test_optimal"][1] = 1.0
+    (heat_map,) = responses.heat_maps(study, groups, scales)
+    assert (heat_map.runs[0, 0, 0], heat_map.values[0, 0, 0]) == (1, 1.0)
+
+
+def test_fields_that_no_run_has_both_of_have_no_heat_map(make):
+    study, groups, scales = shown(make(grid={"width": [8, 16, None], "depth": [None, 1, 2]}))
+    assert len(responses.heat_maps(study, groups, scales)) == 1
+    for record in study.records:
+        record["depth" if record["width"] is not None else "width"] = None
+    fields = fields_of(study)
+    assert {field.name for field in fields} >= {"width", "depth"}
+    assert responses.heat_maps(study, groups, responses.scales_of(fields)) == []

@@ -45,7 +45,7 @@ const runs = {
 };
 const evaluations = data.axes[0].length;
 const fields = data.fields.map((field) => ({
-  name: field.name, levels: field.levels,
+  name: field.name, levels: field.levels, texts: field.texts ?? field.levels, // short for the page, and whole
   numbers: field.numbers && unpack(field.numbers), codes: field.codes && unpack(field.codes),
 }));
 const conditions = data.conditions.map((condition) => ({

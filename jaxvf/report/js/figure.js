@@ -121,15 +121,22 @@ function numbersBelow(frame, rows) {
   return details;
 }
 
+// Records with the same keys as CSV.
 function csv(rows) {
   const names = Object.keys(rows[0] ?? {});
-  // A text that a spreadsheet would take for a formula is kept a text.
-  const cell = (value) => {
-    let text = value === null || value === undefined || Number.isNaN(value) ? "" : String(value);
-    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [names.map(cell).join(","), ...rows.map((row) => names.map((name) => cell(row[name])).join(","))].join("\r\n");
+  return csvTable(names, rows.map((row) => names.map((name) => row[name])));
+}
+
+// Names of columns and rows of cells as CSV; columns keep their order, whatever they are called.
+function csvTable(names, rows) {
+  return [names, ...rows].map((row) => row.map(csvCell).join(",")).join("\r\n");
+}
+
+// A text that a spreadsheet would take for a formula is kept a text.
+function csvCell(value) {
+  let text = value === null || value === undefined || Number.isNaN(value) ? "" : String(value);
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function save(name, type, text) {

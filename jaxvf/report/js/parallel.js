@@ -52,7 +52,7 @@ function drawAxis(group, axis, scale, { ink, faint, paper }) {
   group.append("line").attr("y1", top).attr("y2", bottom).attr("stroke", faint);
   const values = axis.levels ? axis.levels.map((_, at) => at) : d3.sort(new Set(axis.values)).filter(Number.isFinite);
   const ticks = axis.levels || values.length <= 6 ? values : scale.ticks(5).slice(0, 9);
-  for (const tick of ticks) {
+  for (const tick of apart(ticks, scale)) {
     const text = axis.levels ? axis.levels[tick] : number(tick);
     group.append("line").attr("x1", -4).attr("x2", 4).attr("y1", scale(tick)).attr("y2", scale(tick)).attr("stroke", faint);
     group.append("text").attr("x", 8).attr("y", scale(tick)).attr("dy", "0.32em").attr("stroke", paper).attr("stroke-width", 3)
@@ -64,11 +64,30 @@ function drawAxis(group, axis, scale, { ink, faint, paper }) {
     if (event.sourceEvent) setFilter(axis.name, event.selection ? admitted(axis, scale, event.selection) : null);
   });
   const handle = group.append("g").attr("class", "brush").attr("data-axis", axis.name).call(brush);
-  onAxis.set(axis.name, () => {
-    const filter = filters.get(axis.name);
-    if (!filter) handle.call(brush.move, null);
-    else if (!axis.levels) handle.call(brush.move, [Math.min(filter[1], scale.domain()[1]), Math.max(filter[0], scale.domain()[0])].map(scale));
-  });
+  const follow = () => {
+    const filter = filters.get(axis.name), place = filter && brushedBy(axis, scale, filter);
+    if (place !== undefined || !filter) handle.call(brush.move, place ?? null);
+  };
+  onAxis.set(axis.name, follow);
+  follow(); // a figure that is drawn again shows the filters that hold
+}
+
+const TICK = 12; // pixels that the text of a tick takes
+
+// Ticks whose texts do not lie on each other: both ends, and between them each that has room.
+function apart(ticks, scale) {
+  const kept = [];
+  for (const tick of ticks) if (!kept.length || Math.abs(scale(tick) - scale(kept.at(-1))) >= TICK) kept.push(tick);
+  const last = ticks.at(-1);
+  if (kept.length > 1 && kept.at(-1) !== last) kept[kept.length - 1] = last;
+  return kept;
+}
+
+// The stretch of an axis, [top, bottom] in pixels, that a filter admits; undefined where it is not one stretch.
+function brushedBy(axis, scale, filter) {
+  if (!axis.levels) return [Math.min(filter[1], scale.domain()[1]), Math.max(filter[0], scale.domain()[0])].map(scale);
+  const low = Math.min(...filter), high = Math.max(...filter);
+  return filter.size && high - low === filter.size - 1 ? [scale(high + 0.45), scale(low - 0.45)] : undefined;
 }
 
 const onAxis = new Map(); // moves the brush of an axis to its filter
@@ -88,7 +107,7 @@ function startParallel() {
   makeFigure("parallel-figure", {
     draw: drawParallel, describe: describeParallel,
     rows: () => [...selected.keys()].filter((row) => selected[row]).map((row) => Object.fromEntries([["run", runs.number[row]], ...shownAxes.map((axis) =>
-      [axis.title, axis.levels ? axis.levels[axis.values[row]] : axis.values[row]])])),
+      [axis.title, axis.levels ? (axis.texts ?? axis.levels)[axis.values[row]] : axis.values[row]])])),
   });
   onSelection(() => {
     for (const [name, move] of onAxis) if (name !== brushing()) move();

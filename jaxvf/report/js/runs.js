@@ -8,7 +8,7 @@ const columns = [
   ...(data.sources.length > 1 && !fields.some((field) => field.name === "directory")
     ? [{ key: "directory", title: "directory", value: (row) => data.sources[runs.source[row]] }] : []),
   ...fields.map((field) => ({
-    key: field.name, title: titleOf(field.name), value: (row) => field.numbers ? field.numbers[row] : field.levels[field.codes[row]],
+    key: field.name, title: titleOf(field.name), value: (row) => field.numbers ? field.numbers[row] : field.texts[field.codes[row]],
     text: (row) => fieldText(field, row),
   })),
   { key: "seed", title: "seed", value: (row) => runs.seed[row] },
@@ -55,6 +55,13 @@ function showRuns() {
   }
 }
 
+// The selected runs in the order of the table, names in full.
+function runsCsv() {
+  const shown = columns.filter((column) => column.key !== "directory");
+  return csvTable(["directory", ...shown.map((column) => column.title)],
+    orderedRows().map((row) => [data.sources[runs.source[row]], ...shown.map((column) => column.value(row))]));
+}
+
 function startRuns() {
   document.getElementById("runs-head").append(...columns.map((column) => {
     const button = element("button", { type: "button" }, column.title);
@@ -67,8 +74,7 @@ function startRuns() {
   }));
   document.getElementById("runs-back").onclick = () => { shownRuns.page--; showRuns(); };
   document.getElementById("runs-on").onclick = () => { shownRuns.page++; showRuns(); };
-  document.getElementById("runs-csv").onclick = () => save("runs.csv", "text/csv", csv(orderedRows().map((row) =>
-    Object.fromEntries([["directory", data.sources[runs.source[row]]], ...columns.map((column) => [column.title, column.value(row)])]))));
+  document.getElementById("runs-csv").onclick = () => save("runs.csv", "text/csv", runsCsv());
   onSelection(() => { shownRuns.page = 0; showRuns(); });
   showRuns();
 }

@@ -8,7 +8,7 @@ let announced = 0;
 // What runs can be filtered by: fields in which they differ, their status, and what they reached.
 const axes = [
   ...fields.map((field) => ({
-    name: field.name, title: titleOf(field.name), levels: field.levels, values: field.numbers ?? field.codes,
+    name: field.name, title: titleOf(field.name), levels: field.levels, texts: field.texts, values: field.numbers ?? field.codes,
   })),
   ...(data.statuses.length > 1
     ? [{ name: "status", title: "status", levels: data.statuses, values: runs.status }] : []),

@@ -38,14 +38,21 @@ function startHeadline() {
   });
   document.querySelectorAll("[data-table-csv]").forEach((button) => {
     button.onclick = () => {
-      const rows = [...document.getElementById(button.dataset.tableCsv).rows].map((row) => [...row.cells].map((cell) => cell.dataset.text ?? cell.textContent.trim().replace(/\s+/g, " ")));
-      const names = rows[0];
-      save(`${button.dataset.tableCsv}.csv`, "text/csv", csv(rows.slice(1).map((row) => Object.fromEntries(names.map((name, at) => [name, row[at] ?? ""])))));
+      const [names, ...rows] = [...document.getElementById(button.dataset.tableCsv).rows].map((row) => [...row.cells].flatMap(tableCell));
+      save(`${button.dataset.tableCsv}.csv`, "text/csv", csvTable(names, rows));
     };
   });
   document.querySelectorAll("[data-copy]").forEach((button) => {
     button.onclick = () => save(button.dataset.copy, "text/plain", document.getElementById(button.dataset.from).textContent);
   });
+}
+
+// A cell of a table as cells of its CSV: an interval is three numbers, under three names.
+function tableCell(cell) {
+  const { interval: name, numbers } = cell.dataset;
+  if (name !== undefined) return [name, `${name}, low`, `${name}, high`];
+  if (numbers !== undefined) return numbers.split(",").map((text) => text === "" ? NaN : +text);
+  return [cell.dataset.text ?? cell.textContent.trim().replace(/\s+/g, " ")];
 }
 
 startTheme();
