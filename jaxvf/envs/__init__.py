@@ -23,6 +23,7 @@ from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.brax_team import BraxTeam
 from jaxvf.envs.check import check_env
 from jaxvf.envs.combat import Combat
+from jaxvf.envs.football import Football
 from jaxvf.envs.intersection import Intersection
 from jaxvf.envs.jaxmarl import FromJaxMARL
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
@@ -49,6 +50,7 @@ __all__ = [
     "EnvSpec",
     "Environment",
     "EpisodeStatistics",
+    "Football",
     "FromJaxMARL",
     "GaussianTeam",
     "Intersection",

@@ -6,6 +6,8 @@ from jaxvf.envs import brax_team, jaxmarl, jaxmarl_names
 from jaxvf.envs.box_pushing import BoxPushing
 from jaxvf.envs.box_pushing_classic import BoxPushingClassic
 from jaxvf.envs.combat import MAPS, Combat
+from jaxvf.envs.football import SCENARIOS as ACADEMY
+from jaxvf.envs.football import Football
 from jaxvf.envs.intersection import Intersection
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
@@ -23,6 +25,7 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
     "box_pushing_classic": BoxPushingClassic,
     **{f"combat/{name}": (lambda name=name: Combat(name)) for name in MAPS},
     **{f"smax/{name}": (lambda name=name: Smax(name)) for name in SCENARIOS},
+    **{f"football/{name}": (lambda name=name: Football(name)) for name in ACADEMY},
     "intersection": Intersection,
     "softmax_chain": SoftmaxChain,
     "gaussian_team": GaussianTeam,

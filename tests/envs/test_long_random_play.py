@@ -9,7 +9,7 @@ from jaxvf.envs import make
 from jaxvf.envs.check_play import random_actions
 from jaxvf.envs.protocol import where_done
 
-NAMES = ("intersection",)
+NAMES = ("football/academy_3_vs_1_with_keeper", "football/academy_counterattack_hard", "intersection")
 ENVS, STEPS = 400, 250
 
 

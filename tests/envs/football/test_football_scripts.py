@@ -1,0 +1,72 @@
+"""Whole episodes of scripts: alone one loses, with passes one scores."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvf.envs.football import SCRIPTS, Football
+
+EPISODES = 4096
+ENV = Football()
+GOAL_RATES = {"random": 0.022, "solo": 0.052, "passing": 0.613}  # 1,024 episodes of a prototype of these rules
+
+
+def statistics(env, script, params):
+    """Shares of episodes that end with a goal, a lost ball, a ball out of play and at the limit, and mean return."""
+    init_key, play_key = jax.random.split(jax.random.key(0))
+
+    def step(carry, key):
+        states, running, sums = carry
+        act_key, step_key = jax.random.split(key)
+        actions = jax.vmap(script)(jax.random.split(act_key, EPISODES), states)
+        moved, outcome = env.transition_batch(step_key, states, actions, params)
+        told = jnp.stack(
+            [*(outcome.metrics[name] for name in ("won", "lost", "out")), outcome.truncated, outcome.reward]
+        )
+        return (moved, running & ~outcome.done, sums + jnp.where(running, told, 0.0)), None
+
+    first = env.init_batch(init_key, params, EPISODES), jnp.ones(EPISODES, bool), jnp.zeros((5, EPISODES))
+    return jax.lax.scan(step, first, jax.random.split(play_key, env.limit_max))[0][2]
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """A compiled program per script, for any numbers."""
+    programs = {
+        name: jax.jit(lambda params, script=script: statistics(ENV, script, params)) for name, script in SCRIPTS.items()
+    }
+    return lambda name, **numbers: np.asarray(
+        programs[name](
+            dataclasses.replace(ENV.default_params(), **{key: jnp.float32(to) for key, to in numbers.items()})
+        )
+    )
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_goal_rates_are_those_of_the_prototype_within_3_points(measured, script):
+    told = measured(script)
+    assert abs(told[0].mean() - GOAL_RATES[script]) < 0.03
+    assert set(told[4].tolist()) == {-1.0, 100.0}  # the return of every episode of CDS
+    np.testing.assert_array_equal(told[4] == 100, told[0] == 1)
+
+
+def test_solo_runs_lose_the_ball_and_passes_keep_it(measured):
+    alone, together = measured("solo").mean(axis=1), measured("passing").mean(axis=1)
+    assert alone[1] > 0.85 and together[1] < 0.4
+    assert alone[0] < 0.1 < 0.5 < together[0]
+
+
+def test_more_tackles_and_more_saves_mean_fewer_goals(measured):
+    by_tackles = [measured("solo", tackle_hazard=rate)[0].mean() for rate in (0.0, 2.2, 8.0)]
+    assert by_tackles[0] > by_tackles[1] > by_tackles[2]
+    by_saves = [measured("passing", save_chance=chance)[0].mean() for chance in (0.0, 0.4, 1.0)]
+    assert by_saves[0] > by_saves[1] > by_saves[2]
+
+
+def test_a_counterattack_is_not_won_alone():
+    env = Football("academy_counterattack_hard")
+    told = np.asarray(jax.jit(lambda: statistics(env, SCRIPTS["solo"], env.default_params()))()).mean(axis=1)
+    assert told[0] < 0.15 and told[1] > 0.6
