@@ -11,6 +11,7 @@ import jaxvf
 from jaxvf.plain_json import dumps
 from jaxvf.results.store import FINISHED, UNFINISHED, RunDirectory, write_atomically
 
+COMMAND = "jaxvf run --env game --algorithm vdn qmix"
 STEPS = 1000  # between two evaluations
 
 
@@ -56,8 +57,9 @@ def make(
         "fields": {"env": list(envs), "algorithms": list(learners), "seeds": seeds, "grid": dict(grid)},
     }
     directory.create(
-        config, versions={"jaxvf": jaxvf.__version__}, device={"platform": "cpu", "kind": "cpu", "count": 1}
-    )
+        config, command=COMMAND, versions={"jaxvf": jaxvf.__version__},
+        device={"platform": "cpu", "kind": "cpu", "count": 1},
+    )  # fmt: skip
     directory.update_json(plan=[_group(len(rows), evaluations, learners)])
     directory.write_runs([{**row, "status": one} for row, one in zip(rows, status, strict=True)])
     length = evaluations if done is None else done

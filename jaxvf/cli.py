@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from jaxvf import command_line
 from jaxvf.cli_parse import parse
 from jaxvf.commands import results
 from jaxvf.commands.figures import compare, plot
@@ -208,7 +209,8 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point `jaxvf`: exit code 2 for bad input, 130 after an interruption, 141 where nobody reads on."""
     try:
-        with interrupt_on_signal():
+        given = sys.argv[1:] if arguments is None else arguments
+        with interrupt_on_signal(), command_line.of("jaxvf", given):
             parse(COMMANDS, arguments, prog="jaxvf", description=SUMMARY)()
             sys.stdout.flush()
     except BrokenPipeError:  # `jaxvf list envs | head`: the reader has seen enough

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
+NAMED = 20  # valid names in a line
 LONGEST = 2000  # characters of a line; a value may be a table of a million numbers
 
 
@@ -15,7 +16,7 @@ class InputError(ValueError):
 
 
 def unknown(kind: str, value: object, valid: Iterable[str]) -> InputError:
-    """The error for a name outside a registry, with the closest names first.
+    """The error for a name outside a registry, with the closest name, those that hold it, or some of all.
 
     Args:
         kind: what the name stands for, as the user knows it ("algorithm", "field of qmix").
@@ -24,5 +25,10 @@ def unknown(kind: str, value: object, valid: Iterable[str]) -> InputError:
     """
     names = sorted(valid)
     close = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(names) or 'none'}"
-    return InputError(f"unknown {kind} {value!r}; {hint}")
+    if close:
+        return InputError(f"unknown {kind} {value!r}; did you mean {close[0]!r}?")
+    holding = [name for name in names if value and str(value).lower() in name.lower()]
+    named = holding or names
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    which = f"those with {value!r}" if holding else "valid"
+    return InputError(f"unknown {kind} {value!r}; {which}: {', '.join(named[:NAMED]) or 'none'}{more}")

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 from pathlib import Path
 
 import jax
@@ -53,6 +54,10 @@ def finished(tmp_path_factory, programs):
         remember(patch, programs)
         cli.main([*TINY, "--out", str(out)])
     return out
+
+
+def test_a_directory_keeps_the_command_that_began_it(finished):
+    assert RunDirectory(finished).read_json()["command"] == shlex.join(["jaxvf", *TINY, "--out", str(finished)])
 
 
 # --- bad input -------------------------------------------------------------------------------------------------

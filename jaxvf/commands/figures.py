@@ -76,7 +76,7 @@ def compare(
         raise InputError("compare needs a directory: jaxvf compare DIR [DIR...]")
     named = {}
     for entry in directories:
-        label, equals, path = str(entry).rpartition("=")
+        label, equals, path = str(entry).partition("=")  # a directory may have one in its name too
         if not Path(entry).exists() and equals and label:
             named[label] = _load(Path(path))
         else:

@@ -7,6 +7,8 @@ from jaxvf.commands.run import Flag, Import, Positional
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
+POLICY_JSON = "policy.json"  # is in every directory of a saved policy
+
 if TYPE_CHECKING:
     from jaxvf.results import Policy
 
@@ -88,15 +90,16 @@ def load(path: Path, run: int | None) -> "Policy":
         InputError: for a directory that holds neither, or a sweep of several runs without the number of one.
     """
     from jaxvf.results import Policy
-    from jaxvf.results.paths import RUN_JSON, usable_path
+    from jaxvf.results.paths import RUN_JSON, nearest_text, usable_path
     from jaxvf.sweeps import load as load_result
 
-    if (usable_path(path) / "policy.json").is_file():
+    if (usable_path(path) / POLICY_JSON).is_file():
         if run is not None:
             raise InputError(f"--run={run} belongs to a sweep, and {path} is one saved policy")
         return Policy.load(path)
     if run is None and not (path / RUN_JSON).is_file():
-        raise InputError(f"{path} holds neither a saved policy (policy.json) nor a sweep (run.json)")
+        near = nearest_text(path, POLICY_JSON, RUN_JSON)
+        raise InputError(f"{path} holds neither a saved policy (policy.json) nor a sweep (run.json){near}")
     result = load_result(path)
     if run is None and len(result.runs) > 1:
         raise InputError(f"{path} holds {len(result.runs)} runs; name one: --run 0 to {len(result.runs) - 1}")

@@ -23,6 +23,7 @@ class Provenance:
         path: of the directory, as it was named.
         sweep: the sweep as text.
         kind: "toml", which `jaxvf run` reads, or "json" where the directory holds a search.
+        begun: the command line that began it, or "from Python"; "" of a directory that does not say.
         command: what computes it again; "" for a search.
         facts: status, versions and device, in words by name.
         groups: seconds, steps a second and bytes of each program.
@@ -32,6 +33,7 @@ class Provenance:
     path: str
     sweep: str
     kind: str
+    begun: str
     command: str
     facts: dict[str, str]
     groups: list[dict[str, str]]
@@ -57,7 +59,8 @@ def provenance(source: Source) -> Provenance:
     facts = {"status": str(document.get("status")), **_device(device if isinstance(device, dict) else {})}
     facts |= {name: str(version) for name, version in document.get("versions", {}).items()}
     groups = [_group(entry, at, document) for at, entry in enumerate(source.result.timing)]
-    return Provenance(source.label, str(source.path), text, kind, command, facts, groups)
+    begun = str(document.get("command", ""))
+    return Provenance(source.label, str(source.path), text, kind, begun, command, facts, groups)
 
 
 def replay_command(source: Source, run: int) -> str:

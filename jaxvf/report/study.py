@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ from jaxtyping import Bool, Float, Int
 
 from jaxvf.errors import InputError, unknown
 from jaxvf.results.answers import FRACTIONS, REACHED
+from jaxvf.results.paths import no_sweep, sweeps_below
 from jaxvf.results.result import Result
 from jaxvf.results.store import RunDirectory
 from jaxvf.sweeps import load
 
 MAIN = "test_return"
 GOALS = tuple(FRACTIONS.values())  # 1 where an episode reached what its environment is about
-DEEPEST = 3  # levels below a directory in which sweeps of an experiment are looked for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +104,7 @@ def read(directories: Sequence[Path], metrics: Sequence[str] = ()) -> Study:
     """
     if not directories:
         raise InputError("report: name at least one run directory")
-    paths = [found for directory in directories for found in sweeps_in(Path(directory))]
+    paths = [found for directory in directories for found in _sweeps_in(directory)]
     twice = {path for path in paths if [one.resolve() for one in paths].count(path.resolve()) > 1}
     if twice:
         raise InputError(f"report: {min(twice)} is named twice; its runs would be counted twice")
@@ -117,25 +116,12 @@ def read(directories: Sequence[Path], metrics: Sequence[str] = ()) -> Study:
     return _joined(sources, shown, goal)
 
 
-def sweeps_in(directory: Path) -> list[Path]:
-    """The directory itself if it holds a sweep, else the directories below it that do.
-
-    Raises:
-        InputError: if there is none, with the nearest one beside it.
-    """
-    if RunDirectory(directory).exists():
-        return [directory]
-    below = [
-        path.parent
-        for depth in range(1, DEEPEST + 1)
-        for path in sorted(directory.glob("/".join(["*"] * depth + ["run.json"])))
-    ]
-    found = [path for path in below if not any(parent in below for parent in path.parents)]
-    if found:
-        return found
-    parent = directory.absolute().parent
-    beside = [os.path.relpath(path.parent) for path in sorted(parent.glob("*/run.json"))]
-    raise unknown("run directory", str(directory), beside)
+def _sweeps_in(directory: Path) -> list[Path]:
+    """The sweeps that a directory stands for."""
+    found = sweeps_below(directory)
+    if not found:
+        raise no_sweep(directory)
+    return found
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

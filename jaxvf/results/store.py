@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from jaxvf.errors import InputError
 from jaxvf.results.differences import first_difference
 from jaxvf.results.parsing import from_text, metric_schema, parse_file
-from jaxvf.results.paths import RUN_JSON, sweeps_below, usable_path
+from jaxvf.results.paths import RUN_JSON, no_sweep, sweeps_below, usable_path
 from jaxvf.results.tables import JSON_COLUMN, column, jsonable, to_parquet
 
 UNFINISHED, FINISHED = "unfinished", "finished"  # the section "status" of run.json
@@ -106,7 +106,7 @@ class RunDirectory:
             if below:
                 more = f" and {len(below) - NAMED} more" if len(below) > NAMED else ""
                 raise InputError(f"{self.path} is no sweep but holds some; name one: {', '.join(below[:NAMED])}{more}")
-            raise InputError(f"{self.path} is not a run directory: run.json is missing")
+            raise no_sweep(self.path)
         return self._read(self._json)[0]
 
     def update_json(self, **sections: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvf import __version__
+from jaxvf import __version__, command_line
 from jaxvf.configurations import UnknownClassError
 from jaxvf.errors import InputError
 from jaxvf.results.policy import Policy
@@ -41,7 +41,13 @@ START_SECONDS = 5.0  # a worker waits so long for the process that starts or end
 def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[Lease]:
     """Own a new directory, whose run.json says from the first moment on all that going on needs."""
     with owned(directory) as owner:
-        directory.create(config, versions=_versions(), device=devices.describe(), plan=plan.to_json())
+        directory.create(
+            config,
+            command=command_line.present(),
+            versions=_versions(),
+            device=devices.describe(),
+            plan=plan.to_json(),
+        )
         _write_unfinished(directory, plan)
         yield owner
 

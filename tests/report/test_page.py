@@ -213,3 +213,7 @@ def test_runs_that_a_search_dropped_are_said_with_their_steps(make):
         study.curves["test_return"][row, 5:] = np.nan
     note = page.gather(study, replays=False).notes[0]
     assert "2 of 4 runs were dropped early by the search, after 5,000 of 20,000 environment steps" in note
+
+
+def test_the_command_that_began_a_sweep_is_said(written):
+    assert "<dt>begun by</dt><dd><code>jaxvf run --env game --algorithm vdn qmix</code></dd>" in written.read_text()

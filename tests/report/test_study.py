@@ -1,10 +1,12 @@
 """Which runs a report is about, and what it refuses to put side by side."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jaxvf.errors import InputError
-from jaxvf.report.study import read, sweeps_in
+from jaxvf.report.study import read
 
 
 def refused(call) -> str:
@@ -47,15 +49,18 @@ def test_a_diverged_run_has_no_last_value_but_is_judged(swept):
 
 def test_a_directory_of_an_experiment_stands_for_the_sweeps_below_it(make, tmp_path):
     paths = [make("study/vdn"), make("study/deeper/qmix")]
-    assert sorted(sweeps_in(tmp_path / "study")) == sorted(paths)
+    assert {source.path for source in read([tmp_path / "study"]).sources} == set(paths)
 
 
-def test_a_directory_without_a_sweep_is_refused_with_the_nearest_one_beside_it(make, tmp_path):
+def test_a_directory_without_a_sweep_is_refused_with_the_nearest_one_beside_it(make, tmp_path, monkeypatch):
     make("matrix_games")
     (tmp_path / "matrix_game").mkdir()
     line = refused(lambda: read([tmp_path / "matrix_game"]))
-    assert "unknown run directory" in line and "matrix_games" in line
-    assert "unknown run directory" in refused(lambda: read([tmp_path / "nowhere"]))
+    assert "matrix_game is not a run directory" in line and line.endswith("matrix_games")
+    monkeypatch.chdir(tmp_path)
+    make("runs/mine")
+    line = refused(lambda: read([Path("nowhere")]))
+    assert line.startswith("nowhere is not a run directory") and "runs/mine" in line  # one level further down
 
 
 def test_no_directory_and_one_named_twice_are_refused(swept):
