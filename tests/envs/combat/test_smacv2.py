@@ -94,11 +94,12 @@ def test_an_agents_own_block_is_health_shield_place_kind():
     """A zealot with half its health and a fifth of its shield at (8, 24): the bits come last."""
     env = Combat("protoss_5_vs_5")
     params = env.default_params()
-    state = env.init(jax.random.key(0), params)
+    state = jax.jit(env.init)(jax.random.key(0), params)
     zealot = units.ID["zealot"]
     state = state._replace(
         kind=state.kind.at[0].set(zealot), x=state.x.at[0].set(8.0), y=state.y.at[0].set(24.0),
         health=state.health.at[0].set(50.0), shield=state.shield.at[0].set(10.0),
     )  # fmt: skip
-    np.testing.assert_allclose(env.observe(state, params).obs[0, -7:], [0.5, 0.2, 0.25, 0.75, 0, 1, 0], rtol=1e-6)
+    own = jax.jit(env.observe)(state, params).obs[0, -7:]
+    np.testing.assert_allclose(own, [0.5, 0.2, 0.25, 0.75, 0, 1, 0], rtol=1e-6)
     assert env.spec.version == 2 and Combat("3m").spec.version == 1
