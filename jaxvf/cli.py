@@ -14,6 +14,7 @@ from jaxvf.cli_parse import parse
 from jaxvf.commands import results
 from jaxvf.commands.figures import compare, plot
 from jaxvf.commands.policies import evaluate, export_policy, load
+from jaxvf.commands.probe import probe
 from jaxvf.commands.report import report
 from jaxvf.commands.run import Flag, Import, Log, Positional, export, run
 from jaxvf.errors import InputError
@@ -76,12 +77,12 @@ def render(
     seed: int = 0,
     import_: Import = (),
 ) -> None:
-    """Play one greedy episode of a trained run and write it as a page to step through, a GIF or an MP4.
+    """Play one greedy episode of a trained run and write it as a page to step through, a film or a picture.
 
     Args:
         directory: the --out of the sweep with --run, or a saved policy.
         run: which run of a sweep; they are numbered from 0 on, as in runs.parquet.
-        out: file ending in .html, .gif or .mp4; by default replays/ of the directory, as a page.
+        out: file ending in .html, .gif, .mp4 or .png (three moments); by default replays/ of the directory, as a page.
         seed: of the episode.
         import_: modules of your own to import first, whose classes the sweep names.
     """
@@ -199,6 +200,7 @@ COMMANDS = {
     "eval": evaluate,
     "export-policy": export_policy,
     "render": render,
+    "probe": probe,
     "list": list_,
     "reproduce": reproduce,
     "bench": bench,

@@ -11,7 +11,8 @@ from jaxvf.envs.pictures import BLUE, GREEN, GREY, INK, ORANGE, PALE, WHITE, Key
 
 MOST_COLUMNS = 64  # of a payoff table that can still be read
 LABEL = 0.3
-MOST_DIGITS = 5  # for which a cell has room
+MOST_DIGITS = 5  # for which a cell has room, if they are small
+DIGIT, SMALL_DIGIT = 0.36, 0.28
 BEST = "#CDE8DD"
 TABLE = (
     Key("text", INK, "rows: agent 0; columns: the others"), Key("frame", ORANGE, "joint action"),
@@ -82,7 +83,9 @@ def _table(
     for i, j in np.ndindex(rows, columns):
         left, low = x + j, y + rows - 1 - i
         shapes.append(Rectangle(left, low, 1, 1, BEST if good[i, j] else WHITE, edge=PALE, edge_width=0.03))
-        shapes.append(Text(left + 0.5, low + 0.5, _short(float(values[i, j])), 0.36, GREEN if good[i, j] else INK))
+        text = _short(float(values[i, j]))
+        size = DIGIT if len(text) < MOST_DIGITS else SMALL_DIGIT
+        shapes.append(Text(left + 0.5, low + 0.5, text, size, GREEN if good[i, j] else INK))
     if chosen is not None:
         i, j = chosen
         shapes.append(Rectangle(x + j + 0.06, y + rows - 1 - i + 0.06, 0.88, 0.88, None, edge=ORANGE))

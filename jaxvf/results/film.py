@@ -22,6 +22,7 @@ SIZE = 480  # pixels along the longer side of a scene
 STRIP = 32  # pixels below it, for the caption
 CAPTION = 13  # pixels that its text is high
 LEGEND, MARK, GAP = 18, 10, 14  # pixels: a line of the legend, the mark before an entry, and the space after it
+BETWEEN = 24  # pixels between the moments of a picture
 FINER = 2  # drawn so much larger and then reduced, as Pillow does not smooth edges
 COLOURS = 128  # of a GIF
 LAST_FRAME = 6  # frames that the end stays for
@@ -50,9 +51,10 @@ def png(shown: Sequence[Frame]) -> bytes:
     moments = _images([shown[place] for place in sorted({0, last // 2, last})], legend=False)
     legend = _legend(shown[0].scene.legend).reduce(FINER) if shown[0].scene.legend else None
     width, height = moments[0].size
-    sheet = Image.new("RGB", (width * len(moments), height + (legend.height if legend else 0)), "white")
+    whole = (len(moments) * (width + BETWEEN) - BETWEEN, height + (legend.height if legend else 0))
+    sheet = Image.new("RGB", whole, "white")
     for place, moment in enumerate(moments):
-        sheet.paste(moment, (place * width, 0))
+        sheet.paste(moment, (place * (width + BETWEEN), 0))
     if legend:
         sheet.paste(legend, (0, height))
     data = io.BytesIO()

@@ -1,0 +1,102 @@
+"""Draws the pictures of docs/environments.md, each from an episode: `python docs/draw_pictures.py [NAME ...]`.
+
+Trained policies are those of policies/; elsewhere a script plays, which is enough to see what a game is about.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from jaxvf.envs import make
+from jaxvf.errors import unknown
+from jaxvf.results import Policy
+from jaxvf.results.render import render
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+
+
+class Script:
+    """Plays what a function of the step, the observations and the masks says."""
+
+    def __init__(self, name: str, choose: Callable[[Any, Any, Any], Any]):
+        self.env, self.choose = make(name), choose
+        self.env_params = self.env.default_params()
+
+    def start(self) -> Any:
+        """The first step's number."""
+        return jnp.int32(0)
+
+    def act(self, obs: Any, avail: Any, step: Any) -> Any:
+        """Actions, and the next step's number."""
+        return self.choose(step, obs, avail), step + 1
+
+
+def plan(*joint_actions: tuple[int, ...]) -> Callable[..., Any]:
+    """Joint actions in turn, over and over."""
+    table = jnp.array(joint_actions, jnp.int32)
+    return lambda step, obs, avail: table[step % len(table)]
+
+
+def first_available(*order: int) -> Callable[..., Any]:
+    """The first of these actions that an agent may take, after any that is not among them, the lowest first."""
+
+    def choose(step: Any, obs: Any, avail: Any) -> Any:
+        preference = -jnp.arange(avail.shape[-1]).astype(jnp.float32)
+        preference = preference.at[jnp.array(order)].set(-1e3 - jnp.arange(len(order)))
+        return jnp.where(avail, preference, -jnp.inf).argmax(axis=-1)
+
+    return choose
+
+
+class Drawn(NamedTuple):
+    """What is played, and with which seed."""
+
+    policy: Callable[[], Any]
+    seed: int = 0
+
+
+def scripted(name: str, choose: Callable[..., Any], seed: int = 0) -> Drawn:
+    """A picture of a registered environment in which a script plays."""
+    return Drawn(lambda: Script(name, choose), seed)
+
+
+def trained(name: str, seed: int = 0) -> Drawn:
+    """A picture of one of the policies of the repository."""
+    return Drawn(lambda: Policy.load(ROOT / "policies" / name), seed)
+
+
+# Box pushing numbers its actions forward, left, right, stay; the classic one left, right, forward, stay.
+PUSH = plan((0, 0), (0, 0), (1, 2), (0, 0), (0, 0), (0, 0))
+PUSH_CLASSIC = plan((2, 2), (0, 1), (2, 2), (3, 3))
+DRAWN = {
+    "matrix_game": scripted("matrix_game/A", plan((0, 0))),
+    "two_step_game": scripted("two_step_game", plan((1, 0), (1, 1))),
+    "predator_prey": trained("predator_prey"),
+    "box_pushing": scripted("box_pushing/6", PUSH),
+    "box_pushing_classic": scripted("box_pushing_classic", PUSH_CLASSIC),
+    "combat": trained("3m"),
+    # Attack or heal whom one may, else go east.
+    "combat_units": scripted("combat/MMM2", first_available(4, 1, 2, 3, 5, 0)),
+    "combat_terrain": scripted("combat/2c_vs_64zg", first_available(1, 2, 3, 4, 5, 0)),
+    "smax": scripted("smax/2s3z", first_available(1, 4, 0, 2, 3)),
+    "softmax_chain": scripted("softmax_chain", plan((0, 0, 0, 1, 1, 0, 2, 2))),
+    "gaussian_team": scripted("gaussian_team", lambda step, obs, avail: jnp.full(avail.shape, 0.6)),
+    "random_team_game": scripted("random_team_game", plan((0, 1, 1))),
+}
+
+
+def main(names: list[str]) -> None:
+    """Draw the named pictures, or all."""
+    for name in names or DRAWN:
+        if name not in DRAWN:
+            raise unknown("picture", name, DRAWN)
+        drawn = DRAWN[name]
+        print(render(drawn.policy(), PICTURES / f"{name}.png", seed=drawn.seed))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
