@@ -7,6 +7,7 @@ the samples that these were fitted to, and on as many new ones.
 """
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ SETTINGS = (("clip", 5e-3, 250), ("clip", 2e-3, 250), ("natural", 0.01, 250), ("
 RULES = {"is": weight_bounds("is"), "clip": weight_bounds("clip1")}
 WORDS = {"is": "the product", "clip": "the product clipped at 1"}
 BATCHES = ("training", "fresh")
+STATISTICS = ("mean", "median")  # over iterations and seeds
 CHUNK = 4  # runs at once: the samples of more do not stay in a CPU's cache
 
 
@@ -86,7 +88,7 @@ def reproduce(
             for kind in BATCHES:
                 title = f"{step} {size:g}, B = {batch}"
                 rows.append(trained_row(title, rule, kind, variances[kind]) | {"iterations": iterations})
-    rows = [{"scale": chosen.name, **row} for row in rows]
+    rows = [{"scale": chosen.label, **row} for row in rows]
     summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))
@@ -195,9 +197,11 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     """Mean and median variance of the weights against position, a panel per setting."""
     trained_rows = [row for row in rows if "setting" in row]
     titles = list(dict.fromkeys(row["setting"] for row in trained_rows))
-    figure = look.blank(max(look.WIDTH, 2.6 * len(titles)), 3.4)
-    grid = figure.subplots(1, len(titles), sharey=True, squeeze=False).ravel()
-    for axes, title in zip(grid, titles, strict=True):
+    figure = look.blank(max(look.WIDTH, 2.6 * len(titles)), 5.2)
+    grid = figure.subplots(len(STATISTICS), len(titles), sharex=True, sharey="row", squeeze=False)
+    for (place, axes), (statistic, title) in zip(
+        np.ndenumerate(grid), itertools.product(STATISTICS, titles), strict=True
+    ):
         for row in trained_rows:
             if row["setting"] != title:
                 continue
@@ -206,22 +210,24 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
             fresh = row["batch"] == "fresh"
             label = f"{WORDS[row['rule']]}, {'a new batch' if fresh else 'the batch learned from'}"
             axes.plot(
-                positions, row["mean"][1:], color=colour, marker="o", markersize=4, label=label,
+                positions, row[statistic][1:], color=colour, marker="o", markersize=4, label=label,
                 markerfacecolor="white" if fresh else colour, linestyle="--" if fresh else "-",
             )  # fmt: skip
-            axes.plot(positions, row["median"][1:], color=colour, linewidth=0.8, linestyle="--" if fresh else "-")
         axes.set_yscale("log")
         kind, size, batch = re.split(r" |, B = ", title)
         words = {"clip": "PPO steps, learning rate", "natural": "natural steps, δ ="}[kind]
-        axes.set_title(f"{words} {size}, {batch} samples", loc="left", color=look.INK, fontsize=look.SMALL)
-        look.dress(axes, xlabel="position in the order of updates", ylabel="")
-    grid[0].set_ylabel("variance of the weight", fontsize=look.SMALL, color=look.INK)
-    look.head(figure, grid[0], "", "")
+        if place[0] == 0:
+            axes.set_title(f"{words} {size}, {batch} samples", loc="left", color=look.INK, fontsize=look.SMALL)
+        look.dress(axes, xlabel="position in the order of updates" if place[0] else "", ylabel="")
+        if place[1] == 0:
+            axes.set_ylabel(f"{statistic} variance of the weight", fontsize=look.SMALL, color=look.INK)
+    look.head(figure, grid[0, 0], "", "")
+    agents = len(trained_rows[0]["mean"])
     claim = (
         "How much the weight of the agents updated before varies over samples: more, the later in the order; the "
-        "product of their ratios by orders of magnitude more on the batch that was learned from than on a new one. "
-        "Gaussian team. Lines with points: mean over iterations and seeds, which rare batches dominate; thin lines: "
-        "median; no interval."
+        "product of their ratios, in the mean, by orders of magnitude more on the batch learned from than on a new "
+        f"one. Gaussian team of {agents} agents. Above: mean over iterations and seeds, which rare batches dominate; "
+        "below: the median; no interval."
     )
     iterations = sorted({row["iterations"] for row in trained_rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""

@@ -67,7 +67,7 @@ BINS = {
 }
 AXES = {
     "non_monotonicity": "non-monotonicity of the payoff (0: monotone in some order of actions, 1: XOR)",
-    "deviation_penalty": "penalty for leaving the optimum alone (standard deviations of the payoff)",
+    "deviation_penalty": "penalty when one agent leaves the optimum (standard deviations of the payoff)",
 }
 BEHAVIOUR = {
     "annealed": "annealed play (ε from 1 to 0.05 within half of the run)",
@@ -77,8 +77,10 @@ CLAIM = (
     "Share of runs that end at the optimum of a random game, one panel per learner (in colour; the others in grey): "
 )
 FOUND = {
-    "non_monotonicity": "the less monotonic the payoff, the fewer runs of most factorizations find it.",
-    "deviation_penalty": "where leaving the optimum alone is punished, most factorizations never find it.",
+    "non_monotonicity": "the less monotonic the payoff, the fewer runs of most learners find it.",
+    "deviation_penalty": "the more it costs when one agent leaves the optimum, the fewer runs of most learners find "
+    "it. The penalty is by how much the joint actions that one agent's leaving makes pay less than the average "
+    "(negative: they pay more).",
 }
 FEW = 5  # games, below which a bin is not drawn
 
@@ -128,16 +130,8 @@ def reproduce(
 ) -> None:
     """Run the sweeps, write Parquet, `summary.json` and the figures to `out`.
 
-    Args:
-        out: directory.
-        scale: one of `SCALES`.
-        seeds: of every game.
-        env_steps: budget of a run.
-        yes: agree to more than an hour.
-        shapes: number of games by (agents, actions).
-        learners: registered names.
-        protocols: names of `PROTOCOLS`.
-        agent: one of `AGENTS`.
+    All but `out` and `yes` (to more than an hour) stands in place of what the scale has: seeds of every game, numbers
+    of games by their `shapes` (agents, actions), names of `LEARNERS`, `PROTOCOLS` and `AGENTS`.
     """
     given: dict[str, Any] = {"shapes": shapes, "learners": learners, "protocols": protocols, "agent": agent}
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, **given)
@@ -155,7 +149,7 @@ def reproduce(
     for learner in learners:
         for protocol in protocols:
             cells.append(pooled([cell for cell in cells if (cell.learner, cell.protocol) == (learner, protocol)]))
-    facts = {"scale": setting.name, "seeds": seeds, "env_steps": setting.steps_of()}
+    facts = {"scale": setting.label, "seeds": seeds, "env_steps": setting.steps_of()}
     rows = [facts | row for cell in cells for row in rows_of(cell)]
     write_atomically(out / "summary.json", json.dumps({"rows": rows, "seconds": seconds}, indent=2).encode())
     for path in draw(rows, out):
@@ -272,13 +266,18 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
 
 
 def note_of(rows: list[dict[str, Any]], measure: str, shape: str, protocol: str) -> str:
-    """The caption of the rows of one measure about the games of one shape, or of all; every game is in one bin."""
-    games = sum(row["games"] for row in rows if row["learner"] == rows[0]["learner"])
-    told = f"{CLAIM}{FOUND[measure]} {games:,} games of {'several shapes' if shape == 'all' else shape}."
+    """The caption of the rows of one measure about the games of one shape, or of all; bins of few are left out."""
+    rows = [row for row in rows if row["games"] >= FEW]
+    bins = {row["bin"]: row["games"] for row in rows if row["learner"] == rows[0]["learner"]}
+    last = [row["learner"] for row in rows if row["bin"] == max(bins) and row["optimal"][0] == 0]
+    never = f" At the right never: {', '.join(last)}." if last else ""
+    sizes = f"a point is {min(bins.values()):,} to {max(bins.values()):,} of them, at their mean"
+    told = f"{CLAIM}{FOUND[measure]}{never} {sum(bins.values()):,} games of "
+    told += f"{'several shapes' if shape == 'all' else shape}: {sizes}."
     return caption(
         told, scale=rows[0]["scale"], seeds=rows[0]["seeds"], steps=f"{rows[0]['env_steps']:,} environment steps a run",
-        behaviour=BEHAVIOUR[protocol], interval="band: 95 % bootstrap interval over games",
-    ).replace("a cell", "a game")  # fmt: skip
+        behaviour=BEHAVIOUR[protocol], interval="band: 95 % bootstrap interval over games", of="of each game",
+    )  # fmt: skip
 
 
 def report(rows: list[dict[str, Any]], protocol: str) -> str:

@@ -65,7 +65,7 @@ def reproduce(
         panels[f"box pushing {size}"] = summaries.curves_of(result, conditions)
         for learner in setting.learners:
             runs = result.select(algorithm=learner)
-            row = summaries.condition_row(result, runs, scale=setting.name, learner=learner, size=size)
+            row = summaries.condition_row(result, runs, scale=setting.label, learner=learner, size=size)
             rows.append(row | {"endings": summaries.endings(result, runs, ENDINGS, rest="timeout")})
     summaries.write_summary(rows, out)
     reference = {f"box pushing {size}": ("big box, shortest way", BIG_BOX[size]) for size in setting.sizes}

@@ -105,7 +105,7 @@ def sweep_of(name: str, learner: str, setting: Battles) -> jaxvf.Sweep:
 def judge(result: Result, setting: Battles, learner: str, name: str) -> dict[str, Any]:
     """The row of a learner on a map; its win rate is an IQM over seeds."""
     runs, steps = result.select(), setting.steps_of(name)
-    row = summaries.condition_row(result, runs, scale=setting.name, learner=learner, map=name, env_steps=steps)
+    row = summaries.condition_row(result, runs, scale=setting.label, learner=learner, map=name, env_steps=steps)
     won = result.metric("test_won")[runs]
     final = iqm_interval(won[:, -1], rng=np.random.default_rng(0))
     return row | {

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxvf.envs import PAYOFFS
 from jaxvf.mixers import DuelmixMixer, Mixer, QmixMixer, QplexMixer, VdnMixer
-from jaxvf.reproduction import SMALL, Scale, agree, choose
+from jaxvf.reproduction import OWN, SMALL, Scale, agree, choose
 from jaxvf.results import plots, summaries
 from jaxvf.theory.expressiveness import fit, make_tasks
 
@@ -70,6 +70,21 @@ EXPECTED: dict[str, tuple[float | None, ...]] = {
     "game F": (64.494, 38.222, 0, None),
     "game G": (12.749, 11.341, 0, None),
 }
+# What rows are called in the figure, and its caption.
+TABLE_WORDS = {"V": "XOR 1", "D": "XOR 2", "additive": "sum"}
+CONTEXT_WORDS = {
+    "constant": "nothing", "joint history": "both histories", "h1": "h1", "h1 xor h2": "whether h1 = h2",
+}  # fmt: skip
+NOTE = (
+    "What mixers can represent: least mean squared error of a mixer's fits to a table of values; in brackets, below, "
+    "the least that its class allows, where that is known. Upper rows: two agents with two histories (h1, h2) and two "
+    "actions each, and what the mixer sees of the histories. XOR 1 is 1 if the histories differ, less 1/2 for each "
+    "second action; XOR 2 is 0 if both choose the first action, −3 if both choose the second and the histories differ, "
+    "else −1; a sum is one of local values. Lower rows: payoffs, row by row. VDN holds sums alone; where they see both "
+    'histories QMIX misses XOR 2, QPLEX and DuelMIX miss nothing. In "qplex, full" no gradient of the advantages is '
+    "stopped: the class is QPLEX's, the learning rule is not. Where a number is above that in brackets, its fits "
+    "rested elsewhere. The darker a cell, the larger the share of the table's variance that is missed."
+)
 TOLERANCE = 0.005  # of a mean squared error, relative to the table's variance where that is above 1
 
 
@@ -121,7 +136,7 @@ def reproduce(
             expected = EXPECTED[name][CLASSES.index(mixer.partition(",")[0])]
             best, tolerance = float(found.min()), TOLERANCE * max(1.0, float(table.var()))
             row = {
-                "scale": setting.name,
+                "scale": setting.label,
                 "steps": steps,
                 "mixer": mixer,
                 "table": name,
@@ -154,6 +169,15 @@ def cases() -> tuple[list[str], list[np.ndarray], list[np.ndarray]]:
     return names, tables, contexts
 
 
+def row_words(name: str) -> str:
+    """What a row is called in the figure."""
+    table, _, context = name.partition(", ")
+    if context:
+        return f"{TABLE_WORDS[table]}, sees {CONTEXT_WORDS[context]}"
+    payoff = " / ".join(" ".join(f"{value:g}" for value in row) for row in np.asarray(GAMES[name], float))
+    return (f"{name}\n{payoff}" if name.startswith("game") else f"payoff {name}").replace("-", "−")
+
+
 def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     """Least errors, with the expected ones in brackets; the darker, the larger a share of the table's variance."""
     names, mixers = (list(dict.fromkeys(row[name] for row in rows)) for name in ("table", "mixer"))
@@ -164,12 +188,9 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         wanted[cell] = np.nan if row["expected"] is None else row["expected"]
         shade[cell] = row["least_error"] / row["variance"]
     steps = f", {rows[0]['steps']:,} gradient steps each" if "steps" in rows[0] else ""
-    note = (
-        "What each mixer can represent: least mean squared error of its fits to a table of values; in brackets, below, "
-        "the least that its class allows. A row is a table of values over the histories (h1, h2) and actions of two "
-        "agents (V, D or additive) and what the mixer sees of the histories, or a payoff table; the darker a cell, the "
-        "larger the share of the table's variance that is missed. "
-        f"Scale {rows[0]['scale']}; best of {rows[0]['restarts']} restarts{steps}; no interval."
+    scale = "Own setting" if rows[0]["scale"] == OWN else f"Scale {rows[0]['scale']}"
+    note = f"{NOTE} {scale}; best of {rows[0]['restarts']} restarts{steps}; no interval."
+    figure = plots.number_table(
+        measured, rows=[row_words(name) for name in names], columns=mixers, expected=wanted, shade=shade, note=note
     )
-    figure = plots.number_table(measured, rows=names, columns=mixers, expected=wanted, shade=shade, note=note)
     return plots.save(figure, out / "least_error.png")[0]

@@ -15,7 +15,7 @@ import numpy as np
 import jaxvf
 from jaxvf.envs import PAYOFFS
 from jaxvf.hyperparameters import replace
-from jaxvf.reproduction import SCORE, SMALL, Scale, caption, choose, facts_of, percent, train
+from jaxvf.reproduction import SCORE, SMALL, Scale, caption, choose, facts_of, findings, percent, steps_text, train
 from jaxvf.results import Interval, Result, fraction_interval, plots, summaries
 from jaxvf.results.game_answer import Course, Learned, game_answer
 from jaxvf.theory import JointValues, joint_values
@@ -45,7 +45,6 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
     "resq": {"optimizer": "rmsprop"},
 }
 TEST_INTERVAL = 1000
-# What the picture of the answer shows, and what the figure of all tables does.
 HERO, HERO_LEARNERS = (("A", "uniform"), ("D", "annealed")), ("vdn", "qmix", "nm_qmix", "cw_qmix", "pow_qmix")
 DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf")
 # The head that is meant to equal the payoff, where it is not the factored value itself.
@@ -60,15 +59,17 @@ BEHAVIOUR = {
     "uniform": "uniform play (all joint actions equally likely throughout)",
     "annealed": "annealed play (ε from 1 to 0.05 within the first 32 % of the run)",
 }
+TYPICAL = "The seed drawn is in the middle when seeds are ordered by how far their tables are from the mean table."
 ANSWER = (
-    "Above: the payoff of game A and the joint values that a typical seed of each learner ends with (median distance "
-    "from the mean table); framed, what its agents play. VDN and QMIX settle beside the optimum, and the non-monotonic "
-    "mixer's greedy action is a coin that initialization throws. Below: share of seeds whose greedy joint action is "
-    "optimal; on game D QMIX arrives late."
+    "Above: the payoff of game A and the joint values that one seed of each learner ends with; framed, its optimum and "
+    "what the agents play. VDN and QMIX settle beside the optimum, CW-QMIX finds it in nearly every seed, and the "
+    "non-monotonic mixer (nm_qmix) learns the whole table, but what its agents play is a coin that initialization "
+    "throws. Below: share of seeds whose greedy joint action is optimal; on game D ({payoff}) VDN and QMIX find it "
+    f"late. {TYPICAL}"
 )
 TABLES = (
-    "Joint values that a typical seed of each learner ends with (median distance from the mean table), beside the "
-    "payoff, whose colours they share; framed, what its agents play."
+    "Joint values that one seed of each learner ends with, beside the payoff, whose colours they share; framed, the "
+    f"optimum and what the agents play. {TYPICAL}"
 )
 EXACT = 0.05  # a learned table whose largest error is below this equals the payoff (Table 1's own margin)
 
@@ -92,7 +93,7 @@ class Games(Scale):
 SCALES = {
     # Game A separates those who solve it; game D is where QMIX arrives late.
     "small": Games(
-        minutes=2,
+        minutes=3,
         seeds=64,
         env_steps={"uniform": 6_000, "annealed": 50_000},
         cells=(
@@ -128,22 +129,13 @@ def reproduce(
     yes: bool = False,
     cells: tuple[Cell, ...] | None = None,
 ) -> None:
-    """Run the sweeps, write Parquet, `summary.json` and the figures to `out`.
-
-    Args:
-        out: directory.
-        scale: one of `SCALES`.
-        seeds: of every learner, game and behaviour.
-        env_steps: budget of a run.
-        yes: agree to more than an hour.
-        cells: what to run.
-    """
+    """Run the sweeps, write Parquet, `summary.json` and the figures to `out`; `cells` in place of the scale's own."""
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, cells=cells)
     played = {f"{learner}/{cell.protocol}": (learner, cell) for cell in setting.cells for learner in cell.learners}
     sweeps = {name: sweep_of(learner, cell, setting) for name, (learner, cell) in played.items()}
     results = train(sweeps, out, setting, yes=yes)
     rows = [
-        {"scale": setting.name, **judge(results[name], learner, game, cell.protocol)}
+        {"scale": setting.label, **judge(results[name], learner, game, cell.protocol)}
         for name, (learner, cell) in played.items()
         for game in cell.games
     ]
@@ -207,12 +199,14 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> dict[str, A
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     """The answer in one picture; the fractions of every game and behaviour; typical tables of every game."""
-    behaviour = " or ".join(BEHAVIOUR[name] for name in dict.fromkeys(row["protocol"] for row in rows))
-    facts = facts_of(rows, behaviour=behaviour, interval=SCORE)
+    facts = facts_of(rows, behaviour="", interval=SCORE) | {"steps": budgets(rows)}
     fractions: dict[str, dict[str, Any]] = {}
     for row in rows:
-        fractions.setdefault(f"game {row['game']}, {row['protocol']}", {})[row["learner"]] = Interval(*row["optimal"])
-    said = "Share of seeds whose greedy joint action is the best one of the game when training ends."
+        title = f"game {row['game']}, {row['protocol']} play"
+        fractions.setdefault(title, {})[row["learner"]] = Interval(*row["optimal"])
+    said = f"Share of seeds whose greedy joint action is the game's best when training ends. {findings(fractions)}"
+    played = ", ".join(f"{game} ({payoff_text(game)})" for game in dict.fromkeys(row["game"] for row in rows))
+    said += f" Who has no point was not run. Games by their payoffs: {played}."
     success = plots.success_fractions(fractions, xlabel="seeds at the optimum", note=caption(said, **facts))
     paths = plots.save(success, out / "fractions.png")
     if "typical_tables" in rows[0]:  # older summaries have none
@@ -222,6 +216,20 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     if "typical_tables" in rows[0] and {(row["game"], row["protocol"]) for row in hero} == set(HERO):
         paths += plots.save(answer(hero, facts), out / "answer.png")
     return paths
+
+
+def budgets(rows: list[dict[str, Any]]) -> str:
+    """How long runs are under either behaviour, and what it is, in words."""
+    steps: dict[str, list[int]] = {}
+    for row in rows:
+        steps.setdefault(row["protocol"], []).append(row["env_steps"])
+    return "; ".join(f"{steps_text(budget)} under {BEHAVIOUR[name]}" for name, budget in steps.items())
+
+
+def payoff_text(game: str) -> str:
+    """The payoff of a game, row by row."""
+    rows = (" ".join(f"{value:g}" for value in row) for row in np.asarray(PAYOFFS[game], float))
+    return " / ".join(rows).replace("-", "−")
 
 
 def answer(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> "Figure":
@@ -242,7 +250,7 @@ def answer(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> "Figure":
         counts = np.asarray(row["optimal_runs"])
         course = Course(np.asarray(row["evaluated_at"]), fraction_interval(counts, np.full(len(counts), row["runs"])))
         panels.setdefault(best_of, {})[row["learner"]] = course
-    return game_answer(tables, panels, note=caption(ANSWER, **facts))
+    return game_answer(tables, panels, note=caption(ANSWER.format(payoff=payoff_text("D")), **facts))
 
 
 def tables_of(rows: list[dict[str, Any]]) -> dict[str, Any]:

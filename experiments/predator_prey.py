@@ -85,7 +85,7 @@ def reproduce(
         for title, penalty in zip(panels, setting.penalties, strict=True):
             panels[title] |= summaries.curves_of(result, {learner: {"env.penalty": penalty}})
             runs = result.select(**{"env.penalty": penalty})
-            row = summaries.condition_row(result, runs, scale=setting.name, learner=learner, penalty=penalty)
+            row = summaries.condition_row(result, runs, scale=setting.label, learner=learner, penalty=penalty)
             counts = {name: float(result.metric(f"test_{name}")[runs, -1].mean()) for name in COUNTS}
             rows.append(row | counts | {"expected": None if setting.half else EXPECTED.get(learner, {}).get(penalty)})
     summaries.write_summary(rows, out)

@@ -42,7 +42,7 @@ def reproduce(
     """Train with both forms, write Parquet, `summary.json` and a curve over real steps to `out`."""
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps)
     results = train({form: sweep_of(form, setting) for form in FORMS}, out, setting, yes=yes)
-    rows = [judge(result, form, setting.name) for form, result in results.items()]
+    rows = [judge(result, form, setting.label) for form, result in results.items()]
     summaries.write_summary(rows, out)
     curves = {
         form: (result.metric("steps_taken").mean(axis=0), result.metric("test_won")) for form, result in results.items()

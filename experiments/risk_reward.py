@@ -103,6 +103,27 @@ BEHAVIOURS = {
     "uniform": "uniform play (all joint actions equally likely throughout)",
 }
 
+# The caption: what is claimed, of which games; what the names of rows mean; what is true of other games.
+CLAIM = (
+    "On games E, D and climbing one round of factorization (VDN, QMIX, MRVF with 1 round) ends beside the best joint "
+    "action in many seeds, two rounds of MRVF in few."
+)
+PARTS = {
+    "wide": '"Wide" and "close" are its thresholds (ξ = 0.5 and 0.02): payoffs that differ by less are not told apart.',
+    "imagined": '"Imagined actions": later rounds also learn from joint actions that were not played.',
+    "penalized": '"Pull to zero": also from those that one agent leaves, and gains over the anchor are pulled to zero.',
+}
+OTHER_GAMES = {
+    "B": "Elsewhere one round may do in most seeds: VDN's on B, QMIX's and MRVF's on penalty, all three on hard.",
+    "A": "On A, whose best payoffs are 8 and 7.9, wide thresholds find the better one in no seed.",
+    "rr3": "Risk: the more an action pays if all choose it, the more it costs alone; 2 agents with 6 actions, 3 or 4 "
+    "agents with 3.",
+}
+POINTS = (
+    "Point and bar: share of seeds whose greedy joint action is optimal when training ends, and its interval; open "
+    "diamond: what an earlier prototype had (at most 50 seeds)."
+)
+
 
 def reproduce(
     *,
@@ -134,7 +155,7 @@ def reproduce(
     results = train(sweeps, out, setting, yes=yes)
     rows = []
     for learner, result in zip(setting.learners, results.values(), strict=True):
-        rows += rows_of(learner, result, setting, behaviour)
+        rows += [row | {"agent": agent} for row in rows_of(learner, result, setting, behaviour)]
     summaries.write_summary(rows, out)
     print(draw(rows, out))
     print(text(rows))
@@ -168,7 +189,7 @@ def rows_of(learner: str, result: Result, setting: Games, behaviour: str) -> lis
     for (i, game), (j, name) in ((g, r) for g in enumerate(setting.games) for r in enumerate(names)):
         called, fraction = f"{learner} {name}".strip(), fraction_interval(int(reached[i, j].sum()), seeds)
         rows.append({
-            "scale": setting.name, "learner": called, "game": game, "runs": seeds, "env_steps": setting.steps_of(),
+            "scale": setting.label, "learner": called, "game": game, "runs": seeds, "env_steps": setting.steps_of(),
             "behaviour": behaviour, "optimal": fraction, "expected": expected(called, game),
         })  # fmt: skip
     return rows
@@ -202,13 +223,12 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         if row["expected"] is not None:
             wanted.setdefault(title, {})[name] = row["expected"]
     learners = list(dict.fromkeys(row["learner"] for row in rows))
-    claim = (
-        "One round of factorization (VDN, QMIX, MRVF with 1 round) stays at joint actions that are not the best; two "
-        'rounds of MRVF leave them. "Wide" and "close" are its thresholds (ξ = 0.5 and 0.02): payoffs that differ by '
-        "less are not told apart. Point and bar: fraction of seeds and its interval; open diamond: what an earlier "
-        "prototype had (at most 50 seeds)."
-    )
-    facts = facts_of(rows, behaviour=BEHAVIOURS[rows[0].get("behaviour", "epsilon_greedy")], interval=SCORE)
+    told = [CLAIM, *(text for part, text in PARTS.items() if any(part in name for name in learners))]
+    told += [text for game, text in OTHER_GAMES.items() if any(row["game"] == game for row in rows)]
+    claim = " ".join([*told, POINTS])
+    agents = "tabular agents" if rows[0].get("agent", "tabular") == "tabular" else f"{rows[0]['agent']} agents"
+    behaviour = f"{agents}; {BEHAVIOURS[rows[0].get('behaviour', 'epsilon_greedy')]}"
+    facts = facts_of(rows, behaviour=behaviour, interval=SCORE)
     figure = dot_panels(
         panels, rows=[words(name) for name in learners], xlabel="seeds whose greedy joint action is optimal",
         colours={words(name): learner_colour(name.split()[0]) for name in learners}, expected=wanted,

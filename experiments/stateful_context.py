@@ -67,7 +67,7 @@ def reproduce(
             panels[f"{learner}, box pushing {size}"] = summaries.curves_of(result, conditions)
             for context, wanted in conditions.items():
                 runs = result.select(**wanted)
-                labels = {"scale": setting.name, "learner": learner, "size": size, "context": context}
+                labels = {"scale": setting.label, "learner": learner, "size": size, "context": context}
                 row = summaries.condition_row(result, runs, **labels)
                 rows.append(row | {"endings": summaries.endings(result, runs, ENDINGS, rest="timeout")})
     summaries.write_summary(rows, out)

@@ -65,7 +65,7 @@ def reproduce(
     """
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, games=games)
     agree(setting, yes=yes)
-    rows = [{"scale": setting.name, **row} for row in check(setting.games, setting.seeds) + ascents(*setting.ascent)]
+    rows = [{"scale": setting.label, **row} for row in check(setting.games, setting.seeds) + ascents(*setting.ascent)]
     summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))

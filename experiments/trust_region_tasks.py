@@ -159,7 +159,7 @@ def reproduce(
     for where, (task, learner) in played.items():
         result = results[where]
         panels[task] |= summaries.curves_of(result, {learner: {}})
-        labels = {"scale": setting.name, "learner": learner, "task": task}
+        labels = {"scale": setting.label, "learner": learner, "task": task}
         rows.append(summaries.condition_row(result, result.select(), **labels))
     summaries.write_summary(rows, out)
     facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)

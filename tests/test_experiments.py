@@ -33,7 +33,7 @@ def test_matrix_games_reports_every_cell(reproduced):
         # VDN's best fit misses the payoff by 14.2 at (0, 0).
         assert row["median_largest_error"] > 10 and row["exact"][0] == 0.0
         assert row["evaluated_at"] == [1000, 2000, 3000, 4000] and row["optimal_runs"][-1] == 0
-        assert row["scale"] == "small" and np.shape(row["typical_tables"]["q_tot"]) == (3, 3)
+        assert row["scale"] == "own setting" and np.shape(row["typical_tables"]["q_tot"]) == (3, 3)
     assert {path.name for path in out.glob("*.png")} == {"fractions.png", "tables.png"}
 
 

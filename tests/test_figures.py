@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxvf import scripts
+from jaxvf.reproduction import OWN
 from jaxvf.results import plots
 
 FIGURES = Path(__file__).parents[1] / "experiments" / "figures"
@@ -23,6 +24,44 @@ DRAWN = {
     "expressiveness_small": ("expressiveness", {"least_error"}),
     "trust_region_games": ("trust_region_games", {"scores"}),
     "advantage_variance": ("advantage_variance", {"by_position"}),
+}
+
+# What a row is of, and what the rows of a scale are of.
+COMPARED = {
+    "matrix_games": (
+        lambda row: (row["protocol"], row["game"], row["learner"], row["env_steps"]),
+        lambda scale: (
+            (cell.protocol, game, learner, scale.steps_of(cell.protocol))
+            for cell in scale.cells
+            for game in cell.games
+            for learner in cell.learners
+        ),
+    ),
+    "basin_atlas": (
+        lambda row: (row["learner"], row["protocol"], row["env_steps"]),
+        lambda scale: ((learner, "annealed", scale.steps_of()) for learner in scale.learners),
+    ),
+    "risk_reward": (
+        lambda row: (row["game"], re.sub(" (wide|close)$", "", row["learner"]), row["env_steps"]),
+        lambda scale: ((game, learner, scale.steps_of()) for game in scale.games for learner in scale.learners),
+    ),
+    "trust_region_games": (
+        lambda row: (
+            row["game"],
+            row["step"],
+            row["agents"],
+            row["batch"],
+            row["size"],
+            row["rule"],
+            row["iterations"],
+        ),
+        lambda scale: (
+            (study.game, study.step, study.agents, study.batch, size, rule, study.iterations)
+            for study in scale.studies
+            for size in study.sizes
+            for rule in study.rules
+        ),
+    ),
 }
 
 
@@ -42,10 +81,28 @@ def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, 
     scripts.load("experiments", experiment).draw(rows, tmp_path)
     assert captions.keys() == names
     for name, said in captions.items():
-        assert re.search(r"Scale (small|medium|paper);", said), said
-        assert re.search(r"\d+ (to \d+ )?seeds a (cell|game)|best of \d+ restarts", said), said
+        scale = rows[0]["scale"]
+        assert ("Own setting" if scale == OWN else f"Scale {scale};") in said, said
+        assert re.search(r"\d+ seeds of (each|\w+, \d+ of every other)|best of \d+ restarts", said), said
+        assert "cell" not in said.replace("The darker a cell", ""), said  # a word of the code
         assert "interval" in said or name == "tables", said
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("path", sorted(FIGURES.glob("*_summary.json")), ids=lambda path: path.stem)
+def test_a_scale_is_named_only_for_the_runs_of_that_scale(path):
+    """As many seeds, as long, and nothing else compared: all that differs is an own setting."""
+    content = json.loads(path.read_text())
+    rows = content.get("rows", []) if isinstance(content, dict) else content
+    rows = [row for row in rows if row.get("scale", OWN) != OWN]
+    if not rows:
+        return
+    (name,) = (name for name in scripts.available("experiments") if path.stem.startswith(name))
+    scale = scripts.load("experiments", name).SCALES[rows[0]["scale"]]
+    assert {row.get("seeds") or row.get("restarts") or row.get("runs", scale.seeds) for row in rows} == {scale.seeds}
+    if name in COMPARED:
+        of_row, of_scale = COMPARED[name]
+        assert {of_row(row) for row in rows} == set(of_scale(scale))
 
 
 def test_every_picture_of_the_readmes_is_there_and_no_other():

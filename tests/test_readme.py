@@ -80,7 +80,8 @@ def test_the_first_command_is_the_small_scale_and_takes_what_is_said():
     small = module.SCALES["small"]
     runs = sum(len(cell.games) * len(cell.learners) for cell in small.cells) * small.seeds
     assert f"{runs} runs" in README
-    assert small.minutes <= 3 and "two minutes" in README.replace("\n", " ")
+    words = {2: "two", 3: "three"}
+    assert f"about {words[small.minutes]} minutes on two idle CPU cores" in README.replace("\n", " ")
     paper = module.SCALES["paper"]
     whole = sum(len(cell.games) * len(cell.learners) for cell in paper.cells) * paper.seeds
     assert f"{whole:,} runs of {paper.env_steps:,} steps" in README.replace("\n", " ")

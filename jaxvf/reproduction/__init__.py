@@ -1,12 +1,13 @@
 """What experiments share: scales, the plan with its estimated time, training, captions (`jaxvf reproduce`)."""
 
-from jaxvf.reproduction.captions import IQM, MEAN, SCORE, caption, facts_of, percent, steps_text
+from jaxvf.reproduction.captions import IQM, MEAN, SCORE, caption, facts_of, findings, percent, steps_text
 from jaxvf.reproduction.plan import agree, train
-from jaxvf.reproduction.scale import SMALL, Scale, choose
+from jaxvf.reproduction.scale import OWN, SMALL, Scale, choose
 
 __all__ = [
     "IQM",
     "MEAN",
+    "OWN",
     "SCORE",
     "SMALL",
     "Scale",
@@ -14,6 +15,7 @@ __all__ = [
     "caption",
     "choose",
     "facts_of",
+    "findings",
     "percent",
     "steps_text",
     "train",

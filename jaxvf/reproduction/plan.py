@@ -18,7 +18,12 @@ LONG_SECONDS = 3600.0  # what takes longer is asked for
 
 
 def train(
-    sweeps: Mapping[str, Sweep], out: Path, scale: Scale, *, yes: bool = False, chunk: int | None = None
+    sweeps: Mapping[str, Sweep],
+    out: Path,
+    scale: Scale,
+    *,
+    yes: bool = False,
+    chunk: Mapping[str, int] | None = None,
 ) -> dict[str, Result]:
     """Train every sweep into its directory below `out`, or go on where an earlier call stopped.
 
@@ -29,7 +34,7 @@ def train(
         out: directory of the experiment.
         scale: which scale this is, and what it takes on two CPU cores.
         yes: agree to more than an hour.
-        chunk: runs in a program at once; by default what the device holds.
+        chunk: runs in a program at once, by name of the sweep; by default what the device holds.
 
     Raises:
         InputError: if it is expected to take more than an hour and nobody agrees; bad input as of `Sweep.run`.
@@ -53,7 +58,7 @@ def train(
     for place, (name, sweep) in enumerate(sweeps.items(), start=1):
         if name in left:
             _say(f"sweep {place} of {len(sweeps)}: {name}")
-        results[name] = sweep.run_or_resume(out / name, chunk=chunk)
+        results[name] = sweep.run_or_resume(out / name, chunk=chunk[name] if chunk else None)
         if name in left:
             durations.remember(works[name], results[name])
     return results

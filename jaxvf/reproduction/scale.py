@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from jaxvf.errors import InputError, unknown
 
 SMALL = "small"  # the default: minutes on two CPU cores
+OWN = "own setting"  # what runs are called that are not those of a scale
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,12 +19,19 @@ class Scale:
         seeds: runs of every cell.
         env_steps: budget of a run, or budgets by the name of a cell; 0 where nothing is trained.
         name: "small", "medium" or "paper"; `choose` fills it in.
+        changed: whether anything was given in place of the scale's own; `choose` fills it in.
     """
 
     minutes: float
     seeds: int
     env_steps: int | Mapping[str, int] = 0
     name: str = ""
+    changed: bool = False
+
+    @property
+    def label(self) -> str:
+        """What summaries and captions call it: a scale is named only for runs that are all its own."""
+        return OWN if self.changed else self.name
 
     def steps_of(self, cell: str = "") -> int:
         """The budget of a run in a cell."""
@@ -45,10 +53,11 @@ def choose(scales: Mapping[str, S], name: str, **given: Any) -> S:
         raise unknown("scale", name, scales)
     own = scales[name]
     changes = {field: value for field, value in given.items() if value is not None}
+    changed = any(value != getattr(own, field) for field, value in changes.items())
     factor = changes.get("seeds", own.seeds) / own.seeds
     if "env_steps" in changes:
         if not own.env_steps:
             raise InputError("this experiment has no env_steps to set")
         longest = max(own.env_steps.values()) if isinstance(own.env_steps, Mapping) else own.env_steps
         factor *= changes["env_steps"] / longest
-    return dataclasses.replace(own, **changes, name=name, minutes=own.minutes * factor)
+    return dataclasses.replace(own, **changes, name=name, changed=changed, minutes=own.minutes * factor)

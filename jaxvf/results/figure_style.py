@@ -42,6 +42,12 @@ SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt",
                "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono")  # fmt: skip
 THIRD_DASH = ("pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin")
 FOURTH_DASH = ("qfix_lin",)
+# Markers of the value learners that meet in one figure; all others have that of their place above.
+OWN_MARKERS = {
+    "mrvf": "*", "resq": "p", "qtran": ">", "qtran_alt": "8", "duelmix": "h", "cw_qmix": "v", "ow_qmix": "d",
+    "pow_qmix": "s", "pow_vdn": "H", "pow_qplex": "<", "nm_qmix": "D", "qplex": "^", "vdn": "P", "iql": "X",
+    "coppo": "o",
+}  # fmt: skip
 INK, SOFT, FAINT = "#222222", "#555555", "#777777"
 TEXT, SMALL, WIDTH, DPI = 11, 9.5, 7.2, 200  # points and inches that stay legible at a README's 830 pixels
 
@@ -66,7 +72,8 @@ def styles(labels: Sequence[str]) -> dict[str, Style]:
     found: dict[str, Style] = {}
     for label, name in zip(labels, learners, strict=True):
         if label in names or (name in names and learners.count(name) == 1):
-            colour, marker = learner_colour(name), MARKERS[names.index(name) % len(MARKERS)]
+            colour = learner_colour(name)
+            marker = OWN_MARKERS.get(name, MARKERS[names.index(name) % len(MARKERS)])
             dashes = [learner_dash(name), *DASHES]  # where another learner of its family looks so, the next
             found[label] = _first_new([Style(colour, marker, dash) for dash in dashes], found)
     kinds, taken = len(COLOURS), {look.colour for look in found.values()}

@@ -97,6 +97,7 @@ def value_tables(
             axes = grid[i, j]
             if np.isnan(table[i]).all():  # this learner did not play this game
                 axes.set_axis_off()
+                axes.text(0.5, 0.5, "not run", transform=axes.transAxes, ha="center", fontsize=SMALL, color=FAINT)
                 if i == 0:
                     axes.set_title(label, fontsize=TEXT, color=INK)
                 continue

@@ -108,37 +108,47 @@ def success_fractions(
 ) -> "Figure":
     """Fractions with their intervals: one group of points per row of the table, one colour per column.
 
+    A row alone needs no legend: its columns stand at the left, the largest fraction first.
+
     Args:
-        table: row (a game, a setting) to column (an algorithm) to a fraction in [0, 1]; cells may be missing.
+        table: row (a game, a setting) to column (an algorithm) to a fraction in [0, 1]; cells may be missing, and take
+            no place.
         xlabel: what the fraction counts, such as "Runs that reach the optimum".
-        title: one line above the figure.
+        title: one line above the figure; by default the row's name where there is one row.
         style: styles of a whole study; by default those of the columns in the order they appear.
         note: a caption.
     """
     columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    style = style or styles(columns)
-    height = len(columns) + 0.9  # of a row, in points: more algorithms make a taller figure, not a crowded one
-    figure = blank(WIDTH, 0.9 + 0.18 * height * len(table))
+    style, alone = style or styles(columns), len(table) == 1
+    figure = blank(WIDTH, 0.9 + 0.18 * sum(len(row) + 0.9 for row in table.values()) * (1.4 if alone else 1))
     axes = figure.subplots()
-    for j, column in enumerate(columns):
-        cells = [(i, row[column]) for i, row in enumerate(table.values()) if column in row]
-        x = np.array([cell.estimate for _, cell in cells])
-        y = np.array([i * height + j - (len(columns) - 1) / 2 for i, _ in cells])
-        spread = np.array([(cell.estimate - cell.low, cell.high - cell.estimate) for _, cell in cells]).T
-        look = style[column]
+    places: dict[str, list[tuple[float, Interval]]] = {column: [] for column in columns}
+    ticks: dict[float, str] = {}
+    y = 0.0
+    for name, row in table.items():
+        order = sorted(row, key=lambda column: -row[column].estimate) if alone else [c for c in columns if c in row]
+        for place, column in enumerate(order):
+            places[column].append((y + place, row[column]))
+        if alone:
+            ticks = dict(enumerate(order))
+        else:
+            ticks[y + (len(order) - 1) / 2] = textwrap.fill(name, 24)
+            axes.axhline(y + len(order) - 0.05, color="#DDDDDD", linewidth=0.8)
+        y += len(order) + 0.9
+    for column, points in places.items():
+        at, middle, low, high = np.array([(place, *interval) for place, interval in points]).T
         axes.errorbar(
-            x, y, xerr=np.maximum(spread, 0), color=look.colour, marker=look.marker, linestyle="none",
-            markersize=6, elinewidth=1.8, capsize=3, label=column, clip_on=False, zorder=3,
+            middle, at, xerr=np.maximum([middle - low, high - middle], 0), color=style[column].colour,
+            marker=style[column].marker, linestyle="none", markersize=6, elinewidth=1.8, capsize=3,
+            label="_" if alone else column, clip_on=False, zorder=3,
         )  # fmt: skip
-    for i in range(1, len(table)):
-        axes.axhline((i - 0.5) * height, color="#DDDDDD", linewidth=0.8)
     dress(axes, xlabel=xlabel, ylabel="")
-    axes.set(xlim=(0, 1), ylim=((len(table) - 0.5) * height, -0.5 * height))  # the first row at the top
-    axes.set_yticks(np.arange(len(table)) * height, [textwrap.fill(row, 24) for row in table])
+    axes.set(xlim=(0, 1), ylim=(y - 0.95, -0.95))  # the first row at the top
+    axes.set_yticks(list(ticks), list(ticks.values()))
     axes.tick_params(axis="y", length=0, labelsize=TEXT)
     axes.grid(False, axis="y")
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
-    head(figure, axes, title, "")
+    head(figure, axes, title or (next(iter(table)) if alone else ""), "")
     if note:
         caption(figure, note)
     return figure

@@ -1,9 +1,13 @@
 """What programs took is remembered, and gives one estimate of a whole experiment before anything compiles."""
 
+import io
+from types import SimpleNamespace
+
 import pytest
 
 import jaxvf
-from jaxvf.reproduction import Scale, durations, train
+from jaxvf.errors import InputError
+from jaxvf.reproduction import Scale, durations, plan, train
 from jaxvf.reproduction.durations import Duration, Workload
 from jaxvf.reproduction.plan import expected
 
@@ -54,6 +58,40 @@ def test_seconds_add_up(kept, monkeypatch):
     monkeypatch.setattr(durations, "read", lambda: {"x": Duration(5.0, 0.1), "y": Duration(1.0, 1.0)})
     assert expected({"a": tiny(2)}, works, 60.0, measured=False)[0] == 5 + 10 + 1 + 10
     assert expected({"a": tiny(2)}, {"a": [Workload("z", 1, 1)]}, 60.0, measured=False) == (60.0, "on two CPU cores")
+
+
+def test_the_question_is_about_what_is_left_and_expected(tmp_path, monkeypatch):
+    """Of 240 steps 80 are done, so two thirds of the scale's 30 minutes are left; what was measured goes before."""
+    asked = []
+
+    def no(scale, *, yes, seconds):
+        asked.append(seconds)
+        raise InputError("no")
+
+    monkeypatch.setattr(plan, "_finished", lambda sweep, out: out.name == "a")
+    monkeypatch.setattr(plan, "agree", no)
+    sweeps = {"a": tiny(2), "b": tiny(4)}
+    (work,) = durations.workloads(sweeps["b"])
+    for known, seconds in (({}, 1200.0), ({work.key: Duration(1.0, 100.0)}, 16_001.0)):
+        monkeypatch.setattr(durations, "read", lambda known=known: known)
+        with pytest.raises(InputError):
+            train(sweeps, tmp_path, SCALE)
+        assert asked.pop() == pytest.approx(seconds)
+    monkeypatch.undo()
+    monkeypatch.setattr(durations, "read", lambda: {work.key: Duration(1.0, 100.0)})
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(InputError, match=r"--scale small takes about 4\.4 h"):
+        train({"b": sweeps["b"]}, tmp_path, SCALE)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_compiling_takes_is_not_forgotten_when_the_cache_has_it(kept, user_cache):
+    work = Workload("x", 2, 80)
+    for compiling, rate in ((5.0, 10.0), (0.1, 20.0)):
+        durations.remember(
+            [work], SimpleNamespace(timing=[{"env_steps_per_second": rate, "compile_seconds": compiling}])
+        )
+    assert durations.read() == {"x": Duration(5.0, 0.05)}
 
 
 def test_another_device_is_measured(monkeypatch):

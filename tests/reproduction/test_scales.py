@@ -7,7 +7,9 @@ import pytest
 
 from jaxvf import cli, scripts
 from jaxvf.errors import InputError
-from jaxvf.reproduction import Scale, agree, caption, choose, percent, steps_text
+from jaxvf.reproduction import OWN, Scale, agree, caption, choose, facts_of, findings, percent, steps_text
+from jaxvf.reproduction.captions import seeds_text
+from jaxvf.results import Interval
 
 EXPERIMENTS = tuple(scripts.available("experiments"))
 SCALES = {"small": Scale(minutes=2, seeds=4, env_steps=100), "medium": Scale(minutes=90, seeds=8, env_steps={"a": 5})}
@@ -29,7 +31,16 @@ def test_more_seeds_and_steps_take_longer():
     chosen = choose(SCALES, "small", seeds=8, env_steps=50)
     assert (chosen.name, chosen.seeds, chosen.env_steps, chosen.minutes) == ("small", 8, 50, 2.0)
     assert choose(SCALES, "medium", env_steps=10).minutes == 180
+    two = {"medium": Scale(minutes=90, seeds=8, env_steps={"a": 5, "b": 10})}
+    assert choose(two, "medium", env_steps=20).minutes == 180  # the longest decides
     assert choose(SCALES, "medium").steps_of("a") == 5 and choose(SCALES, "small").steps_of("a") == 100
+
+
+def test_runs_are_called_after_a_scale_only_if_all_is_its_own():
+    assert choose(SCALES, "small").label == choose(SCALES, "small", seeds=4, env_steps=100).label == "small"
+    for given in ({"seeds": 8}, {"env_steps": 50}):
+        chosen = choose(SCALES, "small", **given)
+        assert (chosen.label, chosen.name) == (OWN, "small")
 
 
 def test_a_scale_that_is_not_there_is_one_line():
@@ -84,10 +95,29 @@ def test_captions_say_scale_seeds_steps_behaviour_and_interval():
         interval="95 % score interval",
     )  # fmt: skip
     assert text == (
-        "QMIX fails. Scale small; 64 seeds a cell; 20,000 or 50,000 environment steps a run; uniform play; 95 % score "
+        "QMIX fails. Scale small; 64 seeds of each; 20,000 or 50,000 environment steps a run; uniform play; 95 % score "
         "interval."
     )
-    assert "1 seed a cell" in caption("A.", scale="small", seeds=1, steps="", behaviour="", interval="")
+    assert "1 seed of each" in caption("A.", scale="small", seeds=1, steps="", behaviour="", interval="")
+    assert "Own setting" in caption("A.", scale=OWN, seeds=1, steps="", behaviour="", interval="")
+
+
+def test_a_caption_says_who_has_fewer_seeds():
+    assert seeds_text({"vdn": 256, "qmix": 256, "duelmix": 64}) == "64 seeds of duelmix, 256 of every other learner"
+    assert seeds_text({"vdn": 64, "qmix": 64}) == seeds_text([64, 64]) == "64 seeds of each"
+    rows = [{"learner": name, "runs": runs, "scale": "small"} for name, runs in (("vdn", 8), ("qmix", 4), ("iql", 8))]
+    assert facts_of(rows, behaviour="", interval="")["seeds"] == {"vdn": 8, "qmix": 4, "iql": 8}
+
+
+def test_findings_say_who_is_nearly_always_there_and_who_hardly_ever():
+    always, never, half = Interval(0.9, 0.8, 1.0), Interval(0.1, 0.0, 0.2), Interval(0.5, 0.4, 0.6)
+    assert findings({"A": {"vdn": never, "qmix": half, "resq": always}}) == (
+        "Nine of ten seeds or more: resq. One of ten or fewer: vdn."
+    )
+    assert findings({"A": {"vdn": never, "qmix": never}, "D": {"qmix": half, "vdn": never}}) == (
+        "One of ten or fewer: vdn and qmix (A), vdn (D)."
+    )
+    assert findings({"A": {"vdn": half}}) == ""
 
 
 def test_percentages_never_round_to_all_or_none():
