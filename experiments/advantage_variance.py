@@ -231,7 +231,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     )
     iterations = sorted({row["iterations"] for row in trained_rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
-    facts = {"scale": rows[0]["scale"], "seeds": [row["runs"] for row in trained_rows], "steps": steps}
+    facts: dict[str, Any] = {"scale": rows[0]["scale"], "seeds": [row["runs"] for row in trained_rows], "steps": steps}
     note = caption(claim, **facts, behaviour="agents act by sampling from their policies", interval="")
     look.caption(figure, note)
     return plots.save(figure, out / "by_position.png")[0]

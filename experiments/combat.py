@@ -18,20 +18,22 @@ from jaxvf.results import Interval, Result, iqm_interval, summaries
 
 LEARNERS = ("qmix", "vdn", "qplex", "duelmix", "pow_qmix", "nm_qmix")
 MAPS = ("3m", "2s3z", "3s_vs_5z", "corridor", "MMM2", "3s5z_vs_3s6z", "6h_vs_8z", "protoss_5_vs_5")
-# The same for all learners: eight battles side by side, an update for every four of them, PyMARL2's optimizer.
+# The same for all learners: eight battles side by side, PyMARL2's optimizer, and as many updates as the sequences of
+# `replay_forms`, whose runs learn.
 SETTING: dict[str, Any] = {
     "num_envs": 8,
-    "updates_per_episode": 0.25,
+    "sequence_length": 32,
+    "updates_per_step": 3 / 256,
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "td_lambda": 0.6,
     "batch_size": 32,
     "buffer_size": 2048,
 }
-# Steps taken: replay holds sequences, which waste none. Rates fall in half of them.
+# Steps taken: replay holds sequences, which waste none. ε falls in about half of them.
 ENV_STEPS = {"3m": 100_000, "2s3z": 400_000}
 HARD_STEPS = 2_000_000
-ANNEAL_SHARE = 0.5
+ANNEAL_SHARE = 0.48
 TEST_EPISODES = 32
 
 
@@ -44,7 +46,7 @@ class Battles(Scale):
 
 
 SCALES = {
-    "small": Battles(minutes=6, seeds=4, env_steps=ENV_STEPS, maps=("3m",), learners=("qmix",)),
+    "small": Battles(minutes=8, seeds=4, env_steps=ENV_STEPS, maps=("3m",), learners=("qmix",)),
     "medium": Battles(minutes=480, seeds=8, env_steps=ENV_STEPS, maps=("3m", "2s3z"), learners=LEARNERS),
     # The budget of SMAC's papers, on which they rest; 8 seeds are chosen here.
     "paper": Battles(

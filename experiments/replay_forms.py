@@ -51,8 +51,8 @@ def reproduce(
     facts = facts_of(rows, behaviour=behaviour, interval=IQM)
     facts["steps"] = f"{setting.steps_of():,} steps taken a run"
     claim = (
-        "Share of battles of 3m that greedy QMIX wins, against the steps that were really taken: sequences that run "
-        "through the ends of battles learn as well as whole episodes padded to the limit."
+        "Share of battles of 3m that greedy QMIX wins, against the steps that were really taken, by what is replayed: "
+        "sequences that run through the ends of battles, or whole episodes padded to the limit."
     )
     note = caption(claim, **facts)
     print(

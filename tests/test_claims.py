@@ -72,7 +72,7 @@ def test_two_rounds_leave_what_one_round_settles_at():
             assert apart(found[game, worse], found[game, "mrvf 2 wide"])
 
 
-def test_sequences_learn_as_well_as_episodes():
+def test_sequences_cannot_be_told_from_episodes_at_the_end():
     """Each estimate lies in the other's interval, after as many real steps."""
     episodes, sequences = (row["final_win_rate_iqm"] for row in rows("replay_forms"))
     assert episodes[1] <= sequences[0] <= episodes[2] and sequences[1] <= episodes[0] <= sequences[2]

@@ -55,7 +55,7 @@ def run(
 
     Args:
         file: the sweep as TOML (`jaxvf export` writes one); what is given beside it goes before.
-        preset: settings that are known to work (`jaxvf list presets`), e.g. combat/3m:qmix; what is given beside it
+        preset: settings whose source is known (`jaxvf list presets`), e.g. combat/3m:qmix; what is given beside it
             goes before.
         env: registered environments (`jaxvf list envs`).
         algorithm: registered algorithms (`jaxvf list algorithms`), configured and labelled where wanted: qmix

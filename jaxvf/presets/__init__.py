@@ -1,7 +1,7 @@
-"""Settings that are known to work, as files of `jaxvf run`: `--preset combat/3m:qmix`, `jaxvf list presets`.
+"""Settings whose source is known, as files of `jaxvf run`: `--preset combat/3m:qmix`, `jaxvf list presets`.
 
 A preset is a TOML file below this directory, `combat/3m/qmix.toml` for "combat/3m:qmix": what `jaxvf run FILE` reads,
-with a key `source` that says where its numbers are from. Copy one to change it.
+with a key `source` that says where its numbers are from and whether they were run here. Copy one to change it.
 """
 
 import tomllib
