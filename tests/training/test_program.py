@@ -11,7 +11,7 @@ import pytest
 from jaxvf.algorithms import make
 from jaxvf.envs import MatrixGame, TwoStepGame
 from jaxvf.mixers import DuelmixMixer, VdnMixer
-from jaxvf.networks import RecurrentAgent
+from jaxvf.networks import RecurrentAgent, TabularAgent
 from jaxvf.training import Clock, Program, Replayed, observed_by
 from jaxvf.value import QLearning
 from jaxvf.value.recognizer import Recognizer
@@ -25,6 +25,8 @@ SMALL = {
     "updates_per_episode": 1.0,
     "optimizer": "adam",
 }
+# For laws of programs, whatever their learner.
+PLAIN = {**SMALL, "agent": TabularAgent(), "agent_id": False, "last_action": False}
 QUICK = {"xla_backend_optimization_level": 0}  # compile time is most of these tests' time
 # What else to make small; where registered algorithms differ in their mixer or a weight alone, one stands for all.
 CENTRAL = {"central_width": 8}
@@ -131,7 +133,7 @@ def test_the_segment_keeps_its_loops_and_has_no_callback(name):
 
 def test_no_update_happens_before_replay_is_filled():
     """Three iterations store six episodes; with eight needed, parameters are still those of `init`."""
-    algorithm = dataclasses.replace(make("qmix"), **{**SMALL, "learning_starts": 8})
+    algorithm = dataclasses.replace(make("vdn"), **{**PLAIN, "learning_starts": 8})
     runs, clock, metrics = train(algorithm, TwoStepGame(), [0], iterations=3, segments=1)
     program = program_of(algorithm, TwoStepGame())
     fresh = init(program, spread(algorithm, 1), spread(TwoStepGame().default_params(), 1), jnp.arange(1))
@@ -194,7 +196,7 @@ def test_every_axis_may_have_size_one(name):
 
 def test_one_environment_fills_the_whole_ring():
     """With num_envs=1 every leaf has size 1 along B, and still the ring has all its slots."""
-    algorithm = dataclasses.replace(make("vdn"), **{**SMALL, "num_envs": 1, "batch_size": 2})
+    algorithm = dataclasses.replace(make("vdn"), **{**PLAIN, "num_envs": 1, "batch_size": 2})
     runs, _, _ = train(algorithm, TwoStepGame(), [0], iterations=8, segments=1)
     assert runs.memory.ring.obs.shape[2] == SMALL["buffer_size"]
     assert runs.memory.ring.filled[0].all()
@@ -203,15 +205,15 @@ def test_one_environment_fills_the_whole_ring():
 
 def test_traced_hyperparameters_differ_between_runs_of_one_program():
     """Discount 0 and 1 in one program: only the second learns that the first step is worth something."""
-    algorithm = QLearning(mixer=VdnMixer(), **SMALL, behaviour="uniform", target_update_interval=2)
+    algorithm = QLearning(mixer=VdnMixer(), **PLAIN, behaviour="uniform", target_update_interval=2)
     _, _, metrics = train(
-        algorithm, TwoStepGame(), [0, 0], iterations=150, segments=1, discount=[0.0, 1.0], learning_rate=[5e-3, 5e-3]
+        algorithm, TwoStepGame(), [0, 0], iterations=150, segments=1, discount=[0.0, 1.0], learning_rate=[5e-2, 5e-2]
     )
     assert metrics["target"][1] > metrics["target"][0] + 1
 
 
 def test_the_clock_counts_iterations_and_updates():
     """Two segments of six iterations of two episodes; four stored before the first two updates."""
-    _, clock, metrics = train(dataclasses.replace(make("vdn"), **SMALL), TwoStepGame(), [0])
+    _, clock, metrics = train(dataclasses.replace(make("vdn"), **PLAIN), TwoStepGame(), [0])
     assert int(clock.iteration) == 12 and int(clock.updates) == 11 * 2
     assert metrics["steps_taken"][0] == 12 * 2 * 2
