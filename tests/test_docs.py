@@ -11,6 +11,7 @@ import types
 from pathlib import Path
 
 import pytest
+from shared_programs import remember
 
 from jaxvf import cli
 from jaxvf.cli_parse import parse
@@ -58,16 +59,18 @@ def of_pages(found, pages=PAGES):
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory):
+def first(tmp_path_factory, programs):
     """The directory that pages call runs/first: four runs of a tabular learner."""
     out = tmp_path_factory.mktemp("docs") / "first"
     learner = QLearning(mixer=VdnMixer(), agent=TabularAgent(), agent_id=False, last_action=False, batch_size=8)
-    Sweep("two_step_game", learner, seeds=4, env_steps=160).run(out, progress="none")
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch, programs)
+        Sweep("two_step_game", learner, seeds=4, env_steps=160).run(out, progress="none")
     return out
 
 
 @pytest.fixture
-def elsewhere(tmp_path, monkeypatch, first, unchecked):
+def elsewhere(tmp_path, monkeypatch, first, unchecked, compiled_once):
     """A directory with runs/first and a module of the user's; what a page imports or registers is forgotten again."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -122,7 +125,8 @@ def test_the_links_of_a_page_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys, unchecked):
+@pytest.mark.usefixtures("unchecked", "compiled_once")
+def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys):
     """Its code in one process, as a kernel runs it; pictures are drawn and thrown away."""
     import matplotlib.pyplot as plt
 
