@@ -47,16 +47,26 @@ def unchecked():
 # Tracing makes many small objects that live on; looking for garbage among them takes a fifth of its time.
 gc.set_threshold(100_000, 20, 20)
 MOST_MAPS = 20_000  # of memory: Linux gives a process 65,530, and a compiled program takes some
+MOST_MEMORY = 2 * 2**30  # bytes
 
 
 @pytest.fixture(autouse=True, scope="module")
 def programs_of_modules():
-    """Compiled programs are let go when thousands of them have used up a third of a process's memory maps."""
+    """Compiled programs are let go when thousands of them have used up memory, or a third of its maps."""
     yield
-    jax, maps = sys.modules.get("jax"), Path("/proc/self/maps")
-    if jax is not None and (not maps.exists() or maps.read_bytes().count(b"\n") > MOST_MAPS):
+    jax = sys.modules.get("jax")
+    if jax is not None and _is_full():
         jax.clear_caches()
         gc.collect()
+
+
+def _is_full() -> bool:
+    """Whether this process holds much; one that does not know holds too much."""
+    own = Path("/proc/self")
+    if not own.exists():
+        return True
+    resident = int((own / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resident > MOST_MEMORY or (own / "maps").read_bytes().count(b"\n") > MOST_MAPS
 
 
 @pytest.fixture(scope="session")
