@@ -51,16 +51,8 @@ def make(
     status = [
         "unfinished" if done is not None else "diverged" if row["run"] in diverged else "finished" for row in rows
     ]
-    directory = RunDirectory(out)
-    config = {
-        "class": "jaxvf.sweeps.sweep:Sweep",
-        "fields": {"env": list(envs), "algorithms": list(learners), "seeds": seeds, "grid": dict(grid)},
-    }
-    directory.create(
-        config, command=COMMAND, versions={"jaxvf": jaxvf.__version__},
-        device={"platform": "cpu", "kind": "cpu", "count": 1},
-    )  # fmt: skip
-    directory.update_json(plan=[_group(len(rows), evaluations, learners)])
+    fields = {"env": list(envs), "algorithms": list(learners), "seeds": seeds, "grid": dict(grid)}
+    directory = _begun(out, fields, [_group(len(rows), evaluations, learners)])
     directory.write_runs([{**row, "status": one} for row, one in zip(rows, status, strict=True)])
     length = evaluations if done is None else done
     if length:
@@ -80,6 +72,15 @@ def make(
         directory.update_json(timing=[timing])
     directory.update_json(status=FINISHED if done is None else UNFINISHED)
     return out
+
+
+def _begun(out: Path, fields: Mapping[str, Any], plan: Sequence[Any]) -> RunDirectory:
+    """A directory with the run.json of a sweep of these fields."""
+    directory = RunDirectory(out)
+    config = {"class": "jaxvf.sweeps.sweep:Sweep", "fields": dict(fields)}
+    device = {"platform": "cpu", "kind": "cpu", "count": 1}
+    directory.create(config, command=COMMAND, versions={"jaxvf": jaxvf.__version__}, device=device, plan=list(plan))
+    return directory
 
 
 def _group(runs: int, evaluations: int, learners: Sequence[str]) -> dict[str, Any]:

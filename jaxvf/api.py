@@ -60,23 +60,10 @@ def run(
         Interrupted: after Ctrl-C or SIGTERM, when all that is done is saved.
     """
     described = Sweep(
-        env=env,
-        algorithms=algorithm,
-        seeds=seeds,
-        grid=sweep or {},
-        env_steps=env_steps,
-        test_interval=test_interval,
-        test_episodes=test_episodes,
-        root_seed=root_seed,
-    )
+        env=env, algorithms=algorithm, seeds=seeds, grid=sweep or {}, env_steps=env_steps, test_interval=test_interval,
+        test_episodes=test_episodes, root_seed=root_seed,
+    )  # fmt: skip
     return described.run(
-        out,
-        chunk=chunk,
-        yes=yes,
-        progress=progress,
-        log=log,
-        cache=cache,
-        check=check,
-        within=within,
+        out, chunk=chunk, yes=yes, progress=progress, log=log, cache=cache, check=check, within=within,
         until_width=until_width,
-    )
+    )  # fmt: skip

@@ -90,7 +90,6 @@ def run(
             names.
     """
     from jaxvf.configurations import import_named
-    from jaxvf.sweeps import Sweep
 
     import_named(import_)
     if measure and not dry_run:
@@ -110,14 +109,9 @@ def run(
         "test_episodes": test_episodes,
         "root_seed": root_seed,
     }
-    fields = given | {name: value for name, value in flags.items() if value is not None}
-    for name, flag in (("env", "--env"), ("algorithms", "--algorithm")):
-        if name not in fields:
-            raise InputError(f"{flag} is missing; give {flag} NAME, a file (jaxvf run sweep.toml), or --preset")
-    sweep = Sweep(**fields)
+    sweep = _described(given | {name: value for name, value in flags.items() if value is not None})
     if dry_run:
-        plan = sweep.plan(chunk=chunk, cache=not no_cache)
-        _show(plan, measure=measure, as_json=json, cache=not no_cache)
+        _show(sweep.plan(chunk=chunk, cache=not no_cache), measure=measure, as_json=json, cache=not no_cache)
         return
     common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
     others = {"log": log or None, "within": within, "until_width": until_width, "launch": launch}
@@ -131,6 +125,16 @@ def run(
         result = sweep.run(out, log=log, within=seconds, until_width=until_width, **common)
     if result is not None:
         results.finish(result, out, as_json=json)
+
+
+def _described(fields: Mapping[str, Any]) -> "Sweep":
+    """The sweep of these fields, of a file and of flags together."""
+    from jaxvf.sweeps import Sweep
+
+    for name, flag in (("env", "--env"), ("algorithms", "--algorithm")):
+        if name not in fields:
+            raise InputError(f"{flag} is missing; give {flag} NAME, a file (jaxvf run sweep.toml), or --preset")
+    return Sweep(**fields)
 
 
 def _launched(

@@ -153,7 +153,7 @@ def _field(name: str, values: Sequence[Any]) -> Field:
         distinct, codes = np.unique(numbers, return_inverse=True)
         levels = [number_text(value) for value in distinct]
         return Field(name, numbers, levels, levels, codes.reshape(-1))
-    texts = [value_text(value) for value in values]
+    texts = [field_text(value) for value in values]
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
     levels = [text if len(text) <= LONGEST else f"{text[:LONGEST]}… (no. {at + 1})" for text, at in places.items()]
     return Field(name, None, levels, list(places), np.asarray([places[text] for text in texts]))
@@ -168,7 +168,7 @@ def number_text(value: float) -> str:
     return "none" if math.isnan(value) else f"{value:.6g}".replace("-", "−")
 
 
-def value_text(value: Any) -> str:
+def field_text(value: Any) -> str:
     """The value of a field in a few words: a number, a name, a configuration's class with its fields, a table."""
     value = value.tolist() if isinstance(value, np.ndarray) else value
     if value is None:
@@ -184,6 +184,6 @@ def value_text(value: Any) -> str:
             return type(value).__name__
     if isinstance(value, dict) and value.keys() == {"class", "fields"}:
         name = str(value["class"]).rpartition(":")[2]
-        inside = ", ".join(f"{key}={value_text(item)}" for key, item in dict(value["fields"]).items())
+        inside = ", ".join(f"{key}={field_text(item)}" for key, item in dict(value["fields"]).items())
         return f"{name}({inside})"
     return json.dumps(value, default=str)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxvf.errors import InputError
-from jaxvf.report.conditions import value_text
+from jaxvf.report.conditions import field_text
 from jaxvf.report.study import Source
 from jaxvf.sweeps.export import export
 
@@ -90,7 +90,7 @@ def flat(document: Any, path: str = "") -> dict[str, str]:
         for name, value in dict(document["fields"]).items():
             found |= flat(value, f"{path}.{name}" if path else str(name))
         return found
-    return {path: value_text(document)}
+    return {path: field_text(document)}
 
 
 def _first_runs(source: Source) -> list[tuple[dict[str, Any], Any]]:

@@ -140,7 +140,7 @@ def _looks(panels: Sequence[Panel]) -> dict[str, Style]:
     lines = max(len(panel.lines) for panel in panels)
     if max(lines, len(panels)) > MOST_LINES:
         count = sum(len(panel.lines) for panel in panels)
-        told = f"at most {MOST_LINES} lines or panels can be told apart; `jaxvf report DIR` shows any number"
+        told = f"at most {MOST_LINES} can be told apart; `jaxvf report DIR` shows any number"
         raise InputError(f"{count} conditions are too many for one figure: {told}")
     return styles([label for panel in panels for label in panel.lines])
 

@@ -74,11 +74,10 @@ def learning_curves(
             band = iqm_interval(values, samples=samples, rng=np.random.default_rng(seed))
         draw_band(axes, steps, band, style[label], label=with_runs(label, values))
     if reference is not None:
-        name, value = reference
-        axes.axhline(value, color=FAINT, linestyle=(0, (4, 3)), linewidth=1.2, label=name, zorder=1)
+        axes.axhline(reference[1], color=FAINT, linestyle=(0, (4, 3)), linewidth=1.2, label=reference[0], zorder=1)
     dress(axes, xlabel=xlabel, ylabel=ylabel)
     axes.margins(x=0.015)
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 200k, 1.5M
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     if fractions:
         axes.set(ylim=(-0.02, 1.02), yticks=np.linspace(0, 1, 5))
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")

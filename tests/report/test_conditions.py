@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxvf.networks import TabularAgent
-from jaxvf.report.conditions import conditions_of, fields_of, label, setting, value_text
+from jaxvf.report.conditions import conditions_of, field_text, fields_of, label, setting
 from jaxvf.report.study import read
 
 
@@ -79,9 +79,9 @@ def test_directories_with_different_settings_are_put_side_by_side(make):
 
 
 def test_values_are_written_in_words():
-    assert value_text(TabularAgent(scale=0.2)) == "TabularAgent(scale=0.2)"
-    assert value_text({"class": "my_game:Agent", "fields": {"width": 3}}) == "Agent(width=3)"
-    assert [value_text(value) for value in (None, True, -1e-7, np.eye(2))] == [
+    assert field_text(TabularAgent(scale=0.2)) == "TabularAgent(scale=0.2)"
+    assert field_text({"class": "my_game:Agent", "fields": {"width": 3}}) == "Agent(width=3)"
+    assert [field_text(value) for value in (None, True, -1e-7, np.eye(2))] == [
         "none",
         "True",
         "−1e−07",

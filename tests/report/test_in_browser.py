@@ -209,6 +209,50 @@ def test_figures_are_saved_as_svg_and_csv(shown):
     assert rows[0] == "condition,metric,env_steps,estimate,low,high" and len(rows) == 1 + 4 * 20
 
 
+def test_a_change_of_the_theme_leaves_brushes_where_they_are(shown):
+    drag(shown, "algorithm", 0.02, 0.45)
+    height = (
+        """return +(document.querySelector('.brush[data-axis="algorithm"] .selection').getAttribute('height') ?? 0)"""
+    )
+    before = shown.execute_script(height)
+    shown.execute_script("document.getElementById('theme').click()")
+    frame(shown)
+    assert shown.execute_script(height) == before > 50
+    assert text(shown, "runs-range") == "Runs 1 to 16 of 16"
+
+
+def test_figures_show_first_whether_the_goal_is_reached(shown):
+    chosen = "return ['curve-metric', 'seeds-metric', 'profile-metric'].map((id) => document.getElementById(id).value)"
+    assert shown.execute_script(chosen) == ["test_optimal"] * 3
+    for identifier in ("seeds-metric", "profile-metric"):
+        shown.execute_script(
+            "const list = document.getElementById(arguments[0]); list.value = 'test_return'; list.onchange()",
+            identifier,
+        )
+    words = "return document.querySelector('#profiles-figure .plots').getAttribute('aria-label')"
+    assert "test return" in shown.execute_script(words)
+    assert browser.complaints(shown) == []
+
+
+def test_tables_are_saved_with_numbers_for_their_intervals(shown):
+    """What would be saved is caught before it becomes a file."""
+    script = """
+      const made = [], Real = Blob;
+      window.Blob = class extends Real { constructor(parts, options) { super(parts, options); made.push(parts[0]); } };
+      document.querySelectorAll("[data-table-csv]").forEach((button) => button.click());
+      window.Blob = Real;
+      return made;
+    """
+    answer, by_goal, by_return = (table.splitlines() for table in shown.execute_script(script))
+    share = "fraction of runs that reach the optimum"
+    assert answer[0].startswith(f'condition,{share},"{share}, low","{share}, high",IQM of test_return,')
+    cells = answer[1].replace('"', "").split(",")
+    assert all(0 <= float(cell) <= 1 for cell in cells[2:5])  # the name of a condition has a comma
+    assert by_goal[0].startswith('row beats column,"vdn, learning_rate 0.001",')
+    assert by_goal[1].startswith('"vdn, learning_rate 0.001",,,,')
+    assert by_return[0] == by_goal[0] and by_return[1] != by_goal[1]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_fits_a_phone_in_both_themes(page, theme):
     with browser.opened(page, width=390, height=800) as driver:

@@ -25,7 +25,7 @@ function profilePanel(profile, panel, lines, width) {
   const others = profile.lines.filter((line) => line.one.panel !== panel);
   const label = `${words(profile.metric)} above`;
   const x = profile.few
-    ? { label: `${label} (the values that occur, evenly spaced)`, domain: [-0.6, profile.few.length - 0.4], ticks: d3.range(profile.few.length), tickFormat: (at) => number(profile.few[at]) }
+    ? { label, domain: [-0.6, profile.few.length - 0.4], ticks: d3.range(profile.few.length), tickFormat: (at) => number(profile.few[at]) }
     : { label, tickFormat: number, ticks: Math.floor(width / 80) };
   return plot({
     width, height: Math.round(Math.min(300, Math.max(190, 0.62 * width))), marginLeft: 48, marginBottom: 36, marginTop: 10,
