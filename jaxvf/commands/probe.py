@@ -18,9 +18,9 @@ TITLES = {"history": "with history", "memoryless": "memoryless", "open_loop": "o
 def probe(
     envs: Positional[tuple[str, ...]] = (),
     algorithm: str | None = None,
-    seeds: int = 4,
-    env_steps: float = 100_000,
-    test_episodes: int = 64,
+    seeds: int | None = None,
+    env_steps: float | None = None,
+    test_episodes: int | None = None,
     out: Path | None = None,
     table: Path | None = None,
     page: Path | None = None,
@@ -33,9 +33,9 @@ def probe(
     Args:
         envs: registered environments, or "all" for every one.
         algorithm: whose policies, as NAME or NAME:FIELD=VALUE,...; by default MAPPO with small networks.
-        seeds: runs of each of the three kinds of policies.
-        env_steps: training steps of a run.
-        test_episodes: greedy episodes at the end of a run.
+        seeds: runs of each of the three kinds of policies; 4, or as --table was made.
+        env_steps: training steps of a run; 100,000, or as --table was made.
+        test_episodes: greedy episodes at the end of a run; 64, or as --table was made.
         out: directory for the sweeps, to go on with them after an interruption.
         table: JSON file that gets a row for each environment; those that it has already are not probed again.
         page: Markdown file, written from --table.
@@ -49,13 +49,17 @@ def probe(
     from jaxvf.probes import probe as probed
 
     import_named(import_)
-    if env_steps % 1 != 0:
+    if env_steps is not None and env_steps % 1 != 0:
         raise InputError(f"env_steps={env_steps:g} is not a whole number")
     learner = parse_algorithms([algorithm])[0] if algorithm else None  # pyright: ignore[reportArgumentType]
-    settings = ProbeSettings(learner, seeds, int(env_steps), test_episodes)
+    steps = None if env_steps is None else int(env_steps)
+    given = {"algorithm": learner, "seeds": seeds, "env_steps": steps, "test_episodes": test_episodes}
+    given = {name: value for name, value in given.items() if value is not None}
+    settings = ProbeSettings(**given)
     seconds = None if within is None else parse_duration("--within", within)
     names = _names(envs, table, page)
-    kept = ProbeTable.at(table, settings if names else None) if table else None
+    kept = ProbeTable.at(table, settings if given else None) if table else None
+    settings = settings if kept is None else kept.settings
     begun, records = time.monotonic(), []
     for number, name in enumerate(names):
         if kept is not None and name in kept.rows:

@@ -13,9 +13,10 @@ from jaxvf.probes.information import NAMES
 from jaxvf.probes.probe import HISTORY, MEMORYLESS, OPEN_LOOP, RANDOM, ProbeSettings, Record
 from jaxvf.results.parsing import parse_json
 from jaxvf.results.store import write_atomically
-from jaxvf.serialize import to_json
+from jaxvf.serialize import from_json, to_json
 
 MISSING = "–"
+NUMBERS = ("seeds", "env_steps", "test_episodes")  # of the settings, beside the algorithm
 ABOUT = """<!-- Made by `jaxvf probe --table {table} --page {page}`: change those, not this page. -->
 
 # Memory and information probes
@@ -56,7 +57,8 @@ fewer profit from it (in 43 % of 37 scenarios of Tessera et al.).
 
 ## {heading}
 
-{setting} An empty row is not measured yet; `jaxvf probe ENV --table {table}` adds it.
+{setting} An empty row is not measured yet;
+`jaxvf probe ENV --table {table}` adds it.
 """
 HEADER = (
     "environment", "history", "memoryless", "open loop", "random", "memory", "open loop reaches", *NAMES,
@@ -94,14 +96,16 @@ class ProbeTable:
         try:
             document = parse_json(path.read_bytes())
             stored, rows = dict(document["settings"]), {str(row["env"]): dict(row) for row in document["rows"]}
+            algorithm, numbers = stored["algorithm"], {name: int(stored[name]) for name in NUMBERS}
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise InputError(f"{path} is no table of probes: {type(error).__name__}: {error}") from error
         for name, value in (_described(wanted) if settings else {}).items():
             if stored.get(name) != value:
                 raise InputError(f"{path} was made with {name}={_short(stored.get(name))}, not {_short(value)}; "
                                  "name another file, or the same settings")  # fmt: skip
-        kept = {name: stored[name] for name in ("seeds", "env_steps", "test_episodes") if name in stored}
-        return ProbeTable(path, wanted if settings else ProbeSettings(**kept), rows)
+        if settings is None:
+            wanted = ProbeSettings(from_json(algorithm, path), **numbers)
+        return ProbeTable(path, wanted, rows)
 
     def add(self, name: str, record: Record) -> None:
         """Keep a row; the file is written whole."""
@@ -153,7 +157,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _described(settings: ProbeSettings) -> dict[str, Any]:
-    numbers = {name: getattr(settings, name) for name in ("seeds", "env_steps", "test_episodes")}
+    numbers = {name: getattr(settings, name) for name in NUMBERS}
     return {**numbers, "algorithm": json.loads(dumps(to_json(settings.learner)))}
 
 

@@ -41,6 +41,15 @@ def test_a_row_is_written_read_and_shown(tmp_path):
     assert cells(text, "predator_prey")[1:] == ["–"] * (len(HEADER) - 1)
 
 
+def test_a_table_knows_how_it_was_made(tmp_path):
+    """Also its learner, so that rows are added without saying again how."""
+    path, settings = tmp_path / "probes.json", ProbeSettings("qmix", seeds=3, env_steps=50)
+    ProbeTable.at(path, settings).add("two_step_game", RECORD)
+    again = ProbeTable.at(path).settings
+    assert (again.seeds, again.env_steps, again.test_episodes) == (3, 50, 64)
+    ProbeTable.at(path, again)
+
+
 def test_a_table_of_other_settings_and_what_is_none_are_refused(tmp_path):
     path = tmp_path / "probes.json"
     ProbeTable.at(path, ProbeSettings(seeds=3)).add("two_step_game", RECORD)
