@@ -18,8 +18,9 @@ import jaxvf
 from jaxvf.envs import MatrixGame
 from jaxvf.envs.payoff_families import FAMILIES, RandomGame, random_games
 from jaxvf.hyperparameters import replace
-from jaxvf.reproduction import SMALL, Scale, caption, choose, train
+from jaxvf.reproduction import SMALL, UNIFORM, Scale, caption, choose, train
 from jaxvf.results import Interval, Result, plots
+from jaxvf.results.answers import REACHED
 from jaxvf.results.panels import facets
 from jaxvf.results.statistics import LEVEL, SAMPLES
 from jaxvf.results.store import write_atomically
@@ -71,7 +72,7 @@ AXES = {
 }
 BEHAVIOUR = {
     "annealed": "annealed play (ε from 1 to 0.05 within half of the run)",
-    "uniform": "uniform play (all joint actions equally likely throughout)",
+    "uniform": UNIFORM,
 }
 CLAIM = (
     "Share of runs that end at the optimum of a random game, one panel per learner (in colour; the others in grey): "
@@ -194,7 +195,7 @@ def cell_of(learner: str, protocol: str, shape: str, games: list[RandomGame], re
     payoff = np.stack([game.payoff() for game in games])
     values = {"non_monotonicity": non_monotonicity(payoff), "deviation_penalty": deviation_penalty(payoff)}
     runs = result.select(epsilon_end=PROTOCOLS[protocol][1])
-    optimal = result.metric("test_optimal")[runs, -1] >= 0.5  # NaN, of a run that diverged, is not
+    optimal = result.metric("test_optimal")[runs, -1] >= REACHED  # NaN, of a run that diverged, is not
     family = np.asarray([game.family for game in games])
     return Cell(learner, protocol, shape, family, values, optimal.reshape(len(games), seeds))
 

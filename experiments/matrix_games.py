@@ -15,8 +15,10 @@ import numpy as np
 import jaxvf
 from jaxvf.envs import PAYOFFS
 from jaxvf.hyperparameters import replace
-from jaxvf.reproduction import SCORE, SMALL, Scale, caption, choose, facts_of, findings, percent, steps_text, train
+from jaxvf.reproduction import SMALL, Scale, choose, train
+from jaxvf.reproduction.captions import SCORE, UNIFORM, caption, facts_of, findings, percent, steps_text
 from jaxvf.results import Interval, Result, fraction_interval, plots, summaries
+from jaxvf.results.answers import REACHED
 from jaxvf.results.game_answer import Course, Learned, game_answer
 from jaxvf.theory import JointValues, joint_values
 
@@ -56,7 +58,7 @@ PROTOCOLS = {
     "annealed": (1.0, 0.05, 0.32),  # non-monotonic QMIX: approximately greedy; the schedule is chosen here
 }
 BEHAVIOUR = {
-    "uniform": "uniform play (all joint actions equally likely throughout)",
+    "uniform": UNIFORM,
     "annealed": "annealed play (ε from 1 to 0.05 within the first 32 % of the run)",
 }
 TYPICAL = "The seed drawn is in the middle when seeds are ordered by how far their tables are from the mean table."
@@ -191,7 +193,7 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> dict[str, A
         "table": None if learner == "iql" else table_head(values),
         "median_largest_error": None if learner == "iql" else float(np.median(errors)),
         "evaluated_at": result.env_steps.tolist(),
-        "optimal_runs": (result.metric("test_optimal")[runs] >= 0.5).sum(axis=0).tolist(),  # NaN is not
+        "optimal_runs": (result.metric("test_optimal")[runs] >= REACHED).sum(axis=0).tolist(),  # NaN is not
         "typical_greedy": values.greedy[typical].tolist(),
         "typical_tables": {name: values.heads[name][typical].tolist() for name in shown_heads(values)},
     }

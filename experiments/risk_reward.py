@@ -13,7 +13,7 @@ import jaxvf
 from jaxvf.envs import PAYOFFS, MatrixGame
 from jaxvf.envs.payoffs import CLIMBING, HARD4, PENALTY, risk_reward
 from jaxvf.hyperparameters import replace
-from jaxvf.reproduction import SCORE, SMALL, Scale, caption, choose, facts_of, train
+from jaxvf.reproduction import SCORE, SMALL, UNIFORM, Scale, caption, choose, facts_of, train
 from jaxvf.results import Interval, Result, fraction_interval, plots, summaries
 from jaxvf.results.figure_style import learner_colour
 from jaxvf.results.panels import dot_panels
@@ -100,7 +100,7 @@ SCALES = {
 }
 BEHAVIOURS = {
     "epsilon_greedy": "ε from 1 to 0.05 within a third of the run",
-    "uniform": "uniform play (all joint actions equally likely throughout)",
+    "uniform": UNIFORM,
 }
 
 # The caption: what is claimed, of which games; what the names of rows mean; what is true of other games.

@@ -8,12 +8,13 @@ import shutil
 import sys
 import tomllib
 import types
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from shared_programs import remember
 
-from jaxvf import cli
+from jaxvf import cli, load
 from jaxvf.cli_parse import parse
 from jaxvf.envs import ENVIRONMENTS
 from jaxvf.mixers import VdnMixer
@@ -26,6 +27,8 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BESIDE = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 BESIDE += [ROOT / folder / "README.md" for folder in ("experiments", "benchmarks", "policies")]
 ELSEWHERE = {"docs/launching.md": "needs a second host"}  # whose Python can only be compiled here
+CHEAP = ("list", "plot", "export", "export-policy", "report", "compare", "eval", "render")
+LEARNER = QLearning(mixer=VdnMixer(), agent=TabularAgent(), agent_id=False, last_action=False, batch_size=8)
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -50,6 +53,20 @@ def spans(page: Path) -> list[list[str]]:
     return [words for words in split if len(words) > 2]
 
 
+def cheap() -> dict[Path, list[list[str]]]:
+    """Commands that train nothing, each at the first page that has it."""
+    found: dict[tuple[str, ...], Path] = {}
+    for page in [*PAGES, *BESIDE]:
+        for words in commands(page):
+            if words[0] in CHEAP and not (words[-1].endswith(".mp4") and find_spec("imageio_ffmpeg") is None):
+                found.setdefault(tuple(words), page)
+    return {page: [list(words) for words, at in found.items() if at == page] for page in found.values()}
+
+
+def written(folder: Path) -> set[tuple[Path, int]]:
+    return {(path, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
 def named(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -62,10 +79,20 @@ def of_pages(found, pages=PAGES):
 def first(tmp_path_factory, programs):
     """The directory that pages call runs/first: four runs of a tabular learner."""
     out = tmp_path_factory.mktemp("docs") / "first"
-    learner = QLearning(mixer=VdnMixer(), agent=TabularAgent(), agent_id=False, last_action=False, batch_size=8)
     with pytest.MonkeyPatch.context() as patch:
         remember(patch, programs)
-        Sweep("two_step_game", learner, seeds=4, env_steps=160).run(out, progress="none")
+        Sweep("two_step_game", LEARNER, seeds=4, env_steps=160).run(out, progress="none")
+    return out
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory, programs):
+    """The directory that pages call runs/second: two learning rates."""
+    out = tmp_path_factory.mktemp("docs") / "second"
+    grid = {"learning_rate": [1e-2, 1e-3]}
+    with pytest.MonkeyPatch.context() as patch:
+        remember(patch, programs)
+        Sweep("two_step_game", LEARNER, seeds=2, grid=grid, env_steps=160).run(out, progress="none")
     return out
 
 
@@ -100,6 +127,28 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, elsewhere, monkeypat
 def test_the_commands_of_a_page_are_ones_that_jaxvf_has(page):
     for words in commands(page):
         parse(cli.COMMANDS, words, prog="jaxvf", description="")
+
+
+@pytest.mark.parametrize("page", of_pages(lambda page: page in cheap(), [*PAGES, *BESIDE]))
+def test_the_cheap_commands_of_a_page_run_as_written(page, elsewhere, first, second, capsys):
+    """On small directories, whatever a page calls its own, and fewer episodes; each says or writes something."""
+    for words in cheap()[page]:
+        for name in re.findall(r"\b(?:runs/\w+|DIR\b)", " ".join(words)):
+            shutil.copytree(second if name == "runs/second" else first, name, dirs_exist_ok=True)
+        for name in re.findall(r"\bpolicies/\w+", " ".join(words)):
+            if words[0] == "export-policy" and name == words[2]:
+                shutil.rmtree(name, ignore_errors=True)  # what the page writes
+            elif (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, name, dirs_exist_ok=True)
+            elif not Path(name).exists():
+                load(first).policy(3).save(name)
+        if words[0] == "export-policy" and words[1].startswith("runs/") and "--run" not in words:
+            words += ["--run", "0"]  # the page's own directory holds one run, this one four
+        if "--episodes" in words:
+            words[words.index("--episodes") + 1] = "4"
+        before = written(elsewhere)
+        cli.main(words)
+        assert capsys.readouterr().out or written(elsewhere) - before, words
 
 
 @pytest.mark.parametrize("page", of_pages(lambda page: any("--dry-run" in words for words in commands(page))))

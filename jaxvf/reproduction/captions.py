@@ -7,6 +7,7 @@ from typing import Any
 from jaxvf.reproduction.scale import OWN
 from jaxvf.results import Interval
 
+UNIFORM = "uniform play (all joint actions equally likely throughout)"
 SCORE = "95 % score interval over seeds (Wilson)"
 IQM = "line: interquartile mean over seeds, band: its 95 % bootstrap interval"
 MEAN = "mean over seeds with its 95 % bootstrap interval"
