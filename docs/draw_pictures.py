@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
-from jaxvf.envs import make
+from jaxvf.envs import football, make
 from jaxvf.errors import unknown
 from jaxvf.results import Policy
 from jaxvf.results.render import render
@@ -33,6 +34,26 @@ class Script:
     def act(self, obs: Any, avail: Any, step: Any) -> Any:
         """Actions, and the next step's number."""
         return self.choose(step, obs, avail), step + 1
+
+
+class OfStates:
+    """Plays what a function of the state says: it follows the episode that `render` plays with the same seed."""
+
+    def __init__(self, name: str, choose: Callable[[Any, Any], Any], seed: int):
+        self.env, self.choose = make(name), choose
+        self.env_params = self.env.default_params()
+        self.init_key, self.step_key = jax.random.split(jax.random.key(seed))
+
+    def start(self) -> Any:
+        """The first step's number, and the first state."""
+        return jnp.int32(0), self.env.init(self.init_key, self.env_params)
+
+    def act(self, obs: Any, avail: Any, memory: Any) -> Any:
+        """Actions, and the next step's number and state."""
+        step, state = memory
+        key = jax.random.fold_in(self.step_key, step)
+        actions = self.choose(key, state)
+        return actions, (step + 1, self.env.transition(key, state, actions, self.env_params)[0])
 
 
 def plan(*joint_actions: tuple[int, ...]) -> Callable[..., Any]:
@@ -69,6 +90,9 @@ def trained(name: str, seed: int = 0) -> Drawn:
     return Drawn(lambda: Policy.load(ROOT / "policies" / name), seed)
 
 
+PASSING = "football/academy_3_vs_1_with_keeper", football.SCRIPTS["passing"], 1
+# Who comes from the south or the north goes faster, the others slow down twice until the crossing is free.
+YIELD = plan(*[*[(2, 0, 2, 0)] * 3, *[(2, 1, 2, 1)] * 13] * 2, *[(2, 2, 2, 2)] * 69)
 # Box pushing numbers its actions forward, left, right, stay; the classic one left, right, forward, stay.
 PUSH = plan((0, 0), (0, 0), (1, 2), (0, 0), (0, 0), (0, 0))
 PUSH_CLASSIC = plan((2, 2), (0, 1), (2, 2), (3, 3))
@@ -78,6 +102,8 @@ DRAWN = {
     "predator_prey": trained("predator_prey"),
     "box_pushing": scripted("box_pushing/6", PUSH),
     "box_pushing_classic": scripted("box_pushing_classic", PUSH_CLASSIC),
+    "football": Drawn(lambda: OfStates(*PASSING), seed=PASSING[-1]),
+    "intersection": scripted("intersection", YIELD, seed=2),
     "combat": trained("3m"),
     # Attack or heal whom one may, else go east.
     "combat_units": scripted("combat/MMM2", first_available(4, 1, 2, 3, 5, 0)),
