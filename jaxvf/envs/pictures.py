@@ -157,7 +157,10 @@ MOST_OBLONG = 2.2  # a longer view gets higher, a higher one broader
 
 
 def cropped(scenes: Sequence[Scene]) -> list[Scene]:
-    """The scenes of an episode with the view fitted to where its action is, the same in all of them."""
+    """The scenes of an episode with the view fitted to where its action is, the same in all of them.
+
+    What the legend says of colours that only boxes outside the view have is left out.
+    """
     sheet, boxes = scenes[0], [scene.action for scene in scenes if scene.action is not None]
     if len(boxes) < len(scenes):
         return list(scenes)
@@ -167,7 +170,22 @@ def cropped(scenes: Sequence[Scene]) -> list[Scene]:
     width, height = max(width, LEAST_SIDE, height / MOST_OBLONG), max(height, LEAST_SIDE, width / MOST_OBLONG)
     x, width = _within((left + right) / 2, width, sheet.x, sheet.width)
     y, height = _within((low + high) / 2, height, sheet.y, sheet.height)
-    return [dataclasses.replace(scene, x=x, y=y, width=width, height=height) for scene in scenes]
+    view = Box(x, y, x + width, y + height)
+    drawn = {colour for scene in scenes for colour in box_colours(scene, view)}
+    hidden = {colour for scene in scenes for colour in box_colours(scene, None)} - drawn
+    legend = tuple(key for key in sheet.legend if key.mark != "bar" or key.colour not in hidden)
+    return [dataclasses.replace(scene, x=x, y=y, width=width, height=height, legend=legend) for scene in scenes]
+
+
+def box_colours(scene: Scene, view: Box | None) -> set[str | None]:
+    """Colours of the boxes of a scene, of those alone that reach into the view if there is one."""
+    return {
+        shape.colour
+        for shape in scene.shapes
+        if isinstance(shape, Rectangle)
+        and (view is None or (view.left < shape.x + shape.width and shape.x < view.right))
+        and (view is None or (view.low < shape.y + shape.height and shape.y < view.high))
+    }
 
 
 def _within(middle: float, length: float, start: float, whole: float) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import numpy as np
 
 from jaxvf.envs.combat import Combat
 from jaxvf.envs.combat.picture import FALLEN
-from jaxvf.envs.pictures import BLUE, GREY, INK, MOST_OBLONG, ORANGE, Box, Circle, Line, Scene, cropped
+from jaxvf.envs.pictures import BLUE, GREY, INK, MOST_OBLONG, ORANGE, Box, Circle, Key, Line, Rectangle, Scene, cropped
 
 
 def scene_of(env, actions, **changes):
@@ -59,4 +59,8 @@ def test_the_view_is_fitted_to_where_units_are():
 def test_a_view_never_leaves_the_sheet():
     (seen,) = cropped([Scene(32, 32, (), action=Box(0, 30, 2, 32))])
     assert (seen.x, seen.y, seen.width, seen.height) == (0, 24, 8, 8)
+    far, near = Rectangle(0, 0, 2, 2, "#111111"), Rectangle(16, 16, 1, 1, "#222222")
+    keys = (Key("bar", "#111111", "blocked"), Key("bar", "#222222", "ramp"), Key("disc", "#111111", "unit"))
+    (seen,) = cropped([Scene(32, 32, (far, near), action=Box(15, 15, 18, 18), legend=keys)])
+    assert [key.text for key in seen.legend] == ["ramp", "unit"]  # who sees no wall is told of none
     assert cropped([Scene(4, 4, ())]) == [Scene(4, 4, ())]  # nothing says where the action is
