@@ -30,6 +30,7 @@ from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View
 from jaxvf.envs.registry import ENVIRONMENTS, make
+from jaxvf.envs.smaclite import Smaclite
 from jaxvf.envs.smax import Smax
 from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain
 from jaxvf.envs.two_step_game import TwoStepGame
@@ -60,6 +61,7 @@ __all__ = [
     "OpenLoop",
     "Outcome",
     "PredatorPrey",
+    "Smaclite",
     "Smax",
     "SoftmaxChain",
     "TimeLimit",

@@ -12,6 +12,7 @@ from jaxvf.envs.intersection import Intersection
 from jaxvf.envs.matrix_game import PAYOFFS, MatrixGame
 from jaxvf.envs.predator_prey import PredatorPrey
 from jaxvf.envs.protocol import Environment
+from jaxvf.envs.smaclite import SMACLITE_MAPS, Smaclite
 from jaxvf.envs.smax import SCENARIOS, Smax
 from jaxvf.envs.team_games import GaussianTeam, SoftmaxChain, random_team_game
 from jaxvf.envs.two_step_game import TwoStepGame
@@ -26,6 +27,7 @@ ENVIRONMENTS: dict[str, Callable[[], Environment]] = {
     **{f"combat/{name}": (lambda name=name: Combat(name)) for name in MAPS},
     **{f"smax/{name}": (lambda name=name: Smax(name)) for name in SCENARIOS},
     **{f"football/{name}": (lambda name=name: Football(name)) for name in ACADEMY},
+    **{f"smaclite/{name}": (lambda name=name: Smaclite(name)) for name in SMACLITE_MAPS},
     "intersection": Intersection,
     "softmax_chain": SoftmaxChain,
     "gaussian_team": GaussianTeam,

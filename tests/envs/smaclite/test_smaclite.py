@@ -1,0 +1,153 @@
+"""SMAClite's rules: how long a side that stands still lasts, what random play earns, and each rule on its own."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvf.envs import make
+from jaxvf.envs.combat import Map
+from jaxvf.envs.smaclite import SMACLITE_MAPS, Smaclite
+from jaxvf.errors import InputError
+
+# map: actions, observation, state, agents, enemies, largest reward of a battle before scaling
+SIZES = {
+    "2s3z": (11, 80, 120, 5, 5, 1020),
+    "3s5z": (14, 128, 216, 8, 8, 1510),
+    "3s5z_vs_3s6z": (15, 136, 230, 8, 9, 1670),
+    "3s_vs_5z": (11, 48, 68, 3, 5, 1000),
+    "2s_vs_1sc": (7, 17, 27, 2, 1, 510),
+    "10m_vs_11m": (17, 105, 243, 10, 11, 805),
+    "27m_vs_30m": (36, 285, 1170, 27, 30, 1850),
+    "MMM": (16, 160, 290, 10, 10, 1015),
+    "MMM2": (18, 176, 322, 10, 12, 1205),
+    "bane_vs_bane": (30, 336, 984, 24, 24, 1260),
+    "corridor": (30, 156, 282, 6, 24, 1280),
+    "2c_vs_64zg": (70, 332, 342, 2, 64, 3080),
+}
+STOP = {"3s_vs_5z": 27, "3s5z_vs_3s6z": 38, "MMM": 34, "corridor": 31}  # steps until the last of a still side falls
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_all_twelve_maps_have_smaclites_sizes(name):
+    assert len(SMACLITE_MAPS) == 12
+    env = make(f"smaclite/{name}")
+    spec, params = env.spec, env.default_params()
+    enemies = env.rules.kind[spec.n_agents :]
+    most = float(params.health[enemies].sum() + params.shield[enemies].sum()) + 10 * len(enemies) + 200
+    assert (spec.n_actions, spec.obs_dim, spec.state_dim, spec.n_agents, len(enemies), most) == SIZES[name]
+    view = jax.eval_shape(lambda key: env.observe_batch(env.init_batch(key, params, 2), params), jax.random.key(0))
+    assert view.obs.shape == (2, spec.n_agents, spec.obs_dim) and view.state.shape == (2, spec.state_dim)
+
+
+@pytest.mark.parametrize("name", STOP)
+def test_who_stands_still_lasts_as_long_as_in_smaclite(name):
+    env = Smaclite(name)
+    params, n = env.default_params(), env.spec.n_agents
+
+    def step(states, key):
+        states, outcome = env.transition_batch(key, states, (states.health[:, :n] > 0).astype(jnp.int32), params)
+        return states, (outcome.terminated, outcome.reward)
+
+    keys = jax.random.split(jax.random.key(0), STOP[name] + 3)
+    over, reward = jax.jit(lambda: jax.lax.scan(step, env.init_batch(keys[0], params, 8), keys)[1])()
+    length = np.where(over.any(axis=0), over.argmax(axis=0) + 1, 999)
+    assert abs(np.median(length) - STOP[name]) <= 1, length
+    assert not np.asarray(reward).any()
+
+
+def test_random_play_earns_what_it_earns_in_smaclite():
+    """3.4 in the mean of 3s_vs_5z's episodes."""
+    env, episodes = Smaclite("3s_vs_5z"), 200
+    params = env.default_params()
+
+    def step(carry, key):
+        states, live = carry
+        act_key, step_key = jax.random.split(key)
+        view = env.observe_batch(states, params)
+        actions = jax.random.categorical(act_key, jnp.where(view.avail, 0.0, -1e9))
+        states, outcome = env.transition_batch(step_key, states, actions, params)
+        return (states, live & ~outcome.terminated), outcome.reward * live
+
+    def play(key):
+        first = env.init_batch(key, params, episodes)
+        return jax.lax.scan(step, (first, jnp.ones(episodes, bool)), jax.random.split(key, 100))[1].sum(axis=0)
+
+    assert abs(jax.jit(play)(jax.random.key(0)).mean() - 3.4) < 0.4
+
+
+def battle(allies, enemies, **fields):
+    """A battle of (kind, number, x, y) groups on the strip, enemies told to attack (9, 16)."""
+    return Smaclite(Map("own", allies, enemies, limit=50, ground=SMACLITE_MAPS["2s3z"].ground, **fields))
+
+
+def after(env, actions, steps, change=lambda states: states):
+    """The state after some steps of the same actions."""
+    params = env.default_params()
+
+    def play():
+        first = change(env.init_batch(jax.random.key(0), params, 1))
+        keys = jax.random.split(jax.random.key(1), steps)
+        return jax.lax.scan(
+            lambda s, k: (env.transition_batch(k, s, jnp.array([actions]), params)[0], None), first, keys
+        )
+
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[0], jax.jit(play)()[0])
+
+
+def test_two_that_meet_head_on_pass_each_other():
+    """Marines on one line walk through each other's places without ever overlapping; each gives way by half."""
+    env = battle((("marine", 1, 10.0, 16.0), ("marine", 1, 13.0, 16.0)), (("spine_crawler", 1, 31.0, 16.0),))
+    east, west, gaps = 4, 5, []
+    for steps in range(1, 5):
+        state = after(env, [east, west], steps)
+        gaps.append(np.hypot(state.x[0] - state.x[1], state.y[0] - state.y[1]))
+    assert state.x[0] > state.x[1] + 0.7  # they have changed places
+    assert min(gaps) > 0.74
+    np.testing.assert_allclose(state.y[0] - 16, 16 - state.y[1], atol=1e-3)
+
+
+def test_who_stands_is_gone_round_and_does_not_move():
+    env = battle((("marine", 1, 10.0, 16.0), ("marine", 1, 11.5, 16.0)), (("spine_crawler", 1, 31.0, 16.0),))
+    state = after(env, [4, 1], 2)
+    assert state.x[0] > 12.2 and abs(state.y[0] - 16) > 0.2
+    assert (state.x[1], state.y[1]) == (11.5, 16.0)
+
+
+def test_a_medivac_brings_back_45_health_in_ten_steps():
+    """9 a second: 4.5 a step, of the 35 that are missing, and an energy pays for 3."""
+    env = battle((("medivac", 1, 10.0, 16.0), ("marine", 1, 12.0, 16.0)), (("spine_crawler", 1, 31.0, 16.0),))
+
+    def hurt(states):
+        return states._replace(health=states.health.at[:, 1].set(10.0))
+
+    state = after(env, [7, 1], 4, hurt)
+    np.testing.assert_allclose(state.health[1], 10 + 4 * 4.5, atol=1e-4)
+    np.testing.assert_allclose(state.energy[0], 50 + 4 * 0.28125 - 6, atol=1e-3)
+
+
+def test_a_corpse_is_shot_at_until_the_step_ends():
+    """The zergling dies of the first shot, and a second one leaves the stalker's cooldown at its start again."""
+    env = battle((("stalker", 1, 16.0, 16.0),), (("zergling", 1, 20.0, 16.0), ("spine_crawler", 1, 31.0, 8.5)))
+    params = dataclasses.replace(env.default_params(), period=jnp.full(10, 0.25))
+
+    def weak(states):
+        return states._replace(health=states.health.at[:, 1].set(5.0))
+
+    first = weak(env.init_batch(jax.random.key(0), params, 1))
+    state, outcome = jax.jit(env.transition_batch)(jax.random.key(0), first, jnp.array([[6]]), params)
+    assert state.health[0, 1] == 0
+    # Shots at ticks 0 and 4, a cooldown of 4 ticks: after 8, one tick is left. Without the second shot none is.
+    np.testing.assert_allclose(state.cooldown[0, 0], 1 / 16)
+    np.testing.assert_allclose(outcome.reward[0] * (335 + 20 + 200) / 20, 5 + 10, rtol=1e-5)
+
+
+def test_wrong_maps_are_named(unchecked):
+    with pytest.raises(InputError, match="did you mean '3s_vs_5z'"):
+        Smaclite("3s_vs_5")
+    with pytest.raises(InputError, match="draws its units"):
+        Smaclite(dataclasses.replace(SMACLITE_MAPS["2s3z"], race="terran"))
+    with pytest.raises(InputError, match="blocked ground"):
+        Smaclite(dataclasses.replace(SMACLITE_MAPS["2s3z"], allies=(("marine", 1, 9.0, 2.0),)))
