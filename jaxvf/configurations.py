@@ -117,11 +117,12 @@ def registered() -> Mapping[str, type]:
     """All of jaxvf's own classes: what the registries make and what that is made of, and what stands in no registry."""
     from jaxvf import algorithms, envs
     from jaxvf.envs.brax_team import BraxTeamParams
-    from jaxvf.envs.combat import AttackMove, Ground, Map
+    from jaxvf.envs.combat import AttackMove, FocusFire, Ground, Hold, Kite, Learned, Map, Mixed
     from jaxvf.envs.jaxmarl import NoParams
     from jaxvf.envs.payoff_families import RandomGame
     from jaxvf.mixers import MIXERS
     from jaxvf.networks import AGENTS
+    from jaxvf.results.opponents import GreedyPlayer
     from jaxvf.sweeps import Sweep
     from jaxvf.sweeps.search import Halving, Optuna, Population, Rounds, Search
     from jaxvf.sweeps.values import LogUniform, Sobol, Uniform
@@ -129,7 +130,8 @@ def registered() -> Mapping[str, type]:
 
     wrappers = (envs.AgentId, envs.EpisodeStatistics, envs.LastAction, envs.NoiseState, envs.OpenLoop, envs.TimeLimit)
     searches = (Search, Halving, Optuna, Population, Rounds, LogUniform, Sobol, Uniform)
-    parts = (*searches, Sweep, RandomGame, Map, Ground, AttackMove, NoParams, BraxTeamParams)
+    opponents = (AttackMove, FocusFire, Hold, Kite, Learned, Mixed, GreedyPlayer)
+    parts = (*searches, *opponents, Sweep, RandomGame, Map, Ground, NoParams, BraxTeamParams)
     found: set[type] = {*wrappers, *parts, envs.FromJaxMARL, envs.BraxTeam}
     for constructors in (envs.ENVIRONMENTS, algorithms.ALGORITHMS, MIXERS, AGENTS, NETWORKS):
         for construct in constructors.values():

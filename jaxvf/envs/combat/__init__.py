@@ -13,6 +13,8 @@ overlapping units are pushed apart; that is chosen here.
 """
 
 from jaxvf.envs.combat.combat import Combat
+from jaxvf.envs.combat.graded import FocusFire, Hold, Kite, Mixed
+from jaxvf.envs.combat.learned import Learned
 from jaxvf.envs.combat.maps import CLOSEST, HOLD, MAPS, POINT, Map
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
 from jaxvf.envs.combat.terrain import EVERYWHERE, Ground, rows_of
@@ -27,8 +29,13 @@ __all__ = [
     "AttackMove",
     "Combat",
     "CombatParams",
+    "FocusFire",
     "Ground",
+    "Hold",
+    "Kite",
+    "Learned",
     "Map",
+    "Mixed",
     "Opponent",
     "rows_of",
 ]

@@ -1,7 +1,7 @@
 """Combat under SMAC's rules: learning allies against a scripted side."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxvf.envs.combat import dynamics, features, generator, masks, sight, units
 from jaxvf.envs.combat.dynamics import STOP, Forces, Rules
 from jaxvf.envs.combat.flags import Flags, check_flags, flags_of
 from jaxvf.envs.combat.generator import starting_places
+from jaxvf.envs.combat.graded import opponent_of
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
@@ -27,6 +28,7 @@ from jaxvf.envs.protocol import EnvSpec, Outcome, View
 from jaxvf.errors import InputError, unknown
 
 ATTACK_MOVE = AttackMove()
+OPPONENT = 3  # fold of the reset's key
 STORAGE = ("float32", "bfloat16", "uint8")
 MOVE_NAMES = ("no-op", "stop", "north", "south", "east", "west")
 
@@ -46,6 +48,7 @@ class CombatState(NamedTuple):
     known: Int[Array, "N E"]  # of size 0 unless sight is partial
     facing: Int[Array, "N"]  # the direction that each ally looks to; of size 0 without a cone
     order: Int[Array, "N"]  # what each ally was told before it turned; of size 0 without a cone
+    memory: Any  # the opponent's
     last_action: Int[Array, "N"]
     t: Int[Array, ""]
 
@@ -65,7 +68,7 @@ class Combat(Flags, NativeBatch):
 
     Attributes:
         map: a key of `maps.MAPS`, or a `Map` of one's own.
-        opponent: who decides for the enemies.
+        opponent: who decides for the enemies: an `Opponent`, or a name of `graded.SCRIPTS`, or "mixed".
         partial_sight: SMACv2's extended partial observability: `prob_obs_enemy` decides who sees which enemy.
         storage: dtype of observations and states in replay; "bfloat16" halves the bytes and rounds to 3 digits, "uint8"
             quarters them and rounds each feature to steps of its span: 1/255 of a fraction, 1/127 of an offset.
@@ -75,7 +78,7 @@ class Combat(Flags, NativeBatch):
     """
 
     map: str | Map = "3m"
-    opponent: Opponent = ATTACK_MOVE
+    opponent: str | Opponent = ATTACK_MOVE
     partial_sight: bool = False
     storage: str = "float32"
     reward: str = "damage"
@@ -83,8 +86,7 @@ class Combat(Flags, NativeBatch):
 
     def __post_init__(self):
         battle = map_of(self.map)
-        if not isinstance(self.opponent, Opponent):
-            raise InputError(f"opponent={self.opponent!r} is not an Opponent, such as AttackMove()")
+        opponent_of(self.opponent).check(battle)
         for name, value, valid in (("storage", self.storage, STORAGE), ("reward", self.reward, REWARDS)):
             if value not in valid:
                 raise unknown(name, value, valid)
@@ -96,6 +98,10 @@ class Combat(Flags, NativeBatch):
     def battle(self) -> Map:
         """The map."""
         return map_of(self.map)
+
+    @property
+    def _opponent(self) -> Opponent:
+        return opponent_of(self.opponent)
 
     @property
     def layout(self) -> Layout:
@@ -123,7 +129,8 @@ class Combat(Flags, NativeBatch):
         )
 
     def default_params(self) -> CombatParams:
-        return jax.tree.map(jnp.array, CombatParams(limit=jnp.int32(self.battle.limit)))
+        limit, weights = jnp.int32(self.battle.limit), self._opponent.weights()
+        return jax.tree.map(jnp.array, CombatParams(limit=limit, opponent=weights))
 
     def init_batch(self, key: Key[Array, ""], params: CombatParams, num_envs: int) -> CombatState:
         battle = self.battle
@@ -153,6 +160,7 @@ class Combat(Flags, NativeBatch):
             known=sight.nobody_met(num_envs, *counts),
             facing=jnp.zeros(turning, jnp.int32),
             order=jnp.full(turning, STOP, jnp.int32),
+            memory=self._opponent.begin(jax.random.fold_in(key, OPPONENT), num_envs),
             last_action=jnp.full((num_envs, battle.n_allies), -1, jnp.int32),  # none yet
             t=jnp.zeros(num_envs, jnp.int32),
         )
@@ -180,12 +188,15 @@ class Combat(Flags, NativeBatch):
         if self.conic_fov:
             facing, orders = sight.turned(actions, facing, order, self.layout.flags.directions)
             order = orders
-        rules = Rules(self.battle, self.opponent, self.sequential_deaths)
-        after, dealt = dynamics.step(rules, params, stats, before, orders.T, noise)
+        opponent, scene = self._opponent, self._scene(states, params)
+        memory, plan = opponent.decide(states.memory, self.battle, scene, params)
+        rules = Rules(self.battle, opponent, self.sequential_deaths)
+        after, dealt = dynamics.step(rules, params, stats, before, orders.T, noise, plan)
         moved = states._replace(
             **{name: leaf.T for name, leaf in after._asdict().items()},
             facing=facing,
             order=order,
+            memory=memory,
             last_action=actions,
             t=states.t + 1,
         )

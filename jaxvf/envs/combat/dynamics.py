@@ -6,7 +6,7 @@ vectorizes over battles. All shots of a tick are simultaneous.
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,12 @@ from jaxvf.envs.combat import healing, paths, terrain, units
 from jaxvf.envs.combat.healing import Side
 from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.movement import Aim, heading, push_apart
-from jaxvf.envs.combat.opponents import Field, Opponent
+from jaxvf.envs.combat.opponents import Field, Opponent, nearly_reached
 from jaxvf.envs.combat.sequential import in_turn
 from jaxvf.envs.combat.units import TICK, CombatParams, Stats
 from jaxvf.envs.combat.weapons import blasts, hittable, lines, suffer, volley, with_line_splash
 
 NO_OP, STOP, FIRST_MOVE, FIRST_TARGET = 0, 1, 2, 6  # action numbers; moves are north, south, east, west
-STOP_SHORT = 0.5  # how near to the middle of its mates a medivac stays
 # Ticks written out together: on a GPU they share kernels and need fewer copies. XLA's CPU compiler fuses until much is
 # computed twice.
 TICKS_TOGETHER = 4
@@ -50,6 +49,7 @@ class Orders(NamedTuple):
     heal: Int[Array, "N B"]  # a mate, or -1
     go_x: Float[Array, "N B"]
     go_y: Float[Array, "N B"]
+    plan: Any  # the opponent's, of this step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Rules:
         return bool(mark[[units.ID[kind] for kind in self.battle.kinds]].any())
 
 
-def orders_of(actions: Int[Array, "N B"], allies: Stats) -> Orders:
+def orders_of(actions: Int[Array, "N B"], allies: Stats, plan: Any = ()) -> Orders:
     """The meaning of action numbers; a medivac's targets are its mates."""
     number = jnp.where(actions >= FIRST_TARGET, actions - FIRST_TARGET, -1)
     is_medivac = allies.is_any(units.AIR)
     way = jnp.clip(actions - FIRST_MOVE, 0, len(MOVES) - 1)
     walks = (actions >= FIRST_MOVE) & (actions < FIRST_TARGET)
     go = jnp.where(walks, jnp.asarray(MOVES, jnp.float32).T[:, way], 0.0)
-    return Orders(jnp.where(is_medivac, -1, number), jnp.where(is_medivac, number, -1), go[0], go[1])
+    return Orders(jnp.where(is_medivac, -1, number), jnp.where(is_medivac, number, -1), go[0], go[1], plan)
 
 
 def step(
@@ -82,6 +82,7 @@ def step(
     forces: Forces,
     actions: Int[Array, "N B"],
     noise: Float[Array, "8 _ B"],
+    plan: Any = (),
 ) -> tuple[Forces, Float[Array, "B"]]:
     """Eight ticks.
 
@@ -92,11 +93,12 @@ def step(
         forces: before.
         actions: of every ally.
         noise: ticks added to each shot's cooldown, for every tick and unit; then chances of `in_turn` where it is used.
+        plan: what the opponent has decided for the whole step.
 
     Returns:
         Forces after, and the damage and kills of the step in unscaled reward.
     """
-    orders = orders_of(actions, Stats(*(leaf[: rules.battle.n_allies] for leaf in stats)))
+    orders = orders_of(actions, _sides(stats, rules.battle.n_allies)[0], plan)
 
     def one(carried: tuple[Forces, Array], noise: Array) -> tuple[tuple[Forces, Array], None]:
         forces, reward = carried
@@ -120,7 +122,7 @@ def tick(
     fought, gained = _fight(rules, params, stats, forces, aims, noise, n)
     aim = aims.aim
     if rules.has(units.AIR):
-        fought, aim = _heal(params, stats, fought, aim, orders, n)
+        fought, aim = _heal(rules, params, stats, fought, aim, orders)
     fought = _regenerate(rules, params, stats, forces, fought)
     x, y = _move(rules, stats, fought, aim, orders, aims.field)
     return fought._replace(x=x, y=y), gained
@@ -157,6 +159,9 @@ def _aims(rules: Rules, stats: Stats, forces: Forces, orders: Orders) -> tuple[_
         surface <= enemies.reach[None],
         hittable(enemies, allies).swapaxes(0, 1),
         threatens,
+        forces.cooldown[n:] <= 0,
+        alive[:n, None] & nearly_reached(surface, allies, enemies),
+        orders.plan,
     )
     target = rules.opponent.choose(forces.target, field, allies, enemies)
     of_allies = threatens & hittable(allies, enemies)
@@ -221,14 +226,16 @@ def _fight(
     return after, removed + params.reward_kill * kills
 
 
-def _heal(params: CombatParams, stats: Stats, forces: Forces, aim: Aim, orders: Orders, n: int) -> tuple[Forces, Aim]:
+def _heal(
+    rules: Rules, params: CombatParams, stats: Stats, forces: Forces, aim: Aim, orders: Orders
+) -> tuple[Forces, Aim]:
     """Both sides' medivacs, each on its own side; scripted ones choose by themselves."""
-    parts = []
+    parts, n, planned = [], rules.battle.n_allies, rules.opponent.patients(orders.plan)
     for part, of_side in zip((slice(None, n), slice(n, None)), _sides(stats, n), strict=True):
         side = Side(
             forces.x[part], forces.y[part], forces.health[part], forces.energy[part], forces.cooldown[part] > 0, of_side
         )
-        ordered = orders.heal if part.start is None else healing.most_hurt(side)
+        ordered = orders.heal if part.start is None else healing.most_hurt(side) if planned is None else planned
         aimed, chosen = healing.aim_of(side, ordered)
         health, energy, at_work = healing.heal(side, aimed, chosen, params)
         cooldown = jnp.where(side.is_medivac, at_work * 1.0, forces.cooldown[part])
@@ -257,8 +264,8 @@ def _move(rules: Rules, stats: Stats, forces: Forces, aim: Aim, orders: Orders, 
     alive = forces.health > 0
     flies, climbs = stats.is_any(units.AIR), stats.is_any(units.BURNS)
     goal_x, goal_y, goes = rules.opponent.march(field, rules.battle)
-    if rules.has(units.AIR):
-        goal_x, goal_y, goes = _follow(stats, forces, (goal_x, goal_y, goes), n)
+    if rules.has(units.AIR) and rules.opponent.patients(orders.plan) is None:
+        goal_x, goal_y, goes = healing.follow(stats, (forces.x, forces.y, alive), (goal_x, goal_y, goes), n)
     # Allies without an aim walk as they are told; enemies without one towards their goal.
     seeks = aim.exists | jnp.concatenate([jnp.zeros_like(alive[:n]), goes])
     goal_x = jnp.where(aim.exists, aim.x, jnp.concatenate([forces.x[:n], goal_x]))
@@ -282,18 +289,3 @@ def _move(rules: Rules, stats: Stats, forces: Forces, aim: Aim, orders: Orders, 
     mobile = alive & (stats.speed > 0)
     x, y = terrain.moved(rules.battle.ground, walker, walked, pushed)
     return jnp.where(mobile, x, forces.x), jnp.where(mobile, y, forces.y)
-
-
-def _follow(stats: Stats, forces: Forces, march: tuple[Array, Array, Array], n: int) -> tuple[Array, Array, Array]:
-    """The enemy's medivacs go with the mean of the others instead of ahead of them."""
-    flies = stats.is_any(units.AIR)[n:]
-    mates = (forces.health[n:] > 0) & ~flies
-    count = jnp.maximum(mates.sum(axis=0), 1)
-    mean_x, mean_y = (jnp.where(mates, axis[n:], 0.0).sum(axis=0) / count for axis in (forces.x, forces.y))
-    distance = heading(forces.x[n:], forces.y[n:], mean_x, mean_y)[2]
-    follows = flies & mates.any(axis=0)
-    return (
-        jnp.where(follows, mean_x, march[0]),
-        jnp.where(follows, mean_y, march[1]),
-        jnp.where(follows, distance > STOP_SHORT, march[2]),
-    )

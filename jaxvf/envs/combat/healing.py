@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.envs.combat import units
-from jaxvf.envs.combat.movement import Aim
+from jaxvf.envs.combat.movement import Aim, heading
 from jaxvf.envs.combat.opponents import SCAN
 from jaxvf.envs.combat.units import TICK, CombatParams, Stats
+
+STOP_SHORT = 0.5  # how near to the middle of its mates a medivac stays
 
 
 class Side(NamedTuple):
@@ -66,6 +68,31 @@ def heal(side: Side, aim: Aim, chosen: Bool[Array, "U U B"], params: CombatParam
     regained = jnp.where((side.health > 0) & side.is_medivac, params.energy_regeneration * TICK, 0.0)
     energy = jnp.minimum(side.energy - given / params.heal_per_energy + regained, units.ENERGY_MAX)
     return health, energy, at_work
+
+
+def follow(
+    stats: Stats, field: tuple[Array, Array, Array], march: tuple[Array, Array, Array], n: int
+) -> tuple[Array, Array, Array]:
+    """The enemy's medivacs go with the mean of the others instead of ahead of them.
+
+    Args:
+        stats: of all units.
+        field: where they are, x and y, and who lives.
+        march: where enemies want to be, x and y, and whether they go at all.
+        n: number of allies.
+    """
+    x, y, alive = (leaf[n:] for leaf in field)
+    flies = stats.is_any(units.AIR)[n:]
+    mates = alive & ~flies
+    count = jnp.maximum(mates.sum(axis=0), 1)
+    mean_x, mean_y = (jnp.where(mates, axis, 0.0).sum(axis=0) / count for axis in (x, y))
+    distance = heading(x, y, mean_x, mean_y)[2]
+    follows = flies & mates.any(axis=0)
+    return (
+        jnp.where(follows, mean_x, march[0]),
+        jnp.where(follows, mean_y, march[1]),
+        jnp.where(follows, distance > STOP_SHORT, march[2]),
+    )
 
 
 def _distance(side: Side) -> Float[Array, "U U B"]:

@@ -102,7 +102,7 @@ def test_a_wrong_map_is_named(unchecked):
         Combat(dataclasses.replace(MAPS["corridor"], allies=(("zealot", 6, 2, 28),)))
     with pytest.raises(InputError, match="unknown race 'teran'; did you mean 'terran'"):
         dataclasses.replace(MAPS["terran_5_vs_5"], race="teran")
-    with pytest.raises(InputError, match="not an Opponent"):
+    with pytest.raises(InputError, match="unknown opponent 'x'; valid: attack_move"):
         Combat("3m", opponent="x")
     with pytest.raises(InputError, match="hold no unit"):
         dataclasses.replace(MAPS["3m"], enemies=())
