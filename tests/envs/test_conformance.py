@@ -26,7 +26,12 @@ ENVS = 4
 SCALES = (0.5, 1.0, 2.0)
 
 # Environments of one family differ in numbers and sizes alone: one stands for all, mostly the last and largest.
-STANDS_FOR_ALL = {"combat": "combat/3m", "smaclite": "smaclite/3s_vs_5z", "football": "football/academy_3_vs_1_with_keeper", "smax": "smax/3m"}
+STANDS_FOR_ALL = {
+    "combat": "combat/3m",
+    "football": "football/academy_3_vs_1_with_keeper",
+    "smaclite": "smaclite/3s_vs_5z",
+    "smax": "smax/3m",
+}
 DISTINCT = list(({name.partition("/")[0]: name for name in ENVIRONMENTS} | STANDS_FOR_ALL).values())
 
 
