@@ -1,8 +1,11 @@
 """Shared by the tests of both JaxMARL adapters: an episode played by both sides, and an environment of no class."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from exact_programs import EXACT
 
 from jaxvf.envs.jaxmarl_names import built
 
@@ -34,7 +37,7 @@ def side_by_side(raw, adapter, steps, choose, for_raw=lambda actions: actions):
 
     params = adapter.default_params()
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=EXACT)
     def play():
         _, raw_state = raw.reset(KEY)
         state = adapter.init(KEY, params)

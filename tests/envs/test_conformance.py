@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from exact_programs import EXACT
 from toy_faults import FAULTS, Toy
 
 from jaxvf.envs import (
@@ -79,9 +80,9 @@ def plays(env):
         return repeated * factor if jnp.issubdtype(leaf.dtype, jnp.floating) else repeated
 
     batch = jax.tree.map(scaled, env.default_params())
-    single = jax.jit(lambda params: random_play(env, KEY, params))
+    single = jax.jit(lambda params: random_play(env, KEY, params), compiler_options=EXACT)
     one_by_one = [single(jax.tree.map(operator.itemgetter(i), batch)) for i in range(len(SCALES))]
-    batched = jax.jit(jax.vmap(lambda params: random_play(env, KEY, params)))(batch)
+    batched = jax.jit(jax.vmap(lambda params: random_play(env, KEY, params)), compiler_options=EXACT)(batch)
     return batched, jax.tree.map(lambda *leaves: jnp.stack(leaves), *one_by_one)
 
 
