@@ -68,7 +68,7 @@ def reproduce(
         cells = [curvature(payoff, q, temperature) for temperature in TEMPERATURES]
         rows = [row for cell, t in zip(cells, TEMPERATURES, strict=True) for row in curvature_rows(cell, consistent, t)]
         rows += flow_rows(payoff, q, consistent, setting)
-    rows = [{"scale": setting.name, **row} for row in rows]
+    rows = [{"scale": setting.label, **row} for row in rows]
     summaries.write_summary(rows, out)
     print(draw(cells, consistent, setting, out))
     for row in rows:

@@ -201,7 +201,7 @@ def judge(result: Result, learner: str, game: str, protocol: str) -> dict[str, A
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     """The answer in one picture; the fractions of every game and behaviour; typical tables of every game."""
-    facts = facts_of(rows, behaviour="", interval=SCORE) | {"steps": budgets(rows)}
+    facts: dict[str, Any] = facts_of(rows, behaviour="", interval=SCORE) | {"steps": budgets(rows)}
     fractions: dict[str, dict[str, Any]] = {}
     for row in rows:
         title = f"game {row['game']}, {row['protocol']} play"

@@ -240,7 +240,9 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     iterations = sorted({row["iterations"] for row in rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
     claim = " ".join([CLAIM, *([LOOSER] if any(row["rule"] == "max 2" for row in rows) else []), BEST])
-    facts = facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN) | {"steps": steps}
+    facts: dict[str, Any] = facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN) | {
+        "steps": steps
+    }
     note = caption(claim, **facts)
     style = {WORDS[rule]: STYLE[rule] for rule in RULES}
     figure = curve_panels(panels, xlabels=xlabels, ylabel="expected reward", style=style, note=note)

@@ -109,5 +109,6 @@ def test_every_picture_of_the_readmes_is_there_and_no_other():
     text = "".join((FIGURES.parents[1] / page).read_text() for page in ("README.md", "experiments/README.md"))
     shown = set(re.findall(r"figures/([\w.]+\.(?:png|gif))", text))
     assert shown == {path.name for path in FIGURES.iterdir() if path.suffix in (".png", ".gif")}
-    for name in shown - {"combat_3m.gif"}:  # which is drawn from a policy, not from numbers
+    # One is drawn from a policy, one from games that are computed anew in seconds.
+    for name in shown - {"combat_3m.gif", "gradient_flow_small_curvature.png"}:
         assert any(name.startswith((summary, experiment)) for summary, (experiment, _) in DRAWN.items()), name

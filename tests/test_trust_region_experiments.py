@@ -1,5 +1,6 @@
 """Experiments on weights of preceding agents, end to end at the smallest size: numbers mean what their names say."""
 
+import io
 import json
 
 import jax
@@ -10,6 +11,7 @@ import pytest
 import jaxvf
 from jaxvf import scripts
 from jaxvf.envs import GaussianTeam
+from jaxvf.errors import InputError
 from jaxvf.theory.team_ascent import ascend
 from jaxvf.training import Clock, make_program
 from jaxvf.trust_region import FeedForward, Recurrent, TrustRegion
@@ -29,6 +31,14 @@ def test_bounds_are_checked_and_none_is_violated(tmp_path):
     assert len(checked) == 12 and all(row["violations"] == 0 for row in checked)
     assert {row["checks"] for row in checked} == {36, 36 // 4 * (2 + 3 + 4 + 5)}
     assert all(row["worst_drop"] < 1e-9 for row in rows if row.get("ascent") == "is")
+
+
+def test_the_question_is_about_both_games_together(tmp_path, monkeypatch):
+    """The plan covers the chain and the team: 160 minutes, not those of the first game alone."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(InputError, match=r"--scale paper takes about 2\.7 h"):
+        scripts.load("experiments", "trust_region_games").reproduce(out=tmp_path, scale="paper")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_exact_ascent_of_two_agents_by_hand():
