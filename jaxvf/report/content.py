@@ -16,7 +16,7 @@ from jaxvf.report.answers import Answer
 from jaxvf.report.conditions import Condition, conditions_of, fields_of, label
 from jaxvf.report.figures import figure_data
 from jaxvf.report.study import Study
-from jaxvf.results.answers import steps_text
+from jaxvf.results.answers import steps_span
 from jaxvf.results.figure_style import styles
 from jaxvf.results.statistics import Interval
 
@@ -186,7 +186,7 @@ def _dropped_at(study: Study) -> str:
         for row, record in enumerate(study.records)
         if record["status"] == "dropped"
     ]
-    return f", after {steps_text(np.asarray(at))} of {int(study.env_steps.max()):,} environment steps" if at else ""
+    return f", after {steps_span(np.asarray(at))} of {int(study.env_steps.max()):,} environment steps" if at else ""
 
 
 def _unread(reasons: Mapping[str, str]) -> list[str]:

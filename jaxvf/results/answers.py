@@ -139,7 +139,7 @@ def interval_text(interval: Interval) -> str:
     return "{:.2f} [{:.2f}, {:.2f}]".format(*interval)
 
 
-def steps_text(steps: Num[np.ndarray, "..."]) -> str:
+def steps_span(steps: Num[np.ndarray, "..."]) -> str:
     """How far runs went: one number, or the range of them."""
     low, high = int(np.min(steps)), int(np.max(steps))
     return f"{high:,}" if low == high else f"{low:,} to {high:,}"

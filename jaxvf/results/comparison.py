@@ -155,7 +155,7 @@ def comparison(result: Result, name: str, at: int | None = None) -> Comparison:
 
 def _facts(row: Mapping[str, Any], several: bool) -> str:
     """How many runs a row is of, and how far they went."""
-    steps = answers.steps_text(np.asarray([row.get("env_steps_from", row["env_steps"]), row["env_steps"]]))
+    steps = answers.steps_span(np.asarray([row.get("env_steps_from", row["env_steps"]), row["env_steps"]]))
     facts = [f"{answers.runs_text([row['runs']])}{f' on {row[ENV]}' if several else ''}, {steps} steps"]
     facts += [f"{row['unfinished']} more unfinished"] if "unfinished" in row else []
     facts += [f"{row['dropped']} dropped by the search, at their last evaluation"] if "dropped" in row else []

@@ -90,11 +90,17 @@ def picture(figure: "Figure", described: str) -> str:
 
 def _head(result: "Result") -> str:
     axes = [result.env_steps_of(row)[-1] for row in range(len(result.runs))]
-    counts = {status: sum(run["status"] == status for run in result.runs) for status in ("diverged", "unfinished")}
-    lost = "".join(f", {count} {status}" for status, count in counts.items() if count)
+    lost = _lost([run["status"] for run in result.runs])
     environments = list(dict.fromkeys(run["env"] for run in result.runs))
     where = environments[0] if len(environments) == 1 else f"{len(environments)} environments"
-    return f"Result: {len(result.runs)} runs{lost} on {where}, {answers.steps_text(np.asarray(axes))} environment steps"
+    said = f"{answers.runs_text([len(result.runs)])}{lost} on {where}"
+    return f"Result: {said}, {answers.steps_span(np.asarray(axes))} environment steps"
+
+
+def _lost(statuses: Sequence[str]) -> str:
+    """How many runs did not simply end, by status."""
+    counts = {status: statuses.count(status) for status in ("diverged", "unfinished", "dropped")}
+    return "".join(f", {count} {status}" for status, count in counts.items() if count)
 
 
 def _rows(result: "Result") -> list[Mapping[str, str]]:
@@ -110,8 +116,7 @@ def _rows(result: "Result") -> list[Mapping[str, str]]:
             )
             name = headline if reported else "test_return"
             answer = answers.interval_text(answers.answer(result, rows, name))
-        diverged = sum(result.runs[row]["status"] == "diverged" for row in rows)
-        runs = f"{len(rows)} runs" + (f", {diverged} diverged" if diverged else "")
+        runs = answers.runs_text([len(rows)]) + _lost([result.runs[row]["status"] for row in rows])
         found.append({"condition": condition, "name": name, "answer": answer, "runs": runs})
     return found
 

@@ -32,13 +32,13 @@ def test_without_a_goal_the_answer_is_the_return_and_lost_runs_are_counted():
     result = made({"vdn": [[0, 2], [0, nan], [0, nan]]}, status=["finished", "diverged", "unfinished"])
     head, line = repr(result).splitlines()
     assert head == "Result: 3 runs, 1 diverged, 1 unfinished on matrix_game/A, 200 environment steps"
-    assert line == "  vdn  test_return 2.00 [2.00, 2.00]  (3 runs, 1 diverged)"
+    assert line == "  vdn  test_return 2.00 [2.00, 2.00]  (3 runs, 1 diverged, 1 unfinished)"
 
 
 def test_a_result_without_any_evaluation_still_shows_itself():
     result = made({"vdn": [[0, 0]]}, status=["unfinished"])
     result._curves.clear()
-    assert repr(result).splitlines()[1] == "  vdn  (1 runs)"
+    assert repr(result).splitlines()[1] == "  vdn  (1 run, 1 unfinished)"
     assert "<img" not in result._repr_html_()
     for ask in (result.plot, result.summary, result.to_marl_eval, lambda *_: jaxvf.compare(result)):
         with pytest.raises(InputError, match="no run has been evaluated"):
