@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from jaxvf import scripts
 from jaxvf.errors import InputError, unknown
+from jaxvf.reproduction.scale import OWN
 from jaxvf.results.store import write_atomically
 
 CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "undecided"
@@ -210,7 +211,7 @@ def _ran(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "nothing"
     scale, runs = ({row[key] for row in rows if key in row} for key in ("scale", "runs"))
-    said = [f"scale {'/'.join(sorted(scale))}"] if scale else []
+    said = [" and ".join(name if name == OWN else f"scale {name}" for name in sorted(scale))] if scale else []
     said += [f"{'/'.join(map(str, sorted(runs)))} runs a cell"] if runs else []
     return f"{', '.join(said) or 'computed'} ([data](figures/{claim.data}_summary.json))"
 
