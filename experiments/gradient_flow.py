@@ -189,9 +189,8 @@ def draw(cells: list[dict[str, np.ndarray]], consistent: np.ndarray, setting: Po
         "zero-loss point: nothing repels there."
     )
     what = f"{setting.games} random games of 2 agents with 3 actions"
-    facts = (
-        f"Scale {setting.name}; {what}; a dot is a game under softmax behaviour of temperature τ; exact, no interval."
-    )
+    scale = "Own setting" if setting.changed else f"Scale {setting.name}"
+    facts = f"{scale}; {what}; a dot is a game under softmax behaviour of temperature τ; exact, no interval."
     figure_style.caption(figure, f"{claim} {facts}")
     return plots.save(figure, out / "curvature.png")[0]
 
