@@ -20,7 +20,7 @@ from jaxvf.algorithms import ALGORITHMS, make
 from jaxvf.envs import PAYOFFS, Environment, MatrixGame, PredatorPrey
 from jaxvf.training import observed_by
 from jaxvf.value import recognizer as recognition
-from jaxvf.value.learner import LearnerState
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.recognizer import Sampled
 
 throughput = scripts.load("benchmarks", "throughput")

@@ -161,12 +161,17 @@ class ReplayLearner(Algorithm, Protocol):
 
 @runtime_checkable
 class OnPolicyLearner(Algorithm, Protocol):
-    """An algorithm that learns once from the newest rollouts; its `act` records `trust_region.batches.Extras`."""
+    """An algorithm that learns once from the newest rollouts, with whatever its `act` recorded of their frames."""
 
     @property
     def rollout_length(self) -> int:
         """Steps of a rollout."""
         ...
+
+
+@runtime_checkable
+class BaselineLearner(OnPolicyLearner, Protocol):
+    """One that compares returns with a value; its `act` records `trust_region.batches.Extras`."""
 
     @property
     def baseline(self) -> str:

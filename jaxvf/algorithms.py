@@ -9,6 +9,7 @@ settings are taken from, cited below by author and year (mixers' own papers are 
 - Huang et al. 2026 (POW), arXiv 2405.08036: github.com/tiev-tongji/potentially-optimal-joint-actions-recognition-marl.
 - Baisero et al. 2025 (QFIX), arXiv 2505.10484.
 - Hu et al. 2026 (non-monotonic QMIX), arXiv 2511.09792; Tao et al. 2026 (MRVF), arXiv 2604.05297: no public code.
+- Gallici et al. 2024 (PQN), arXiv 2407.04811: github.com/mttga/purejaxql.
 - Kuba et al. 2022 (HAPPO, HATRPO), arXiv 2109.11251: github.com/PKU-MARL/HARL.
 - Le & Ta 2025 (the weight at most 1), arXiv 2606.25526: github.com/giangbang/Low-Variance-Trust-Region-MARL.
 - Wu et al. 2021 (CoPPO), arXiv 2111.04051, and Wang et al. 2023 (A2PO), arXiv 2302.06205: both in
@@ -24,7 +25,7 @@ from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import check_decorated, validated
 from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QfixMixer, QmixMixer, QplexMixer, VdnMixer
 from jaxvf.trust_region import TrustRegion, weight_bounds
-from jaxvf.value import Mrvf, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
+from jaxvf.value import Mrvf, Pqn, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
 
 # The settings of POW's code, and of PyMARL2's port of weighted QMIX that it compares with.
 PORT: dict[str, Any] = {
@@ -123,6 +124,8 @@ ALGORITHMS: Mapping[str, Callable[[], ReplayLearner | OnPolicyLearner]] = Mappin
         "pow_qmix": lambda: _pow(QmixMixer()),
         "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
         "mrvf": lambda: Mrvf(optimizer="adam"),  # the paper's own was not at hand; chosen here
+        "pqn_vdn": lambda: Pqn(mixer=VdnMixer()),
+        "pqn_qmix": lambda: Pqn(mixer=QmixMixer()),
         "ippo": lambda: _trust_region("none", updates="joint", critic_inputs="observation"),
         "mappo": lambda: _trust_region(
             "none", updates="joint", parameters="shared", agent_id=True, normalization="joint"
@@ -163,6 +166,8 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "pow_qmix": "QMIX fitted only to joint actions recognized as potentially optimal",
         "pow_qplex": "QPLEX fitted only to joint actions recognized as potentially optimal",
         "mrvf": "rounds of factorization, each fitting the gains over the greedy action of the one before",
+        "pqn_vdn": "VDN without replay and target network: λ-returns of the newest rollouts, in several passes",
+        "pqn_qmix": "the same of QMIX",
         "ippo": "independent PPO: every agent with a value of its own observation",
         "mappo": "PPO with one network for all agents and a central value",
         "happo": "PPO, one agent after another, weighted by the ratios of those before it",

@@ -30,7 +30,7 @@ LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         GREEN: ("qplex", "qplex_qatten", "duelmix", "a2po"),
         PINK: ("nm_qmix", "nm_qmix_rnd", "unweighted_happo", "unweighted_hatrpo"),
         ORANGE: ("cw_qmix", "ow_qmix", "coppo"),
-        SKY: ("vdn", "mappo"),
+        SKY: ("vdn", "pqn_vdn", "pqn_qmix", "mappo"),
         BLACK: ("iql", "ippo"),
         WINE: ("mrvf",),
         OLIVE: ("resq", "qfix_sum", "qfix_mono", "qfix_lin"),
@@ -39,8 +39,8 @@ LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt", "hatrpo", "clip_hatrpo",
-               "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono")  # fmt: skip
-THIRD_DASH = ("pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin")
+               "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono", "pqn_vdn")  # fmt: skip
+THIRD_DASH = ("pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin", "pqn_qmix")
 FOURTH_DASH = ("qfix_lin",)
 # Markers of the value learners that meet in one figure; all others have that of their place above.
 OWN_MARKERS = {

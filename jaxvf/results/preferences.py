@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from jaxvf.envs.protocol import View
 from jaxvf.trust_region import TrustRegion
-from jaxvf.value.learner import ValueLearner
+from jaxvf.value.agents import ValueAgents
 from jaxvf.value.multi_round import MultiRoundLearner
 
 
@@ -32,7 +32,7 @@ def preferences(algorithm: Any, params: Any, memory: Any, view: View) -> Prefere
         choice = algorithm.choose(params, online, view.avail)
         stay = jnp.arange(view.avail.shape[-1]) == choice.actions[-2][..., None]
         return Preferences("gain in the last round", (choice.gains[-1] + algorithm.anchor_bonus * stay)[0])
-    if isinstance(algorithm, ValueLearner):
+    if isinstance(algorithm, ValueAgents):
         online, _ = algorithm.forward(params.agent, memory[0], view)
         name = "advantage" if algorithm.streams else "Q"
         return Preferences(name, online.outputs[0, :, : view.avail.shape[-1]])

@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxtyping import Array, Key
 
-from jaxvf.algorithm import OnPolicyLearner, Progress, Rollout
+from jaxvf.algorithm import BaselineLearner, OnPolicyLearner, Progress, Rollout
 from jaxvf.envs.one_step_game import one_step_game
 from jaxvf.envs.protocol import Environment, EnvParams
 from jaxvf.envs.wrappers import EpisodeStatistics
@@ -67,7 +67,7 @@ class OnPolicy:
 
         def policy(carry: Any, view: Any, states: Any, key: Key[Array, ""]) -> tuple[Array, Any, Any]:
             actions, after, extras = algorithm.act(learner, carry, view, key, progress)
-            if algorithm.baseline == "exact":
+            if isinstance(algorithm, BaselineLearner) and algorithm.baseline == "exact":
                 extras = extras._replace(
                     baseline=algorithm.exact_value(learner.params, carry, view, game, states.inner, env_params)
                 )

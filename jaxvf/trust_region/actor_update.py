@@ -8,9 +8,10 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
 from jaxvf.algorithm import Metrics
+from jaxvf.minibatches import epochs
 from jaxvf.trust_region.actor_critic import ActorParams, Actors
 from jaxvf.trust_region.advantages import masked_mean
-from jaxvf.trust_region.batches import Samples, chunked, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import Samples, chunked, guarded_step, make_optimizer
 from jaxvf.trust_region.distributions import Distribution, divergence
 from jaxvf.trust_region.natural_gradient import trust_region_step
 from jaxvf.trust_region.objectives import clipped_surrogate, entropy_bonus, surrogate

@@ -9,9 +9,10 @@ from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.algorithm import Metrics
 from jaxvf.envs.protocol import where_done
+from jaxvf.minibatches import epochs
 from jaxvf.trust_region.actor_critic import Critic
 from jaxvf.trust_region.advantages import masked_mean
-from jaxvf.trust_region.batches import chunked, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import chunked, guarded_step, make_optimizer
 from jaxvf.trust_region.settings import Settings
 from jaxvf.trust_region.value_norm import ValueNorm
 

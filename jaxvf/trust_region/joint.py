@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from jaxvf.minibatches import epochs
 from jaxvf.trust_region.actor_critic import ActorParams, Actors
 from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, pieces_of
-from jaxvf.trust_region.batches import Samples, epochs, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
 from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import Distribution, divergence
 from jaxvf.trust_region.objectives import preceding_weight

@@ -12,15 +12,17 @@ Sources, cited below by author and year, or by the name of the code (mixers' own
 - Hu et al. 2026 (non-monotonic QMIX): arXiv 2511.09792; no public code.
 - Tao et al. 2026 (MRVF): arXiv 2604.05297; no public code.
 - Marchesini et al. 2025 (DuelMIX): arXiv 2408.15381; noise in the state's place.
+- Gallici et al. 2024 (PQN): arXiv 2407.04811; code: github.com/mttga/purejaxql.
 - Burda et al. 2019 (RND): arXiv 1810.12894.
 - Chan et al. 1979: Stanford technical report STAN-CS-79-773; variances of joined samples.
 """
 
 from jaxvf.value.mrvf import Mrvf
+from jaxvf.value.pqn import Pqn
 from jaxvf.value.q_learning import QLearning
 from jaxvf.value.qtran import Qtran
 from jaxvf.value.qtran_alt import QtranAlt
 from jaxvf.value.resq import Resq
 from jaxvf.value.weighting import WeightedLearner
 
-__all__ = ["Mrvf", "QLearning", "Qtran", "QtranAlt", "Resq", "WeightedLearner"]
+__all__ = ["Mrvf", "Pqn", "QLearning", "Qtran", "QtranAlt", "Resq", "WeightedLearner"]

@@ -1,47 +1,25 @@
-"""What all value learners share: their common hyperparameters, acting, the target network's pace, the targets."""
+"""What learners from replay share: the form and size of replay, and the target network's pace."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array
 
-from jaxvf.algorithm import Metrics, Progress, Rollout
-from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, View
+from jaxvf.algorithm import Progress, Rollout
+from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
-from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
-from jaxvf.value import exploration
-from jaxvf.value.frames import Unrolled, greedy_actions
-from jaxvf.value.optimizers import OPTIMIZERS, global_norm, make_optimizer
-from jaxvf.value.targets import td_lambda_targets
+from jaxvf.value.agents import ValueAgents
 
 REPLAYS = ("auto", "sequences", "episodes")
 
 
-class LearnerState(NamedTuple):
-    """What learning changes. Every learner's `params` and `target_params` are records of its own."""
-
-    params: Any
-    target_params: Any
-    opt_state: Any
-    novelty: Any = ()  # networks of a novelty bonus, where there is one
-
-
 @hyperparameters
-class ValueLearner:
-    """Base of every value learner: ε-greedy agents on replayed episodes. Defaults: PyMARL's.
+class ValueLearner(ValueAgents):
+    """Base of every learner that learns from replayed rollouts. Defaults: PyMARL's."""
 
-    A learner adds its networks and how they learn: `init`, `update`, and `joint_values` for inspection.
-    """
-
-    agent: nn.Module = static(RecurrentAgent(), "the agent network", registry=AGENTS)
-    agent_id: bool = static(True, "append the agent's index to its observation")
-    last_action: bool = static(True, "append the agent's previous action to its observation")
-    num_envs: int = static(8, "environments that collect side by side; one rollout each per iteration", low=1)
     replay: str = static(
         "auto",
         "what replay keeps: whole episodes, padded to the longest (PyMARL); sequences of steps through the ends of "
@@ -68,45 +46,7 @@ class ValueLearner:
     target_update: str = static(
         "hard", "copy the target network at intervals, or move it a little in every update", choices=("hard", "soft")
     )
-    reward: str = static(
-        "team", "what agents learn from: the team's reward, or each its own", choices=("team", "agents")
-    )
-    behaviour: str = static(
-        "epsilon_greedy", "how actions are chosen while collecting", choices=("epsilon_greedy", "uniform")
-    )
-    optimizer: str = static("rmsprop", "the rule of gradient updates", choices=OPTIMIZERS)
-    learning_rate: float = traced(5e-4, "step size of the optimizer", low=0)
-    discount: float = traced(0.99, "γ, weight of the next step's value", low=0, high=1)
-    td_lambda: float = traced(0.0, "λ of the targets: 0 for one step, 1 for Monte Carlo", low=0, high=1)
-    epsilon_start: float = traced(1.0, "ε at the first step", low=0, high=1)
-    epsilon_end: float = traced(0.05, "ε after annealing", low=0, high=1)
-    epsilon_anneal: float = traced(50_000, "environment steps of the linear annealing", low=0)
-    max_grad_norm: float = traced(10.0, "global L2 norm to which gradients are clipped", low=1e-6)
     target_tau: float = traced(0.01, "τ, share of the parameters in an update of a soft target", low=0, high=1)
-
-    @property
-    def streams(self) -> int:
-        """Outputs of the agent network beside its action values."""
-        return 0
-
-    @property
-    def n_networks(self) -> int:
-        """Agent networks that the learner unrolls over a batch, so that replay keeps what each remembers."""
-        return 1
-
-    def agent_networks(self, params: Any) -> tuple[Any, ...]:
-        """Their parameters, those of the acting one first."""
-        return (params.agent,)
-
-    @property
-    def learns_from_agent_rewards(self) -> bool:
-        """Whether every agent's value regresses on its own reward."""
-        return self.reward == "agents"
-
-    @property
-    def noisy_state(self) -> bool:
-        """Whether noise takes the state's place in replay, the control for mixers that read it."""
-        return False
 
     def replays_sequences(self, spec: EnvSpec) -> bool:
         """Whether rollouts of this environment are sequences."""
@@ -117,15 +57,11 @@ class ValueLearner:
         """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: for continuous actions, a table over observations that are not one-hot, or rewards of agents
-                that the environment or the team's value does not know.
+            InputError: as `ValueAgents`, and for sequences of a game whose views are stored once that do not hold whole
+                episodes.
         """
+        super().check(env)
         spec = env.spec
-        if spec.continuous:
-            raise InputError(f"{spec.name} has continuous actions; a value learner needs discrete ones to choose from")
-        if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
-            appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
-            raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
         # A cut-off episode takes one frame more, in which it shows its final view.
         frames = spec.limit_max + (not spec.self_ending)
         if self.replays_sequences(spec) and spec.fixed_view and self.sequence_length % frames:
@@ -133,105 +69,6 @@ class ValueLearner:
                 f"sequence_length={self.sequence_length} is not a multiple of the {frames} frames of every episode of "
                 f"{spec.name}, whose views replay keeps once for all; use replay='episodes'"
             )
-        if self.learns_from_agent_rewards and not self.values_agents_apart:
-            raise InputError("reward='agents' needs a value of every agent; use algorithm iql or reward='team'")
-        if self.learns_from_agent_rewards and not spec.agent_rewards:
-            raise InputError(f"reward='agents': {spec.name} rewards the team alone; use reward='team'")
-
-    @property
-    def values_agents_apart(self) -> bool:
-        """Whether the learner regresses a value of every agent, not of the team."""
-        return False
-
-    def test_metrics(
-        self, params: Any, env: Environment, env_params: EnvParams, key: Key[Array, ""], episodes: int
-    ) -> Metrics:
-        """Nothing beside greedy episodes."""
-        return {}
-
-    def initial_carry(self, batch: tuple[int, ...]) -> Any:
-        """What each agent network remembers before an episode; `batch` is (B or 1, N)."""
-        return (self.agent.initial_carry(batch),) * self.n_networks
-
-    def act(
-        self, state: LearnerState, carry: Any, view: View, key: Key[Array, ""], progress: Progress
-    ) -> tuple[Int[Array, "B N"], Any, tuple[()]]:
-        """Behaviour: ε-greedy on local values, with ε by the run's own step count; or uniform."""
-        outputs, after = self.forward_all(state.params, carry, view)
-        if self.behaviour == "uniform":
-            return exploration.uniform(key, view.avail, self.num_envs), after, ()
-        return self.explore(state.params, outputs, view, key, self.epsilon(progress.env_steps)), after, ()
-
-    def explore(
-        self, params: Any, online: Unrolled, view: View, key: Key[Array, ""], epsilon: Float[Array, ""]
-    ) -> Int[Array, "B N"]:
-        """ε-greedy actions for what the acting network gave."""
-        q = online.outputs[..., : view.avail.shape[-1]]
-        return exploration.epsilon_greedy(key, q, view.avail, epsilon, self.num_envs)
-
-    def greedy(self, params: Any, carry: Any, view: View) -> tuple[Int[Array, "_ N"], Any]:
-        """Decentralised execution: every agent's best action by its own value and history."""
-        online, first = self.forward(params.agent, carry[0], view)
-        return self.greedy_of(params, online, view), (first, *carry[1:])
-
-    def greedy_of(self, params: Any, online: Unrolled, view: View) -> Int[Array, "_ N"]:
-        """The greedy actions for what the acting network gave."""
-        return greedy_actions(online.outputs, view.avail)
-
-    def epsilon(self, env_steps: Int[Array, ""]) -> Float[Array, ""]:
-        """ε after this many steps."""
-        return exploration.linear_schedule(env_steps, self.epsilon_start, self.epsilon_end, self.epsilon_anneal)
-
-    def forward(self, agent_params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
-        """One frame through an agent network: outputs and features [B or 1, N, ·], and what it remembers then."""
-        n_outputs = view.avail.shape[-1] + self.streams
-        applied: Any = self.agent.apply(agent_params, view.obs[None], carry, n_outputs)
-        outputs, features, carry = applied
-        return Unrolled(outputs[0], features[0]), carry
-
-    def forward_all(self, params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
-        """One frame through every agent network: what the acting one gives, and what each remembers then."""
-        memories = (None,) * self.n_networks if carry is None else carry
-        applied = [
-            self.forward(network, memory, view)
-            for network, memory in zip(self.agent_networks(params), memories, strict=True)
-        ]
-        return applied[0][0], tuple(memory for _, memory in applied)
-
-    def unroll(self, agent_params: Any, batch: Rollout, network: int = 0) -> Unrolled:
-        """An agent network over whole rollouts; `network` says whose memory before the first frame is its own."""
-        obs, carry = batch.obs.astype(jnp.float32), None
-        if batch.carry is not None:
-            carry = jax.tree.map(lambda leaf: leaf[0], batch.carry[network])
-        applied: Any = self.agent.apply(agent_params, obs, carry, batch.avail.shape[-1] + self.streams, batch.started)
-        return Unrolled(*applied[:2])
-
-    def init_agent(self, key: Key[Array, ""], spec: EnvSpec) -> tuple[Any, int]:
-        """Parameters of the agent network for the shapes of `spec`, and the width of its features."""
-        obs = jnp.zeros((1, 1, spec.n_agents, spec.obs_dim))
-        (_, features, _), params = self.agent.init_with_output(key, obs, None, spec.n_actions + self.streams)
-        return params, features.shape[-1]
-
-    def make_optimizer(self) -> optax.GradientTransformation:
-        """The update rule with this run's numbers."""
-        return make_optimizer(self.optimizer, self.learning_rate, self.max_grad_norm)
-
-    def gradient_step(
-        self, loss: Callable[..., Any], params: Any, opt_state: Any, *arguments: Any
-    ) -> tuple[Any, Any, Any, Metrics]:
-        """One optimizer step along the gradient of `loss(params, *arguments) -> value, extra`.
-
-        Returns:
-            Parameters, optimizer state, the extra, and the metrics `loss` and `grad_norm`.
-        """
-        (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(params, *arguments)
-        steps, opt_state = self.make_optimizer().update(grads, opt_state, params)
-        params = optax.apply_updates(params, self.scale_steps(steps))
-        return params, opt_state, extra, {"loss": value, "grad_norm": global_norm(grads)}
-
-    def scale_steps(self, steps: Any) -> Any:
-        """The optimizer's steps, where some parameters are to move faster."""
-        return steps
 
     def update_target(self, params: Any, target_params: Any, progress: Progress, batch: Rollout) -> Any:
         """The target after an update on `batch`."""
@@ -252,19 +89,3 @@ class ValueLearner:
         # All runs share `due`. On a GPU the choice is part of the optimizer's kernels. A CPU would read and write all
         # targets in every update, so there it is a loop of none or one step, which touches nothing between intervals.
         return jax.lax.platform_dependent(due, params, target_params, cpu=looped, default=chosen)
-
-    def td_targets(self, batch: Rollout, bootstrap: Float[Array, "_ _ M"]) -> Float[Array, "T B M"]:
-        """TD(λ) targets around the values of frames 1 ... F-1, from the team's reward or each agent's own."""
-        # From here on every leaf has all of B: rewards differ even where views do not.
-        steps, num_envs = batch.reward.shape
-        width = bootstrap.shape[-1]
-        shape = (steps, num_envs, width)
-        reward = batch.agent_rewards if self.learns_from_agent_rewards else batch.reward[..., None]
-        assert reward is not None  # the program has checked
-        reward, terminated, truncated = (
-            jnp.broadcast_to(leaf, shape) for leaf in (reward, batch.terminated[..., None], batch.truncated[..., None])
-        )
-        bootstrap = jnp.broadcast_to(bootstrap, (bootstrap.shape[0], num_envs, width))
-        # No frame after the last step means that it always terminates: any value will do.
-        bootstrap = jnp.pad(bootstrap, ((0, steps - bootstrap.shape[0]), (0, 0), (0, 0)))
-        return td_lambda_targets(reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda)

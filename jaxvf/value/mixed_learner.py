@@ -1,4 +1,4 @@
-"""What the learners share that mix local values by a registered mixer."""
+"""What the learners share that mix local values by a registered mixer, with and without replay."""
 
 from typing import Any
 
@@ -10,13 +10,14 @@ from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.mixers import MIXERS, Mixer, QmixMixer, init_mixer, utilities_of
+from jaxvf.value.agents import ValueAgents
 from jaxvf.value.frames import Frames, Unrolled
 from jaxvf.value.learner import ValueLearner
 
 
 @hyperparameters
-class MixedLearner(ValueLearner):
-    """Base of the learners that mix local values by any registered mixer."""
+class MixedAgents(ValueAgents):
+    """Agents whose local values any registered mixer mixes."""
 
     mixer: Mixer = static(QmixMixer(), "how local values become a team value", registry=MIXERS)
 
@@ -57,3 +58,8 @@ class MixedLearner(ValueLearner):
         utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])
         return value, sum(jax.tree.leaves(sown), jnp.zeros((1,) * value.ndim))
+
+
+@hyperparameters
+class MixedLearner(MixedAgents, ValueLearner):
+    """Base of the learners from replay that mix local values by any registered mixer."""

@@ -17,10 +17,10 @@ from jaxtyping import Array, Bool, Float, Key
 from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.imagination import imagined_actions
-from jaxvf.value.learner import LearnerState
 from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
 
 

@@ -15,8 +15,8 @@ from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import NoMixer
 from jaxvf.value import exploration, rnd
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
 
 

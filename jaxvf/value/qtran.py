@@ -17,8 +17,9 @@ from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import utilities_of
 from jaxvf.networks.qtran import JointNetwork
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState, ValueLearner
+from jaxvf.value.learner import ValueLearner
 
 
 class QtranParams(NamedTuple):

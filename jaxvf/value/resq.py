@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Key
 from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
 
 

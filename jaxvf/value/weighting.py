@@ -18,9 +18,9 @@ from jaxvf.envs.protocol import EnvSpec
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import utilities_of
 from jaxvf.value import recognizer as recognition
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.learner import LearnerState
 from jaxvf.value.mixed_learner import MixedLearner
 from jaxvf.value.recognizer import Recognizer, Sampled
 

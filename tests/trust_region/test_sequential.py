@@ -11,9 +11,10 @@ import pytest
 from rollout_cases import QUICK, SMALL, B, T, acted, adam_counts, learner, played, spec, table_of, trained
 
 from jaxvf.algorithms import make
+from jaxvf.minibatches import epochs
 from jaxvf.trust_region import Recurrent, Table, weight_bounds
 from jaxvf.trust_region.actor_update import pieces_of, whole_policy
-from jaxvf.trust_region.batches import Samples, chunked, epochs
+from jaxvf.trust_region.batches import Samples, chunked
 from jaxvf.trust_region.sequential import clip_at, update_order
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-6}

@@ -10,7 +10,7 @@ import pytest
 
 from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import EnvSpec
-from jaxvf.value.learner import LearnerState
+from jaxvf.value.agents import LearnerState
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from jaxvf.errors import InputError
 from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import QLearning
-from jaxvf.value.learner import LearnerState
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.q_learning import Networks
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Values are [agent, frame, action], and the

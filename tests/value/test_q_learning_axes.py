@@ -20,7 +20,7 @@ from jaxvf.mixers import MIXERS, QmixMixer, VdnMixer
 from jaxvf.networks import AGENTS, FeedForwardAgent, RecurrentAgent, TabularAgent
 from jaxvf.training import observed_by
 from jaxvf.value import QLearning
-from jaxvf.value.learner import LearnerState
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.replay import SHARED_IN_FIXED_VIEW
 
 T, B, N, A = 2, 4, 2, 3

@@ -14,8 +14,8 @@ from jaxvf.envs.protocol import EnvSpec
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.networks.qtran import CounterfactualNetwork, JointNetwork
 from jaxvf.value import Qtran, QtranAlt
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames
-from jaxvf.value.learner import LearnerState
 
 PAYOFF = np.float32([[8, -12, -12], [-12, 0, 0], [-12, 0, 0]])
 JOINT = np.indices((3, 3)).reshape(2, -1).T.astype(np.int32)

@@ -13,8 +13,8 @@ from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import Resq
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams
-from jaxvf.value.learner import LearnerState
 
 SPEC = EnvSpec("by_hand", 1, n_agents=2, n_actions=2, obs_dim=2, state_dim=1, limit_max=1, one_hot_obs=True)
 # Tables [agent, frame, action]. Greedy are (1, 0) at frame 0 and (0, 1) at frame 1.

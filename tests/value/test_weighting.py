@@ -14,8 +14,8 @@ from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 from jaxvf.value import WeightedLearner
 from jaxvf.value import recognizer as recognition
+from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams
-from jaxvf.value.learner import LearnerState
 from jaxvf.value.recognizer import Recognizer, Sampled
 
 # Two agents, two steps, three frames; the observation of frame t is id t. Tables are [agent, frame, action]; the third
