@@ -70,6 +70,14 @@ def test_flags_go_before_the_file(capsys, tmp_path, file):
     assert files(tmp_path).keys() == {file}
 
 
+def test_a_flag_that_is_repeated_adds_to_what_it_said(capsys):
+    once = [*RUN, "--env", "matrix_game/B", "--set", "batch_size=4", "--set", "learning_rate=0.5", "discount=0.5"]
+    (group,) = planned(capsys, once)
+    fields = group["algorithm"]["fields"]
+    assert (group["runs"], fields["batch_size"], fields["learning_rate"], fields["discount"]) == (2, 4, 0.5, 0.5)
+    assert "discount is given twice" in refused(capsys, [*once, "--set", "discount=1"])
+
+
 def test_described_values_are_planned(capsys):
     cli.main([*TINY, "learning_rate=log(1e-3,1e-1,3)", "discount=0.5,lin(0.7,0.9,3)", "--dry-run"])
     head, swept, _ = capsys.readouterr().out.splitlines()

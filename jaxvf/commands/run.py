@@ -1,6 +1,7 @@
 """`jaxvf run`: from flags and a file to a sweep, its plan or its results."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -20,15 +21,17 @@ Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
 Import = Annotated[tuple[str, ...], tyro.conf.arg(name="import", metavar="MODULE")]
 Log = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KIND[:OPTION=VALUE,...]")]
+# The values of each time that a flag is given: one that is repeated adds to what it said.
+Several = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
 
 
 def run(
     file: Positional[Path | None] = None,
     preset: str | None = None,
-    env: tuple[str, ...] = (),
-    algorithm: tuple[str, ...] = (),
+    env: Several = (),
+    algorithm: Several = (),
     seeds: str | None = None,
-    set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FIELD=VALUE[,VALUE...]")] = (),
+    set: Annotated[Several, tyro.conf.arg(metavar="FIELD=VALUE[,VALUE...]")] = (),
     env_steps: float | None = None,
     test_interval: float | None = None,
     test_episodes: int | None = None,
@@ -48,7 +51,7 @@ def run(
     search: str | None = None,
     launch: Literal["none", "local", "slurm", "ray"] | None = None,
     workers: int | None = None,
-    launch_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE")] = (),
+    launch_options: Annotated[Several, tyro.conf.arg(metavar="NAME=VALUE")] = (),
     import_: Import = (),
 ) -> None:
     """Train a sweep: every environment x algorithm x value of --set x seed is a run.
@@ -100,10 +103,10 @@ def run(
     of_file = {name: given.pop(name, None) for name in ("out", "chunk")}
     out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
     flags: dict[str, Any] = {
-        "env": env or None,
-        "algorithms": parse_algorithms(algorithm) or None,
+        "env": _together(env) or None,
+        "algorithms": parse_algorithms(_together(algorithm)) or None,
         "seeds": None if seeds is None else parse_seeds(seeds),
-        "grid": {**given.get("grid", {}), **parse_settings(set)},
+        "grid": {**given.get("grid", {}), **parse_settings(_together(set))},
         "env_steps": env_steps,
         "test_interval": test_interval,
         "test_episodes": test_episodes,
@@ -118,13 +121,18 @@ def run(
     if search is not None:
         result = _searched(sweep, search, out, others, common)
     elif launch is not None:
-        crew = {"workers": 1 if workers is None else workers, "options": parse_options(launch_options)}
+        crew = {"workers": 1 if workers is None else workers, "options": parse_options(_together(launch_options))}
         result = _launched(sweep, launch, out, others, {**crew, "modules": import_, **common})
     else:
         seconds = None if within is None else parse_duration("--within", within)
         result = sweep.run(out, log=log, within=seconds, until_width=until_width, **common)
     if result is not None:
         results.finish(result, out, as_json=json)
+
+
+def _together(values: Several) -> tuple[str, ...]:
+    """The values of a flag, however often it is given."""
+    return tuple(itertools.chain.from_iterable(values))
 
 
 def _described(fields: Mapping[str, Any]) -> "Sweep":

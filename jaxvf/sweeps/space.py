@@ -120,19 +120,22 @@ def seed_sequence(seeds: int | Sequence[int]) -> list[int]:
     return chosen
 
 
-def with_static(env: Environment, field: str, value: Any) -> Environment:
-    """An environment with another size, or whatever else its programs are compiled for.
+def with_static(env: Environment, settings: Mapping[str, Any]) -> Environment:
+    """An environment with other sizes, or whatever else its programs are compiled for.
+
+    All at once, for some fields are valid only together.
 
     Raises:
         InputError: for a field that is not there, or a value that it does not accept.
     """
     fields = _fields(env)
-    if field in fields:
-        value = coerce(fields[field], getattr(env, field), value)
-        return dataclasses.replace(env, **{field: value})  # pyright: ignore[reportArgumentType]
-    if field in _fields(env.default_params()):
-        raise InputError(f"{field} is a number of {env.spec.name} and no part of it: give env.{field} in the grid")
-    raise unknown(f"field of {env.spec.name}", field, fields)
+    for field in settings:
+        if field not in fields and field in _fields(env.default_params()):
+            raise InputError(f"{field} is a number of {env.spec.name} and no part of it: give env.{field} in the grid")
+        if field not in fields:
+            raise unknown(f"field of {env.spec.name}", field, fields)
+    changes = {field: coerce(fields[field], getattr(env, field), value) for field, value in settings.items()}
+    return dataclasses.replace(env, **changes) if changes else env  # pyright: ignore[reportArgumentType]
 
 
 def _is_whole(value: Any) -> TypeGuard[int]:
@@ -153,6 +156,7 @@ def _settings(axes: Mapping[str, Any], values: Sequence[Any]) -> dict[str, Any]:
 
 def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) -> tuple[Environment, Any, Any]:
     env_params: dict[str, Any] = {}
+    static: dict[str, Any] = {}
     for name, value in settings.items():
         scope, _, field = name.partition(".")
         if name == SEED:
@@ -162,9 +166,10 @@ def _configure(env: Environment, algorithm: Any, settings: Mapping[str, Any]) ->
         elif field in _fields(env.default_params()):
             env_params[field] = value
         elif field in _fields(env):
-            env = with_static(env, field, value)
+            static[field] = value
         else:
             raise unknown(f"field of {env.spec.name}", field, {**_fields(env.default_params()), **_fields(env)})
+    env = with_static(env, static)
     algorithm.check(observed_by(algorithm, env))
     return env, _env_params(env, env_params), algorithm
 

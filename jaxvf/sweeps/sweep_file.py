@@ -72,7 +72,7 @@ def _value(key: str, value: Any) -> Any:
     if key == "env":
         return _entries(key, value, envs.make, with_static)
     if key == "algorithms":
-        return _entries(key, value, algorithms.make, replace)
+        return _entries(key, value, algorithms.make, _replaced)
     if key == "grid":
         if not isinstance(value, dict):
             raise InputError(f"grid={value!r} is not a table of fields and their values")
@@ -87,7 +87,7 @@ def _value(key: str, value: Any) -> Any:
 
 
 def _entries(
-    key: str, value: Any, make: Callable[[str], Any], change: Callable[[Any, str, Any], Any]
+    key: str, value: Any, make: Callable[[str], Any], change: Callable[[Any, Mapping[str, Any]], Any]
 ) -> list[Any] | dict[str, Any]:
     """Names as they are, tables as the objects that they configure; by label where a table has one."""
     entries = value if isinstance(value, list) else [value]
@@ -102,7 +102,7 @@ def _entries(
     return dict(zip(named, found, strict=True))
 
 
-def _entry(key: str, entry: Any, make: Callable[[str], Any], change: Callable[[Any, str, Any], Any]) -> Any:
+def _entry(key: str, entry: Any, make: Callable[[str], Any], change: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
     if not isinstance(entry, dict):
         return entry
     table = {name: value for name, value in entry.items() if name != LABEL}
@@ -114,17 +114,24 @@ def _entry(key: str, entry: Any, make: Callable[[str], Any], change: Callable[[A
     return _configured(made, table, change) if len(table) > 1 else table["name"]
 
 
-def _configured(config: Any, table: Mapping[str, Any], change: Callable[[Any, str, Any], Any]) -> Any:
+def _configured(config: Any, table: Mapping[str, Any], change: Callable[[Any, Mapping[str, Any]], Any]) -> Any:
     """`config` with the fields of a table; a table inside configures the object in that field, or a `name` there."""
+    settings = {}
     for name, value in table.items():
         if name == "name":
             continue
         value = from_json(value)
         if isinstance(value, dict):
             if "name" in value:
-                config = change(config, name, value["name"])
-            value = _configured(getattr(config, name, None), value, replace)
-        config = change(config, name, value)
+                config = change(config, {name: value["name"]})
+            value = _configured(getattr(config, name, None), value, _replaced)
+        settings[name] = value
+    return change(config, settings)
+
+
+def _replaced(config: Any, settings: Mapping[str, Any]) -> Any:
+    for name, value in settings.items():
+        config = replace(config, name, value)
     return config
 
 

@@ -40,7 +40,7 @@ def test_a_policy_chooses_for_the_other_side_what_it_would_choose_itself(policie
         np.testing.assert_array_equal(theirs[0], mine)
         np.testing.assert_allclose(remembered.last_action[0], memory.last_action)
         weights = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], policy.params)
-        numbers = type(params)(opponent=weights)
+        numbers = type(params)(opponent_weights=weights)
         kept, _ = env.opponent.decide(player.start(1), env.battle, scene, numbers)
         np.testing.assert_allclose(kept.last_action[0], memory.last_action)
 
@@ -48,7 +48,9 @@ def test_a_policy_chooses_for_the_other_side_what_it_would_choose_itself(policie
 def test_an_environment_with_learned_opponents_survives_run_json(policies):
     env = Combat("3m", opponent=learned_opponent(policies))
     back = from_json(json.loads(json.dumps(to_json(env))))
-    for ours, theirs in zip(*(jax.tree.leaves(one.default_params().opponent) for one in (env, back)), strict=True):
+    for ours, theirs in zip(
+        *(jax.tree.leaves(one.default_params().opponent_weights) for one in (env, back)), strict=True
+    ):
         assert ours.shape[0] == 2
         np.testing.assert_allclose(ours, theirs, rtol=1e-6)
 

@@ -47,6 +47,26 @@ def test_an_axis_can_give_every_setting_seeds_of_its_own():
         one({"seed": [-1]})
 
 
+def test_fields_that_are_valid_only_together_are_given_in_any_order():
+    for grid in (
+        {"env.conic_fov": True, "env.partial_sight": True},
+        {"env.partial_sight": True, "env.conic_fov": True},
+    ):
+        env = one(grid, env="combat/3m").env
+        assert env.conic_fov and env.partial_sight
+    with pytest.raises(InputError, match="conic_fov=True contradicts partial_sight=False"):
+        one({"env.conic_fov": True}, env="combat/3m")
+
+
+def test_the_scripted_side_is_a_setting_as_others_are():
+    assert [run.env.opponent for run in expand("combat/3m", "vdn", {"env.opponent": ["hold", "mixed"]}, 1)] == [
+        "hold",
+        "mixed",
+    ]
+    with pytest.raises(InputError, match="unknown opponent 'kites'; did you mean 'kite'"):
+        one({"env.opponent": ["kites"]}, env="combat/3m")
+
+
 def test_the_record_of_a_run_names_everything_that_was_set():
     assert one({"learning_rate": [0.1]}).record("finished") == {
         "run": 0,

@@ -130,7 +130,7 @@ class Combat(Flags, NativeBatch):
 
     def default_params(self) -> CombatParams:
         limit, weights = jnp.int32(self.battle.limit), self._opponent.weights()
-        return jax.tree.map(jnp.array, CombatParams(limit=limit, opponent=weights))
+        return jax.tree.map(jnp.array, CombatParams(limit=limit, opponent_weights=weights))
 
     def init_batch(self, key: Key[Array, ""], params: CombatParams, num_envs: int) -> CombatState:
         battle = self.battle

@@ -1,8 +1,8 @@
 """A trained policy as the scripted side: it sees the battle from the other side, turned by half a circle.
 
-Its weights are among the environment's parameters, as a population: `opponent` holds several policies' along a leading
-axis, and `opponent_member` says which of them plays. A sweep over `env.opponent_member` plays learners against members,
-all in one program.
+Its weights are among the environment's parameters, as a population: `opponent_weights` holds several policies' along a
+leading axis, and `opponent_member` says which of them plays. A sweep over `env.opponent_member` plays learners against
+members, all in one program.
 """
 
 import dataclasses
@@ -63,7 +63,7 @@ class Learned(Opponent):
 
     Attributes:
         player: how its networks act.
-        population: their weights, each leaf with a leading axis of members; the defaults of `CombatParams.opponent`.
+        population: their weights, each leaf with a leading axis of members; the defaults of `CombatParams.opponent_weights`.
     """
 
     player: Player
@@ -94,7 +94,7 @@ class Learned(Opponent):
     def decide(self, memory: Any, battle: Map, scene: Scene, params: CombatParams) -> tuple[Any, Plan]:
         layout, view = Layout(turned(battle)), _seen_from_there(battle, scene)
         avail = masks.avail_actions(layout, view)
-        weights = jax.tree.map(lambda leaf: leaf[params.opponent_member], params.opponent)
+        weights = jax.tree.map(lambda leaf: leaf[params.opponent_member], params.opponent_weights)
         actions, memory = self.player.act(weights, features.observations(layout, view, avail), avail, memory)
         heals = view.stats.is_any(units.AIR)[:, : battle.n_enemies].T
         return memory, _plan(actions.T, heals)

@@ -48,7 +48,7 @@ class Opponent(abc.ABC):
         return
 
     def weights(self) -> Any:
-        """Default of `CombatParams.opponent`: numbers that training could change."""
+        """Default of `CombatParams.opponent_weights`: numbers that training could change."""
         return ()
 
     def begin(self, key: Key[Array, ""], num_envs: int) -> Any:

@@ -92,7 +92,7 @@ class CombatParams:
     reward_negative_scale: Float[Array, ""] = traced(
         0.5, "weight of the allies' own losses; with reward=signed alone", low=0
     )
-    opponent: Any = traced((), "weights of learned opponents, each leaf with an axis of members first")
+    opponent_weights: Any = traced((), "weights of learned opponents, each leaf with an axis of members first")
     opponent_member: Int[Array, ""] = traced(0, "which of the learned opponents plays", low=0)
     reward_scale: Float[Array, ""] = traced(20.0, "return of a won episode; rewards are scaled to it", low=0)
 
