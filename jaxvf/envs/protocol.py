@@ -150,6 +150,13 @@ class Environment(abc.ABC):
     def observe(self, state: EnvState, params: EnvParams) -> View:
         """The view of a state."""
 
+    def check_params(self, params: EnvParams) -> None:
+        """Whether this environment can use these numbers together; an `InputError` that begins with env.NAME if not.
+
+        A sweep asks before it writes anything. The range of each number is checked already.
+        """
+        return
+
     def init_batch(self, key: Key[Array, ""], params: EnvParams, num_envs: int) -> EnvState:
         """`num_envs` first states along a leading axis B."""
         return jax.vmap(self.init, in_axes=(0, None))(jax.random.split(key, num_envs), params)

@@ -217,6 +217,7 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
             hint = "; set env.limit_max" if hasattr(env, "limit_max") else ""
             raise InputError(f"env.limit={array.item()} exceeds limit_max={env.spec.limit_max}{hint}")
         params = dataclasses.replace(params, **{name: array})
+    env.check_params(params)
     return params
 
 

@@ -87,6 +87,9 @@ class Combat(Flags, NativeBatch):
     def __post_init__(self):
         battle = map_of(self.map)
         opponent_of(self.opponent).check(battle)
+        for name in ("partial_sight", "sequential_deaths"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False")
         for name, value, valid in (("storage", self.storage, STORAGE), ("reward", self.reward, REWARDS)):
             if value not in valid:
                 raise unknown(name, value, valid)
@@ -131,6 +134,19 @@ class Combat(Flags, NativeBatch):
     def default_params(self) -> CombatParams:
         limit, weights = jnp.int32(self.battle.limit), self._opponent.weights()
         return jax.tree.map(jnp.array, CombatParams(limit=limit, opponent_weights=weights))
+
+    def check_params(self, params: CombatParams) -> None:
+        default = self.default_params()
+        for name, needed, given in (
+            ("prob_obs_enemy", "partial_sight=True", self.partial_sight),
+            ("reward_negative_scale", "reward=signed", self.reward == "signed"),
+        ):
+            value = float(getattr(params, name))
+            if not given and value != float(getattr(default, name)):
+                raise InputError(f"env.{name}={value:g} means nothing without env.{needed}")
+        member, last = int(params.opponent_member), self._opponent.n_members - 1
+        if member > last:
+            raise InputError(f"env.opponent_member={member} exceeds {last}, the last opponent's number")
 
     def init_batch(self, key: Key[Array, ""], params: CombatParams, num_envs: int) -> CombatState:
         battle = self.battle

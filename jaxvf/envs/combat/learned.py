@@ -6,6 +6,7 @@ members, all in one program.
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -63,18 +64,30 @@ class Learned(Opponent):
 
     Attributes:
         player: how its networks act.
-        population: their weights, each leaf with a leading axis of members; the defaults of `CombatParams.opponent_weights`.
+        population: their weights, each leaf with a leading axis of members; the default of
+            `CombatParams.opponent_weights`.
+        digest: of the weights, by which opponents are compared.
     """
 
     player: Player
     population: Any = dataclasses.field(compare=False, repr=False)
+    digest: str = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self):
         try:
             population = _fitted(self.player.shapes(), self.population)
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"population of a learned opponent does not fit its networks: {error}") from error
+        leaves = jax.tree.leaves(population)
+        sizes = {len(leaf) for leaf in leaves}
+        if len(sizes) != 1 or 0 in sizes:
+            raise InputError(f"population of a learned opponent: its weights are of {sorted(sizes)} members")
         object.__setattr__(self, "population", population)
+        object.__setattr__(self, "digest", hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves)).hexdigest())
+
+    @property
+    def n_members(self) -> int:
+        return len(jax.tree.leaves(self.population)[0])
 
     def check(self, battle: Map) -> None:
         layout = Layout(turned(battle))

@@ -43,6 +43,11 @@ class Field(NamedTuple):
 class Opponent(abc.ABC):
     """Decides for the enemies: once a step for what it remembers of an episode, once a tick for each unit."""
 
+    @property
+    def n_members(self) -> int:
+        """How many there are to choose from by `CombatParams.opponent_member`."""
+        return 1
+
     def check(self, battle: Map) -> None:
         """Whether it can play on a map; an `InputError` if not."""
         return

@@ -11,6 +11,7 @@ import pytest
 from jaxvf.envs.combat import Combat
 from jaxvf.errors import InputError
 from jaxvf.serialize import from_json, to_json
+from jaxvf.sweeps.space import expand
 
 KEY = jax.random.key(0)
 
@@ -93,6 +94,8 @@ def test_of_a_dead_agents_state_index_and_clock_are_left():
     [
         ({"state_kind": "agent"}, "unknown state_kind 'agent'; did you mean 'agent_specific'?"),
         ({"obs_last_action": "yes"}, "obs_last_action='yes' is neither True nor False"),
+        ({"partial_sight": "yes"}, "partial_sight='yes' is neither True nor False"),
+        ({"sequential_deaths": "no"}, "sequential_deaths='no' is neither True nor False"),
         ({"conic_fov": True}, "conic_fov=True contradicts partial_sight=False"),
         ({"num_fov_actions": 6}, "num_fov_actions=6 without a cone"),
         ({"conic_fov": True, "partial_sight": True, "num_fov_actions": 1}, "num_fov_actions=1 is no number"),
@@ -104,6 +107,15 @@ def test_what_a_flag_cannot_be_is_said_in_one_line(unchecked, fields, said):
     with pytest.raises(InputError) as raised:
         Combat("3m", **fields)
     assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "switch"), [("prob_obs_enemy", {"partial_sight": True}), ("reward_negative_scale", {"reward": "signed"})]
+)
+def test_a_number_that_a_switch_gives_its_meaning_is_refused_without_it(number, switch):
+    with pytest.raises(InputError, match=f"env.{number}=0.25 means nothing without env."):
+        expand(Combat("3m"), "vdn", {f"env.{number}": 0.25}, 1)
+    assert expand(Combat("3m", **switch), "vdn", {f"env.{number}": 0.25}, 1)
 
 
 @pytest.mark.parametrize("name", ["2s3z", "MMM", "terran_5_vs_5"])

@@ -13,6 +13,7 @@ from jaxvf.envs.combat.graded import Mixed
 from jaxvf.envs.combat.learned import Learned
 from jaxvf.envs.combat.maps import Map
 from jaxvf.errors import InputError
+from jaxvf.sweeps.space import expand
 
 QUICK = {"xla_backend_optimization_level": 0}
 STOP, NORTH, ATTACK = 1, 2, 6
@@ -168,6 +169,20 @@ def test_an_opponent_of_another_maps_shapes_is_refused_in_one_line():
         against(FORWARD, map="8m")
     with pytest.raises(InputError, match="does not fit its networks"):
         Combat("3m", opponent=Learned(Preference(SIZES_3M), {"scores": np.zeros((1, 5), np.float32)}))
+
+
+def test_populations_of_other_weights_are_other_opponents():
+    assert against(FORWARD) == against(FORWARD) != against(scores(STOP, 0))
+    assert hash(against(FORWARD)) == hash(against(FORWARD)) != hash(against(scores(STOP, 0)))
+
+
+def test_only_a_member_of_the_population_can_play():
+    env = against(FORWARD, scores(STOP, 0))
+    grid = {"env.opponent_member": [0, 1]}
+    assert [int(run.env_params.opponent_member) for run in expand(env, "vdn", grid, 1)] == [0, 1]
+    for other, last in ((env, 1), (Combat("3m"), 0)):
+        with pytest.raises(InputError, match=f"env.opponent_member=2 exceeds {last}, the last opponent's number"):
+            expand(other, "vdn", {"env.opponent_member": 2}, 1)
 
 
 def test_wrong_scripts_are_named(unchecked):
