@@ -80,11 +80,13 @@ def legs(
     )
 
 
-def available(held: Held, carries: Bool[Array, "N B"], lies: Bool[Array, "N B"]) -> Bool[Array, "N B A"]:
+def available(
+    held: Held, carries: Bool[Array, "N B"], lies: Bool[Array, "N B"], *, may_slide: bool
+) -> Bool[Array, "N B A"]:
     """Actions that would do something: kicks with the ball, slides without it, releases of what is held."""
     action = np.arange(N_ACTIONS)
     useless = ~carries[..., None] & (action >= LONG_PASS) & (action <= SHOT)
-    useless |= (carries | lies)[..., None] & (action == SLIDE)
+    useless |= (carries | lies | (not may_slide))[..., None] & (action == SLIDE)
     released = {RELEASE_DIRECTION: held.direction > 0, RELEASE_SPRINT: held.sprint, RELEASE_DRIBBLE: held.dribble}
     for release, holds in released.items():
         useless |= ~holds[..., None] & (action == release)

@@ -69,8 +69,13 @@ class Football(NativeBatch):
             raise unknown("obs of football", self.obs, features.OBSERVATIONS)
         if self.reward not in rewards.REWARDS:
             raise unknown("reward of football", self.reward, rewards.REWARDS)
-        if not 1 <= self.limit_max <= LONGEST:
-            raise InputError(f"limit_max={self.limit_max} must lie between 1 and {LONGEST}, the steps of a match")
+        for name in ("mask_actions", "slide"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False")
+        if type(self.limit_max) is not int or not 1 <= self.limit_max <= LONGEST:
+            raise InputError(
+                f"limit_max={self.limit_max!r} is no whole number from 1 to {LONGEST}, the steps of a match"
+            )
 
     @property
     def _start(self) -> Scenario:
@@ -181,7 +186,8 @@ class Football(NativeBatch):
         avail = jnp.broadcast_to(everyone[..., None], (*everyone.shape, N_ACTIONS))
         if self.mask_actions:
             held = Held(states.direction, states.sprint, states.dribble)
-            avail = controls.available(held, np.arange(self._n) == states.owner[:, None], states.down > 0)
+            carries, lies = np.arange(self._n) == states.owner[:, None], states.down > 0
+            avail = controls.available(held, carries, lies, may_slide=self.slide)
         return View(obs=obs, state=whole, avail=avail, alive=everyone)
 
     def picture(self, state: FootballState, params: FootballParams) -> Scene:

@@ -91,12 +91,12 @@ def number_of_opponents(name: str, wanted: int | None) -> int:
     """How many opponents play.
 
     Raises:
-        InputError: for fewer than make the scenario, or more than its file has.
+        InputError: for fewer than make the scenario, more than its file has, or no whole number.
     """
     scenario = scenario_of(name)
     if wanted is None:
         return scenario.simulated
     fewest, most = scenario.fewest, len(scenario.opponents)
-    if not fewest <= wanted <= most:
-        raise InputError(f"n_opponents={wanted} must lie between {fewest} and {most} in {name}")
+    if type(wanted) is not int or not fewest <= wanted <= most:
+        raise InputError(f"n_opponents={wanted!r} is no whole number from {fewest} to {most}, as {name} needs")
     return wanted

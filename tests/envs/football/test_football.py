@@ -18,6 +18,7 @@ from jaxvf.envs.football.numbers import (
     SLIDE,
     SPRINT,
 )
+from jaxvf.envs.football.rewards import collected
 from jaxvf.envs.pictures import INK, Circle, Text
 from jaxvf.errors import InputError
 
@@ -98,15 +99,17 @@ def test_possession_is_lost_in_the_step_of_the_tackle():
 
 
 def test_the_hazard_of_a_tackle_is_a_rate():
-    """2.2 a second: lost within 20 ms with 1 - exp(-0.044), 0.6 of that rate for who dribbles."""
+    """2.2 a second: lost within 20 ms with 1 - exp(-0.044); who dribbles has 0.6 of that rate, who sprints 1.4."""
     beside = alone(THREE, (20, 0), (20, 20), (20, -20))
     beside[4] = (20.6, 0)
     place = situation(THREE, position=beside, ball=(20.4, 0, 0.11), owner=0)
     chance = 1 - np.exp(-2.2 * 0.02)
     for luck, lost in ((chance - 1e-4, 1), (chance + 1e-4, 0)):
         assert play(THREE, place, [[IDLE] * 3], luck=(NEVER, luck))[1].metrics["lost"][0] == lost
-    luck = 1 - np.exp(-0.6 * 2.2 * 0.02) + 1e-4
-    assert not play(THREE, place, [[DRIBBLE, IDLE, IDLE]], luck=(NEVER, luck))[1].metrics["lost"][0]
+    for key, factor in ((DRIBBLE, 0.6), (SPRINT, 1.4)):
+        chance = 1 - np.exp(-factor * 2.2 * 0.02)
+        for luck, lost in ((chance - 1e-4, 1), (chance + 1e-4, 0)):
+            assert play(THREE, place, [[key, IDLE, IDLE]], luck=(NEVER, luck))[1].metrics["lost"][0] == lost
 
 
 def test_a_free_ball_between_two_owners_does_not_end_it():
@@ -143,9 +146,11 @@ def test_a_keeper_saves_by_luck_and_smothers_a_carrier_for_certain():
     ({"ball": (54.9, 3.0, 0.5), "ball_velocity": (20, 0, 0)}, "won"),
     ({"ball": (54.9, 9.0, 0.5), "ball_velocity": (20, 0, 0)}, "out"),
     ({"ball": (-0.1, 0.0, 0.11)}, None),
+    ({"position": [(20, 0), (-0.1, 20), (20, -20), (-30, 30), (-30, 30)]}, None),  # agent 1 in the own half
 ])  # fmt: skip
 def test_cds_pays_100_for_a_goal_and_minus_1_at_any_other_end(change, metric):
-    place = situation(THREE, position=alone(THREE, (20, 0), (20, 20), (20, -20)), owner=-1, **change)
+    changes = {"position": alone(THREE, (20, 0), (20, 20), (20, -20)), "owner": -1, **change}
+    place = situation(THREE, **changes)
     _, outcome = play(THREE, place, [[IDLE] * 3])
     assert outcome.terminated[0] and not outcome.truncated[0]
     assert outcome.reward[0] == (100 if metric == "won" else -1)
@@ -186,6 +191,13 @@ def test_checkpoints_are_collected_once():
     assert (np.diff(states.checkpoints[:, 0]) >= 0).all() and states.checkpoints[-1, 0] <= 10
     np.testing.assert_allclose(outcome.agent_rewards[:, 0].sum(), 0.1 * states.checkpoints[-1, 0], rtol=1e-5)
     assert states.checkpoints[-1, 0] > 7
+
+
+def test_who_comes_back_to_a_checkpoint_is_not_paid_again():
+    """0.38 units from goal there are 7: agent 0 had 9 of them nearer to it, agent 1 has 2 and no ball."""
+    had, ball = jnp.array([[9], [2]]), jnp.array([[0.62 * 54.4], [0.0], [0.11]])
+    assert collected(had, ball, jnp.array([[True], [False]]))[:, 0].tolist() == [9, 2]
+    assert collected(had, ball, jnp.array([[False], [True]]))[:, 0].tolist() == [9, 7]
 
 
 # --- features and masks ----------------------------------------------------------------------------------------
@@ -232,6 +244,9 @@ def test_masks_leave_what_does_something():
     assert avail[:, RELEASE_SPRINT].tolist() == [True, False, False]
     assert avail[:, RELEASE_DIRECTION].tolist() == [False, True, False]
     assert np.asarray(THREE.observe(state, THREE.default_params()).avail).all()
+    env = Football(mask_actions=True, slide=False)
+    standing = np.asarray(env.observe(state, env.default_params()).avail)
+    assert not standing[:, SLIDE].any() and (np.delete(standing, SLIDE, 1) == np.delete(avail, SLIDE, 1)).all()
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -244,8 +259,12 @@ def test_masks_leave_what_does_something():
         ),
         ({"obs": "simple115"}, "unknown obs of football 'simple115'; did you mean 'simple115v2'"),
         ({"reward": "checkpoints"}, "unknown reward of football 'checkpoints'; did you mean 'scoring.checkpoints'"),
-        ({"n_opponents": 3}, "n_opponents=3 must lie between 2 and 2 in academy_3_vs_1_with_keeper"),
-        ({"limit_max": 401}, "limit_max=401 must lie between 1 and 400"),
+        ({"n_opponents": 3}, "n_opponents=3 is no whole number from 2 to 2, as academy_3_vs_1_with_keeper needs"),
+        ({"n_opponents": 2.0}, "n_opponents=2.0 is no whole number from 2 to 2"),
+        ({"limit_max": 401}, "limit_max=401 is no whole number from 1 to 400"),
+        ({"limit_max": 10.5}, "limit_max=10.5 is no whole number from 1 to 400"),
+        ({"slide": "no"}, "slide='no' is neither True nor False"),
+        ({"mask_actions": 1}, "mask_actions=1 is neither True nor False"),
     ],
 )
 def test_what_is_no_setting_is_refused_in_one_line(fields, message):

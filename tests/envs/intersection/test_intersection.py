@@ -186,6 +186,49 @@ def test_on_straight_lanes_the_rail_is_the_bicycle():
     np.testing.assert_array_equal(full.crashed, rail.crashed)
 
 
+@pytest.mark.parametrize(("way", "radius", "side"), [(LEFT, 13, -1), (RIGHT, 9, 1)])
+def test_on_rails_a_car_turns_with_its_lane(way, radius, side):
+    """A quarter circle from 100 m of the route on; y points down, so that angles grow to the right."""
+    states, _, _ = play(Intersection(rail=True), start([way, RIGHT, RIGHT, RIGHT], [65, -40, -40, -40]), KEEPING)
+    on_arc = np.clip(states.along[:, 0] - 100, 0, radius * np.pi / 2)
+    heading = side * on_arc / radius - np.pi / 2
+    assert ((on_arc > 0) & (on_arc < radius * np.pi / 2)).sum() >= 6
+    np.testing.assert_allclose(np.cos(states.heading[:, 0]), np.cos(heading), atol=1e-5)
+    np.testing.assert_allclose(np.sin(states.heading[:, 0]), np.sin(heading), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """The share of 512 episodes that end alike with and without rails, for probabilities of the three actions."""
+
+    def end(env, first, script):
+        def step(carry, joint):
+            state, over, told = carry
+            state, outcome = env.transition(jax.random.key(0), state, joint, env.default_params())
+            now = jnp.array([outcome.metrics["crashed"], outcome.metrics["won"]])
+            return (state, over | outcome.done, jnp.where(over, told, now)), None
+
+        return jax.lax.scan(step, (first, jnp.bool_(False), jnp.zeros(2)), script)[0][2]
+
+    @jax.jit
+    def share(weights):
+        def episode(key):
+            start_key, act_key = jax.random.split(key)
+            script = jax.random.choice(act_key, 3, (101, 4), p=weights)
+            first = ENV.init(start_key, ENV.default_params())
+            return (end(ENV, first, script) == end(Intersection(rail=True), first, script)).all()
+
+        return jax.vmap(episode)(jax.random.split(jax.random.key(4), 512)).mean()
+
+    return lambda *weights: float(share(jnp.array(weights)))
+
+
+def test_episodes_end_on_rails_as_without_them(alike):
+    """Where all keep their speed, under random play, and where slower is twice as likely, as the page tells."""
+    told = [alike(0.0, 1.0, 0.0), alike(1 / 3, 1 / 3, 1 / 3), alike(0.5, 0.25, 0.25)]
+    np.testing.assert_allclose(told, [0.99, 0.98, 0.96], atol=0.02)
+
+
 # --- statistics of policies: mean return, crashes and successes, from an implementation in NumPy ------------------
 
 REFERENCE = {"keep": (300, -99.9, 0.88, 0.12), "faster": (150, -102.7, 0.90, 0.10), "random": (200, -112.8, 0.84, 0.08)}
