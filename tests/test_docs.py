@@ -175,6 +175,12 @@ def test_the_links_of_a_page_lead_somewhere(page):
 
 
 @pytest.mark.usefixtures("unchecked", "compiled_once")
+@pytest.mark.parametrize("page", PAGES + BESIDE, ids=named)
+def test_a_heading_does_not_end_a_table(page):
+    """Without an empty line between, it would be one more row of it."""
+    assert not re.findall(r"^\|[^\n]*\n#+ [^\n]*", page.read_text(), re.MULTILINE)
+
+
 def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys):
     """Its code in one process, as a kernel runs it; pictures are drawn and thrown away."""
     import matplotlib.pyplot as plt

@@ -1,4 +1,7 @@
-"""SMAClite's twelve maps: who fights whom, on which ground, where everyone starts, and who is listed first."""
+"""SMAClite's twelve maps: who fights whom, on which ground, where everyone starts, and who is listed first.
+
+Source: the maps of SMAClite (Michalski et al. 2023); their limits are those of SMAC's.
+"""
 
 import math
 from types import MappingProxyType
@@ -102,6 +105,11 @@ def map_of(name: str | Map) -> Map:
     if name not in SMACLITE_MAPS:
         raise unknown("map", name, SMACLITE_MAPS)
     return SMACLITE_MAPS[name]
+
+
+def lists_enemies_first(battle: Map) -> bool:
+    """Whether SMAClite lists the enemies of this map first; of a map that is not its own it lists the allies."""
+    return battle.name in ENEMIES_FIRST and SMACLITE_MAPS[battle.name] == battle
 
 
 def kinds_of(battle: Map) -> np.ndarray:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from jaxvf.envs.combat import units
 from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.units import Stats, per_kind
-from jaxvf.envs.smaclite.maps import ENEMIES_FIRST, kinds_of
+from jaxvf.envs.smaclite.maps import kinds_of
 from jaxvf.hyperparameters import hyperparameters, traced
 
 SIGHT = 9.0  # of every unit, in features
@@ -61,6 +61,7 @@ class Rules:
     """What is known of a map before anything runs; arrays over units are [U], allies first."""
 
     battle: Map
+    enemies_first: bool  # whether the list of units begins with the enemies
 
     @property
     def n(self) -> int:
@@ -81,11 +82,6 @@ class Rules:
     def hits(self) -> np.ndarray:
         """Hits of an attack."""
         return units.HITS[self.kind]
-
-    @property
-    def enemies_first(self) -> bool:
-        """Whether the list of units begins with the enemies."""
-        return self.battle.name in ENEMIES_FIRST
 
     @property
     def place(self) -> np.ndarray:

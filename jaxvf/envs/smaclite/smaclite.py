@@ -13,7 +13,7 @@ from jaxvf.envs import pictures
 from jaxvf.envs.combat import features, masks, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET
 from jaxvf.envs.combat.layout import Layout
-from jaxvf.envs.combat.maps import Map
+from jaxvf.envs.combat.maps import POINT, Map
 from jaxvf.envs.combat.picture import Troops, battle, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import global_state
@@ -22,7 +22,7 @@ from jaxvf.envs.combat.units import TICK, TICKS, Stats
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.envs.smaclite import dynamics
-from jaxvf.envs.smaclite.maps import map_of, starting_places
+from jaxvf.envs.smaclite.maps import lists_enemies_first, map_of, starting_places
 from jaxvf.envs.smaclite.rules import Rules, SmacliteParams, stats_of
 from jaxvf.envs.smaclite.targets import NOBODY, Units
 from jaxvf.errors import InputError
@@ -62,14 +62,23 @@ class Smaclite(NativeBatch):
 
     Attributes:
         map: a key of `SMACLITE_MAPS`, or a `combat.Map` of one's own; its enemies attack-move to the attack point.
+        enemies_first: whether the list of units begins with the enemies, who then learn in a tick what allies aimed at
+            in the one before; None for what SMAClite does on its maps, and allies first on others.
     """
 
     map: str | Map = "3s_vs_5z"
+    enemies_first: bool | None = None
 
     def __post_init__(self):
         battle = map_of(self.map)
         if battle.race:
             raise InputError(f"map {battle.name} draws its units; SMAClite's rules take fixed ones")
+        if battle.order != POINT:
+            raise InputError(
+                f"order={battle.order!r} of map {battle.name}: SMAClite's enemies know order={POINT!r} alone"
+            )
+        if not isinstance(self.enemies_first, bool | None):
+            raise InputError(f"enemies_first={self.enemies_first!r} is neither True, False nor None")
         if not all_walkable(battle.ground, *starting_places(battle, np.asarray(SmacliteParams().radius))):
             raise InputError(f"units of map {battle.name} would start on blocked ground; move its groups")
 
@@ -81,7 +90,8 @@ class Smaclite(NativeBatch):
     @functools.cached_property
     def rules(self) -> Rules:
         """What is known of the map before anything runs."""
-        return Rules(self.battle)
+        first = self.enemies_first
+        return Rules(self.battle, lists_enemies_first(self.battle) if first is None else first)
 
     @property
     def layout(self) -> Layout:

@@ -42,6 +42,27 @@ def test_all_twelve_maps_have_smaclites_sizes(name):
     assert view.obs.shape == (2, spec.n_agents, spec.obs_dim) and view.state.shape == (2, spec.state_dim)
 
 
+def test_a_map_of_ones_own_has_no_order_of_lists_by_its_name():
+    own = dataclasses.replace(SMACLITE_MAPS["corridor"], limit=7)
+    assert Smaclite("corridor").rules.enemies_first and Smaclite(SMACLITE_MAPS["corridor"]).rules.enemies_first
+    assert not Smaclite(own).rules.enemies_first and not Smaclite("3s_vs_5z").rules.enemies_first
+    rules = Smaclite(own, enemies_first=True).rules
+    np.testing.assert_array_equal(rules.place, [*range(24, 30), *range(24)])
+
+
+def test_enemies_first_is_a_truth_value(unchecked):
+    with pytest.raises(InputError, match="enemies_first='yes' is neither"):
+        Smaclite("corridor", enemies_first="yes")
+
+
+@pytest.mark.parametrize("order", ["hold", "closest"])
+def test_an_order_that_smaclite_does_not_know_is_refused(order):
+    with pytest.raises(
+        InputError, match=f"order='{order}' of map 3s_vs_5z: SMAClite's enemies know order='point' alone"
+    ):
+        Smaclite(dataclasses.replace(SMACLITE_MAPS["3s_vs_5z"], order=order))
+
+
 @pytest.mark.parametrize("name", STOP)
 def test_who_stands_still_lasts_as_long_as_in_smaclite(name):
     env = Smaclite(name)
