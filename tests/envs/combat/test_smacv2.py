@@ -103,3 +103,28 @@ def test_an_agents_own_block_is_health_shield_place_kind():
     own = jax.jit(env.observe)(state, params).obs[0, -7:]
     np.testing.assert_allclose(own, [0.5, 0.2, 0.25, 0.75, 0, 1, 0], rtol=1e-6)
     assert env.spec.version == 2 and Combat("3m").spec.version == 1
+
+
+def test_each_kind_sees_and_attacks_as_far_as_it_does():
+    """A colossus, a stalker and a zealot, each with one enemy `far` to the east.
+
+    They see 10, 10 and 9 cells, and attack 7, 6 and 2: a zealot's weapon reaches 0.1, an order to attack farther.
+    """
+    env = Combat("protoss_5_vs_5")
+    params, far = env.default_params(), np.array([8.9, 9.5, 10.1, 1.9, 2.1, 6.1, 7.1])
+    kinds = [units.ID[kind] for kind in ("colossus", "stalker", "zealot", "zealot", "zealot")] * 2
+    x, y = np.full((len(far), 10), 5.0), np.tile([4.0, 16, 28, 10, 22], 2)
+    x[:, 5:] += far[:, None]
+    lives = np.tile([1.0, 1, 1, 0, 0], 2) * 50
+    first = env.init_batch(jax.random.key(0), params, len(far))
+    changes = {"kind": kinds, "x": x, "y": y, "health": lives}
+    changes = {
+        name: jnp.broadcast_to(jnp.asarray(leaf, first.x.dtype), first.x.shape) for name, leaf in changes.items()
+    }
+    states = first._replace(**changes | {"kind": changes["kind"].astype(jnp.int32)})
+    view = jax.jit(env.observe_batch, compiler_options={"xla_backend_optimization_level": 0})(states, params)
+    enemies = np.asarray(view.obs[:, :3, 4 : 4 + 5 * 9].reshape(len(far), 3, 5, 9) != 0).any(axis=-1)
+    own = np.arange(3)
+    np.testing.assert_array_equal(enemies[:3, own, own], [[1, 1, 1], [1, 1, 0], [0, 0, 0]])
+    attacks = np.asarray(view.avail[3:, own, 6 + own])
+    np.testing.assert_array_equal(attacks, [[1, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]])
