@@ -1,6 +1,7 @@
 """SMAClite's twelve maps: who fights whom, on which ground, where everyone starts, and who is listed first.
 
-Source: the maps of SMAClite (Michalski et al. 2023); their limits are those of SMAC's.
+Source: `smaclite/env/maps/smaclite_maps/*.json` and `map.py` of uoe-agents/smaclite (0d6abbe), and its terrains. Limits
+are SMAC's.
 """
 
 import math

@@ -2,7 +2,8 @@
 
 As SMAClite's own NumPy version of RVO2 has them, in which two things differ from the original. A line is shifted away
 from the edge by (-d_y, -d_y) instead of (-d_y, d_x) times the radius, for a direction d: units come up to walls in the
-north and in the south with their centres, to others with their edges. And a right leg begins at the left end.
+north and in the south with their centres, to others with their edges. And a right leg begins at the left end. Both are
+kept on purpose: the recorded battles that tests compare with were made with them.
 
 Arrays are [edges, U, B]. An edge runs from its first end to its second with the rectangle on the left.
 """
@@ -180,7 +181,7 @@ def _approached(
     on_left = ~on_cut & (by_left <= by_right)
 
     direction = _where(on_cut, _scaled(along, -1.0), _where(on_left, left, _scaled(right, -1.0)))
-    shifted = (start[0] - radius * direction[1], start[1] - radius * direction[1])
+    shifted = (start[0] - radius * direction[1], start[1] - radius * direction[1])  # sic: see above
     out, corner = _unit(_where(round_end, to_end, to_start)), _where(round_end, end, start)
     rounded = (corner[0] + radius * out[0], corner[1] + radius * out[1])
     turns = round_start | round_end
