@@ -108,6 +108,7 @@ DRAWN = {
     # Attack or heal whom one may, else go east.
     "combat_units": scripted("combat/MMM2", first_available(4, 1, 2, 3, 5, 0)),
     "combat_terrain": scripted("combat/2c_vs_64zg", first_available(1, 2, 3, 4, 5, 0)),
+    "smaclite": scripted("smaclite/2c_vs_64zg", first_available(1, 2, 3, 4, 5, 0)),
     "smax": scripted("smax/2s3z", first_available(1, 4, 0, 2, 3)),
     "softmax_chain": scripted("softmax_chain", plan((0, 0, 0, 1, 1, 0, 2, 2))),
     "gaussian_team": scripted("gaussian_team", lambda step, obs, avail: jnp.full(avail.shape, 0.6)),

@@ -63,7 +63,9 @@ def velocities(
 
 
 def most_neighbours(radius: np.ndarray) -> int:
-    """How many units a unit can touch or nearly touch, by the area that they fill.
+    """How many units a unit can touch or nearly touch, by the area that they fill where none lie over each other.
+
+    SMAClite has no such number: there a unit heeds all that are near.
 
     Args:
         radius: of all units at once, [U].
