@@ -1,8 +1,6 @@
 """Runs a plan for its user, alone or beside other processes, and makes a result of what is computed."""
 
 import contextlib
-import importlib.metadata
-import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,8 +28,8 @@ from jaxvf.sweeps.runner import Runner
 from jaxvf.sweeps.stored_policies import StoredPolicies, check_files, no_policy
 from jaxvf.sweeps.unit_files import UnitFiles, UnitResult
 from jaxvf.sweeps.units import SHARE, Alone, Claims, Shared, own, planned_units
+from jaxvf.sweeps.versions import differences, versions
 
-VERSIONED = ("jax", "jaxlib", "flax", "optax", "numpy")
 MOST_DEVICES = 4096  # of one process
 MERGE_SECONDS = 0.2  # between two looks whether another process has merged
 START_SECONDS = 5.0  # a worker waits so long for the process that starts or ends a sweep
@@ -44,7 +42,7 @@ def started(directory: RunDirectory, config: Any, plan: Plan) -> Iterator[Lease]
         directory.create(
             config,
             command=command_line.present(),
-            versions=_versions(),
+            versions=versions(),
             device=devices.describe(),
             plan=plan.to_json(),
         )
@@ -285,21 +283,3 @@ def _await_owner(directory: RunDirectory) -> None:
         if time.monotonic() > deadline:
             raise InputError(f"{directory.path} is in use by {owner}; {SHARE}")
         time.sleep(MERGE_SECONDS)
-
-
-def differences(stored: dict[str, Any]) -> Sequence[str]:
-    """What is other than where a sweep began, so that its numbers go on but not bitwise: versions and devices."""
-    here = {**_versions(), **{f"device {key}": value for key, value in devices.describe().items()}}
-    there = {**stored.get("versions", {}), **{f"device {key}": at for key, at in stored.get("device", {}).items()}}
-    other = [f"{name} {there[name]} (now {here[name]})" for name in here if name in there and there[name] != here[name]]
-    return [f"begun with {', '.join(other)}: it goes on, but not bitwise as it would have"] if other else []
-
-
-def _versions() -> dict[str, str]:
-    found = {"jaxvf": __version__, "python": platform.python_version()}
-    for name in VERSIONED:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
-            found[name] = "not installed"
-    return found

@@ -7,10 +7,10 @@ from tiny_sweeps import assert_same_files, named, stop_at, tiny
 
 from jaxvf.errors import InputError
 from jaxvf.results.store import RunDirectory
-from jaxvf.sweeps import execution, resume, rhythm, unit_run, work
-from jaxvf.sweeps.execution import differences
+from jaxvf.sweeps import devices, execution, resume, rhythm, unit_run, work
 from jaxvf.sweeps.lease import Lease, holder_of
 from jaxvf.sweeps.units import Shared, planned_units
+from jaxvf.sweeps.versions import differences, versions
 
 pytestmark = pytest.mark.usefixtures("compiled_once")
 
@@ -66,7 +66,7 @@ def test_curves_do_not_wait_in_memory_for_a_save_that_is_not_due(tmp_path, monke
 
 
 def test_a_resume_says_which_versions_and_devices_are_others():
-    here = {"versions": execution._versions(), "device": execution.devices.describe()}
+    here = {"versions": versions(), "device": devices.describe()}
     assert differences(here) == []
     there = {"versions": {**here["versions"], "jax": "0.0.1"}, "device": {**here["device"], "kind": "abacus"}}
     (line,) = differences(there)

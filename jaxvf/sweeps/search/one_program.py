@@ -15,13 +15,14 @@ from jaxvf.signals import stop_on_signal
 from jaxvf.sweeps import cache as caches
 from jaxvf.sweeps import compile, processes
 from jaxvf.sweeps.chunk_size import ChunkSize
-from jaxvf.sweeps.execution import differences, owned, started, stored_plan, write_runs
+from jaxvf.sweeps.execution import owned, started, stored_plan, write_runs
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import make_progress
 from jaxvf.sweeps.search.course import Course, compile_for
 from jaxvf.sweeps.search.files import SearchFiles, trained_segments
 from jaxvf.sweeps.search.rules import check_metric, only_group
 from jaxvf.sweeps.search.searching import Options, Search
+from jaxvf.sweeps.versions import differences
 
 
 def run(search: Search, out: RunDirectory, options: Options) -> Result:
