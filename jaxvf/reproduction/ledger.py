@@ -172,7 +172,7 @@ def markdown(claims: Sequence[Claim], figures: Path, kernels: Mapping[str, Any])
 
 INTRODUCTION = """# What papers claim, and what was found
 
-Written by `jaxvf ledger` from [claims.toml](claims.toml) and the summaries that it names; a verdict follows from the
+Written by `jaxvf ledger` from `claims.toml` and the summaries that it names; a verdict follows from the
 numbers and their 95 % intervals alone. It is about the statement as it stands here and what was run for it, at the
 scale that the row says; simulators differ, and no number is compared across them. Hours on an H100 are predicted from
 kernels that were counted without a device (`jaxvf bench kernels`), not measured.
