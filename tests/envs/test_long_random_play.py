@@ -9,7 +9,10 @@ from jaxvf.envs import make
 from jaxvf.envs.check_play import random_actions
 from jaxvf.envs.protocol import where_done
 
-NAMES = ("football/academy_3_vs_1_with_keeper", "football/academy_counterattack_hard", "intersection")
+NAMES = (
+    "football/academy_3_vs_1_with_keeper", "football/academy_counterattack_easy", "football/academy_counterattack_hard",
+    "intersection",
+)  # fmt: skip
 ENVS, STEPS = 400, 250
 
 
