@@ -17,6 +17,7 @@ NO_TEAM_OF = ("medivac", "baneling")  # exceptions that never make up a whole te
 N_CORNERS = 4
 SHORT_OF_CENTRE = 2.0
 LARGEST_RADIUS = 1.0  # of a colossus
+RANK = np.argsort(np.argsort(units.KINDS))  # of kinds by name
 
 
 def first_kinds(battle: Map, key: Key[Array, ""], num_envs: int) -> Int[Array, "U B"]:
@@ -71,7 +72,7 @@ def numbered(
     """
     if not battle.race:
         return kind, x, y
-    rank = jnp.asarray(np.argsort(np.argsort(units.KINDS)), jnp.int32)[kind]
+    rank = jnp.asarray(RANK, jnp.int32)[kind]
     parts = []
     for part in (slice(None, battle.n_allies), slice(battle.n_allies, None)):
         order = jnp.lexsort((y[part], x[part], rank[part]), axis=0)

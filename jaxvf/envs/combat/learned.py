@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.envs.combat import features, masks, units
 from jaxvf.envs.combat.dynamics import FIRST_MOVE, FIRST_TARGET, MOVES
+from jaxvf.envs.combat.generator import RANK
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.opponents import Field, Opponent
@@ -105,12 +106,14 @@ class Learned(Opponent):
         return self.player.start(num_envs)
 
     def decide(self, memory: Any, battle: Map, scene: Scene, params: CombatParams) -> tuple[Any, Plan]:
-        layout, view = Layout(turned(battle)), _seen_from_there(battle, scene)
+        layout, order = Layout(turned(battle)), _order_from_there(battle, scene.stats.kind)
+        view = _seen_from_there(battle, scene, order)
         avail = masks.avail_actions(layout, view)
         weights = jax.tree.map(lambda leaf: leaf[params.opponent_member], params.opponent_weights)
         actions, memory = self.player.act(weights, features.observations(layout, view, avail), avail, memory)
         heals = view.stats.is_any(units.AIR)[:, : battle.n_enemies].T
-        return memory, _plan(actions.T, heals)
+        plan = _plan(actions.T, heals)
+        return memory, plan if order is None else _in_own_numbers(plan, order, battle.n_enemies)
 
     def choose(self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats) -> Int[Array, "E B"]:
         n, ordered = allies.kind.shape[0], field.plan.attack
@@ -144,11 +147,37 @@ def turned(battle: Map) -> Map:
     return dataclasses.replace(battle, allies=battle.enemies, enemies=battle.allies, ground=ground)
 
 
-def _seen_from_there(battle: Map, scene: Scene) -> Scene:
+def _order_from_there(battle: Map, kind: Int[Array, "B U"]) -> Int[Array, "B U"] | None:
+    """Which of the units, enemies before allies, stands where in the lists of the turned battle; None where all do.
+
+    Drawn units are numbered by kind, then x, then y, at the start (`generator.numbered`). Half a turn reverses x and y,
+    and so the numbers of the units of a kind.
+    """
+    if not battle.race:
+        return None
+    kind = jnp.concatenate([kind[:, battle.n_allies :], kind[:, : battle.n_allies]], axis=1)
+    number = jnp.broadcast_to(jnp.arange(kind.shape[1]), kind.shape)
+    return jnp.lexsort((-number, jnp.asarray(RANK)[kind], number >= battle.n_enemies), axis=1)
+
+
+def _in_own_numbers(plan: Plan, order: Int[Array, "B U"], n_enemies: int) -> Plan:
+    """A plan whose units have the numbers of the battle, of one that has those of the turned lists."""
+    mates, foes = order.T[:n_enemies], order.T[n_enemies:] - n_enemies
+
+    def unit(side: Array, place: Array) -> Array:
+        return jnp.where(place >= 0, jnp.take_along_axis(side, jnp.maximum(place, 0), axis=0), -1)
+
+    plan = plan._replace(attack=unit(foes, plan.attack), heal=unit(mates, plan.heal))
+    place = jnp.argsort(mates, axis=0)
+    return Plan(*(jnp.take_along_axis(leaf, place, axis=0) for leaf in plan))
+
+
+def _seen_from_there(battle: Map, scene: Scene, order: Int[Array, "B U"] | None) -> Scene:
     n = battle.n_allies
 
     def swapped(leaf: Array) -> Array:
-        return jnp.concatenate([leaf[:, n:], leaf[:, :n]], axis=1)
+        leaf = jnp.concatenate([leaf[:, n:], leaf[:, :n]], axis=1)
+        return leaf if order is None else jnp.take_along_axis(leaf, order, axis=1)
 
     def across(leaf: Array) -> Array:
         return WORLD - swapped(leaf)

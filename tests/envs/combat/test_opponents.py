@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvf.envs.combat import Combat, terrain
+from jaxvf.envs.combat import Combat, terrain, units
 from jaxvf.envs.combat.graded import Mixed
 from jaxvf.envs.combat.learned import Learned
 from jaxvf.envs.combat.maps import Map
@@ -160,6 +160,39 @@ def test_members_of_a_population_play_in_one_program():
     moved = jax.jit(jax.vmap(step), compiler_options=QUICK)(jnp.arange(2))
     np.testing.assert_allclose(moved[0], -0.5 * 2.25, atol=1e-3)
     np.testing.assert_allclose(moved[1], 0.0, atol=1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class NextNumber(Preference):
+    """A player whose unit i of five attacks, or heals, number i + 1."""
+
+    def act(self, weights: Any, obs: Any, avail: Any, memory: Any) -> tuple[Any, Any]:
+        return jnp.broadcast_to((jnp.arange(5) + 1) % 5 + ATTACK, obs.shape[:2]), memory
+
+
+def test_on_a_drawn_map_units_are_numbered_as_they_stand_seen_from_there():
+    """By the name of their kind, then by x from the west, which is the east; and orders reach whom they name."""
+    spec = Combat("terran_5_vs_5").spec
+    player = NextNumber((5, spec.n_actions, spec.obs_dim))
+    env = Combat("terran_5_vs_5", opponent=Learned(player, {"scores": np.zeros((1, spec.n_actions), np.float32)}))
+    params = env.default_params()
+    quiet = dataclasses.replace(params, spawn_jitter=jnp.float32(0))
+    states = jax.jit(lambda: env.init_batch(jax.random.key(3), quiet, 16), compiler_options=QUICK)()
+    _, plan = env._opponent.decide(player.start(16), env.battle, env._scene(states, params), params)
+    plan, kind, x, y = jax.tree.map(np.asarray, (plan, states.kind, states.x, states.y))
+    healers = 0
+    for b in range(16):
+        sides = [
+            sorted(side, key=lambda unit: (units.KINDS[kind[b, unit]], -x[b, unit], -y[b, unit]))
+            for side in (range(5, 10), range(5))
+        ]
+        for place, enemy in enumerate(sides[0]):
+            mate, ally = (side[(place + 1) % 5] for side in sides)
+            heals = units.KINDS[kind[b, enemy]] == "medivac"
+            healers += heals
+            wanted = (-1, mate - 5) if heals else (ally, -1)
+            assert (plan.attack[enemy - 5, b], plan.heal[enemy - 5, b]) == wanted
+    assert 0 < healers < 40
 
 
 def test_an_opponent_of_another_maps_shapes_is_refused_in_one_line():
