@@ -49,11 +49,17 @@ class Map:
             raise unknown("order", self.order, (POINT, CLOSEST, HOLD))
         if self.race and self.race not in RACES:
             raise unknown("race", self.race, RACES)
+        if not isinstance(self.limit, int) or self.limit < 1:
+            raise InputError(f"limit={self.limit!r} of map {self.name} is no number of steps from 1 on")
+        if len(self.attack_point) != 2:
+            raise InputError(f"attack_point={self.attack_point!r} of map {self.name} is not a pair (x, y)")
         for side in ("allies", "enemies"):
             groups = tuple((str(kind), int(count), float(x), float(y)) for kind, count, x, y in getattr(self, side))
-            for kind, _, _, _ in groups:
+            for kind, count, _, _ in groups:
                 if kind not in units.ID:
                     raise unknown(f"kind of {side}", kind, units.ID)
+                if count < 0:
+                    raise InputError(f"{side} of map {self.name}: {count} of {kind} is no number of units")
             if sum(count for _, count, _, _ in groups) < 1:
                 raise InputError(f"{side}={groups!r} of map {self.name} hold no unit")
             object.__setattr__(self, side, groups)

@@ -108,6 +108,20 @@ def test_a_wrong_map_is_named(unchecked):
         dataclasses.replace(MAPS["3m"], enemies=())
 
 
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"limit": 0}, "limit=0 of map 3m is no number of steps from 1 on"),
+        ({"limit": 7.5}, "limit=7.5 of map 3m is no number"),
+        ({"attack_point": (9.0, 16.0, 1.0)}, r"attack_point=\(9.0, 16.0, 1.0\) of map 3m is not a pair"),
+        ({"enemies": (("marine", 3, 23, 16), ("zealot", -1, 23, 16))}, "enemies of map 3m: -1 of zealot is no number"),
+    ],
+)
+def test_numbers_that_a_map_cannot_have(unchecked, fields, line):
+    with pytest.raises(InputError, match=line):
+        dataclasses.replace(MAPS["3m"], **fields)
+
+
 def test_a_map_of_ones_own_survives_run_json():
     """JSON makes lists of tuples; an environment must come back equal and hashable."""
     env = Combat(dataclasses.replace(MAPS["corridor"], name="mine", limit=7))
