@@ -18,7 +18,7 @@ from jaxvf.envs.combat import Map, units
 from jaxvf.envs.smaclite import SMACLITE_MAPS, Smaclite
 
 ALL = json.loads(gzip.decompress(Path(__file__).with_name("smaclite_duels.json.gz").read_bytes()))
-# All 112 are equal, to their ends; fewer, and their first steps, are simulated in less than a minute.
+# All 112 were equal to their ends when they were run once; here fewer, and their first steps, for they take long.
 DUELS = [duel for duel in ALL if duel["policy"] == "nearest" or duel["ally"] == duel["enemy"]]
 STEPS = 32
 KINDS = ("marine", "marauder", "stalker", "zealot", "colossus", "zergling", "baneling", "spine_crawler")

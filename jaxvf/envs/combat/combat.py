@@ -18,7 +18,7 @@ from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
 from jaxvf.envs.combat.outcome import REWARDS, outcome_of
-from jaxvf.envs.combat.picture import Troops, battle, unit_names
+from jaxvf.envs.combat.picture import MOVE_NAMES, Troops, battle, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import state_of
 from jaxvf.envs.combat.terrain import all_walkable
@@ -30,7 +30,6 @@ from jaxvf.errors import InputError, unknown
 ATTACK_MOVE = AttackMove()
 OPPONENT = 3  # fold of the reset's key
 STORAGE = ("float32", "bfloat16", "uint8")
-MOVE_NAMES = ("no-op", "stop", "north", "south", "east", "west")
 
 
 class CombatState(NamedTuple):

@@ -33,6 +33,7 @@ from jaxvf.envs.pictures import (
 CLIFF, SLOPE, WALL = "#E9DFC7", "#F3EDDD", "#D9D9D9"
 FALLEN = {BLUE: "#9CC4DF", ORANGE: "#EDBB97"}  # paler, as the dead are behind the living
 BAR = 0.14
+MOVE_NAMES = ("no-op", "stop", "north", "south", "east", "west")  # under SMAC's rules
 LABELS = {
     "marine": "Ma",
     "marauder": "Md",

@@ -9,11 +9,10 @@ from jaxtyping import Array, Float, Int
 
 from jaxvf.envs.combat import units
 from jaxvf.envs.combat.maps import Map
+from jaxvf.envs.combat.sight import SIGHT
 from jaxvf.envs.combat.units import Stats, per_kind
 from jaxvf.envs.smaclite.maps import kinds_of
 from jaxvf.hyperparameters import hyperparameters, traced
-
-SIGHT = 9.0  # of every unit, in features
 
 
 @hyperparameters

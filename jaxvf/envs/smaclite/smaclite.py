@@ -14,7 +14,7 @@ from jaxvf.envs.combat import features, masks, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import POINT, Map
-from jaxvf.envs.combat.picture import Troops, battle, unit_names
+from jaxvf.envs.combat.picture import MOVE_NAMES, Troops, battle, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import global_state
 from jaxvf.envs.combat.terrain import all_walkable
@@ -193,8 +193,7 @@ class Smaclite(NativeBatch):
     def names(self, state: SmacliteState) -> pictures.Names:
         """Agents by kind and number, and their actions."""
         kinds = [units.KINDS[number] for number in self.rules.kind]
-        moves = ("no-op", "stop", "north", "south", "east", "west")
-        return unit_names(kinds, self.battle.n_allies, moves, self.layout.n_actions)
+        return unit_names(kinds, self.battle.n_allies, MOVE_NAMES, self.layout.n_actions)
 
     def _outcome(
         self, t: Int[Array, "B"], stats: Stats, alive: Array, gained: Float[Array, "B"], params: SmacliteParams

@@ -161,10 +161,8 @@ def _approached(
     first, second, along = edges[:3]
     point = only_first | only_second
     start, end = _where(only_second, second, first), _where(only_first, first, second)
-    before, after = (
-        _turned(along),
-        _where(only_first, along, _turned(along)),
-    )  # the edge before, backwards; the one after
+    before = _turned(along)  # the edge before this one, run backwards
+    after = _where(only_first, along, before)  # the edge after this one
     left, right = _leg(start, radius, 1.0), _leg(end, radius, -1.0)
     left_foreign, right_foreign = _det(left, before) >= 0, _det(right, after) <= 0
     left, right = _where(left_foreign, before, left), _where(right_foreign, after, right)
