@@ -16,7 +16,7 @@ from jaxvf.commands.figures import compare, plot
 from jaxvf.commands.policies import evaluate, export_policy, load
 from jaxvf.commands.probe import probe
 from jaxvf.commands.report import report
-from jaxvf.commands.run import Flag, Import, Log, Positional, export, run
+from jaxvf.commands.run import Flag, Import, Log, Positional, export, run, together
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 from jaxvf.signals import INTERRUPTED, interrupt_on_signal
@@ -46,8 +46,8 @@ def resume(
     from jaxvf.configurations import import_named
     from jaxvf.sweeps import resume as go_on
 
-    import_named(import_)
-    results.finish(go_on(directory, cache=not no_cache, grace=grace, log=log), directory, as_json=json)
+    import_named(together(import_))
+    results.finish(go_on(directory, cache=not no_cache, grace=grace, log=together(log)), directory, as_json=json)
 
 
 def work(
@@ -66,7 +66,7 @@ def work(
     from jaxvf.configurations import import_named
     from jaxvf.sweeps import work as share
 
-    import_named(import_)
+    import_named(together(import_))
     share(directory, cache=not no_cache, grace=grace)
 
 
@@ -89,7 +89,7 @@ def render(
     from jaxvf.configurations import import_named
     from jaxvf.results.render import render as draw
 
-    import_named(import_)
+    import_named(together(import_))
     policy = load(directory, run)
     of, name = policy.about, "" if run is None else f"run{run}_"
     which = f", run {of['run']} (seed {of['seed']})" if {"run", "seed"} <= of.keys() else ""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jaxvf.commands import results
-from jaxvf.commands.run import Flag, Import, Positional
+from jaxvf.commands.run import Flag, Import, Positional, together
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
@@ -31,7 +31,7 @@ def plot(
     from jaxvf.configurations import import_named
     from jaxvf.results.paths import sweeps_below
 
-    import_named(import_)
+    import_named(together(import_))
     places = sweeps_below(directory)
     if not places:
         _load(directory)  # says what is wrong with it
@@ -71,7 +71,7 @@ def compare(
     from jaxvf.configurations import import_named
     from jaxvf.results import compare as beside
 
-    import_named(import_)
+    import_named(together(import_))
     if not directories:
         raise InputError("compare needs a directory: jaxvf compare DIR [DIR...]")
     named = {}

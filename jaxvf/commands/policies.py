@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jaxvf.commands.run import Flag, Import, Positional
+from jaxvf.commands.run import Flag, Import, Positional, together
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
@@ -37,7 +37,7 @@ def evaluate(
     from jaxvf.envs import make
     from jaxvf.results.evaluation import transferred
 
-    import_named(import_)
+    import_named(together(import_))
     policy = load(path, run)
     if env is not None:
         policy = transferred(policy, make(env))
@@ -72,7 +72,7 @@ def export_policy(
     from jaxvf.configurations import import_named
     from jaxvf.results.paths import usable_path
 
-    import_named(import_)
+    import_named(together(import_))
     policy = load(path, run)
     if format == "stablehlo":
         print(policy.export(out))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvf.cli_values import parse_algorithms, parse_duration
-from jaxvf.commands.run import Flag, Import, Positional
+from jaxvf.commands.run import Flag, Import, Positional, together
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 
@@ -48,7 +48,7 @@ def probe(
     from jaxvf.probes import page as page_of
     from jaxvf.probes import probe as probed
 
-    import_named(import_)
+    import_named(together(import_))
     if env_steps is not None and env_steps % 1 != 0:
         raise InputError(f"env_steps={env_steps:g} is not a whole number")
     learner = parse_algorithms([algorithm])[0] if algorithm else None  # pyright: ignore[reportArgumentType]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jaxvf.commands.run import Flag, Import, Positional
+from jaxvf.commands.run import Flag, Import, Positional, together
 
 
 def report(
@@ -26,5 +26,5 @@ def report(
     from jaxvf.configurations import import_named
     from jaxvf.report import write
 
-    import_named(import_)
+    import_named(together(import_))
     print(write(directories, out, metrics=metric, replays=not no_replays, force=force))

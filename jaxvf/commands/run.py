@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 Positional = tyro.conf.Positional
 Flag = tyro.conf.FlagCreatePairsOff
-Import = Annotated[tuple[str, ...], tyro.conf.arg(name="import", metavar="MODULE")]
-Log = Annotated[tuple[str, ...], tyro.conf.arg(metavar="KIND[:OPTION=VALUE,...]")]
 # The values of each time that a flag is given: one that is repeated adds to what it said.
 Several = Annotated[tuple[tuple[str, ...], ...], tyro.conf.UseAppendAction]
+Import = Annotated[Several, tyro.conf.arg(name="import", metavar="MODULE")]
+Log = Annotated[Several, tyro.conf.arg(metavar="KIND[:OPTION=VALUE,...]")]
 
 
 def run(
@@ -94,7 +94,7 @@ def run(
     """
     from jaxvf.configurations import import_named
 
-    import_named(import_)
+    import_named(together(import_))
     if measure and not dry_run:
         raise InputError("--measure belongs to --dry-run; a sweep that runs shows how long it still takes")
     if launch is None and (workers is not None or launch_options):
@@ -103,10 +103,10 @@ def run(
     of_file = {name: given.pop(name, None) for name in ("out", "chunk")}
     out, chunk = out or of_file["out"], of_file["chunk"] if chunk is None else chunk
     flags: dict[str, Any] = {
-        "env": _together(env) or None,
-        "algorithms": parse_algorithms(_together(algorithm)) or None,
+        "env": together(env) or None,
+        "algorithms": parse_algorithms(together(algorithm)) or None,
         "seeds": None if seeds is None else parse_seeds(seeds),
-        "grid": {**given.get("grid", {}), **parse_settings(_together(set))},
+        "grid": {**given.get("grid", {}), **parse_settings(together(set))},
         "env_steps": env_steps,
         "test_interval": test_interval,
         "test_episodes": test_episodes,
@@ -117,20 +117,20 @@ def run(
         _show(sweep.plan(chunk=chunk, cache=not no_cache), measure=measure, as_json=json, cache=not no_cache)
         return
     common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
-    others = {"log": log or None, "within": within, "until_width": until_width, "launch": launch}
+    others = {"log": together(log) or None, "within": within, "until_width": until_width, "launch": launch}
     if search is not None:
         result = _searched(sweep, search, out, others, common)
     elif launch is not None:
-        crew = {"workers": 1 if workers is None else workers, "options": parse_options(_together(launch_options))}
-        result = _launched(sweep, launch, out, others, {**crew, "modules": import_, **common})
+        crew = {"workers": 1 if workers is None else workers, "options": parse_options(together(launch_options))}
+        result = _launched(sweep, launch, out, others, {**crew, "modules": together(import_), **common})
     else:
         seconds = None if within is None else parse_duration("--within", within)
-        result = sweep.run(out, log=log, within=seconds, until_width=until_width, **common)
+        result = sweep.run(out, log=together(log), within=seconds, until_width=until_width, **common)
     if result is not None:
         results.finish(result, out, as_json=json)
 
 
-def _together(values: Several) -> tuple[str, ...]:
+def together(values: Several) -> tuple[str, ...]:
     """The values of a flag, however often it is given."""
     return tuple(itertools.chain.from_iterable(values))
 

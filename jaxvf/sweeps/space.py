@@ -193,6 +193,8 @@ def _env_params(env: Environment, settings: Mapping[str, Any]) -> Any:
     params = jax.tree.map(np.asarray, env.default_params())
     fields = _fields(params)
     for name, value in settings.items():
+        if not jax.tree_util.all_leaves([getattr(params, name)]):
+            raise InputError(f"env.{name} is no number, nor a table of them: give it to the environment itself")
         default, shown = np.asarray(getattr(params, name)), reprlib.repr(value)
         try:
             given = np.asarray(value, np.float64)

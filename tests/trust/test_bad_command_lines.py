@@ -174,6 +174,7 @@ OTHERS = {
     "export-policy full actor.bin": "full holds neither a saved policy",
     "compare nowhere": "nowhere is not a run directory: run.json is missing",
     "plot nowhere --import no_such_module": "--import no_such_module failed: ModuleNotFoundError",
+    "plot nowhere --import no_such_module --import os": "--import no_such_module failed: ModuleNotFoundError",
     "resume nowhere --import faulty": "--import faulty failed: ZeroDivisionError: division by zero",
     "reproduce matrix_gams": "unknown experiment 'matrix_gams'; did you mean 'matrix_games'?",
     "reproduce ../setup": "unknown experiment '../setup'",

@@ -213,6 +213,8 @@ def test_only_a_member_of_the_population_can_play():
     env = against(FORWARD, scores(STOP, 0))
     grid = {"env.opponent_member": [0, 1]}
     assert [int(run.env_params.opponent_member) for run in expand(env, "vdn", grid, 1)] == [0, 1]
+    with pytest.raises(InputError, match=r"env\.opponent_weights is no number"):
+        expand(env, "vdn", {"env.opponent_weights": 1}, 1)
     for other, last in ((env, 1), (Combat("3m"), 0)):
         with pytest.raises(InputError, match=f"env.opponent_member=2 exceeds {last}, the last opponent's number"):
             expand(other, "vdn", {"env.opponent_member": 2}, 1)
