@@ -60,6 +60,9 @@ class Wrapper(Environment):
     def default_params(self) -> EnvParams:
         return self.env.default_params()
 
+    def check_params(self, params: EnvParams) -> None:
+        self.env.check_params(params)
+
     def init(self, key: Key[Array, ""], params: EnvParams) -> EnvState:
         inner_key, own_key = self._keys(key)
         return self._wrapped(self.env.init(inner_key, params), self.start(own_key))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvf.envs import AgentId
 from jaxvf.envs.combat import Combat
 from jaxvf.errors import InputError
 from jaxvf.serialize import from_json, to_json
@@ -115,6 +116,8 @@ def test_what_a_flag_cannot_be_is_said_in_one_line(unchecked, fields, said):
 def test_a_number_that_a_switch_gives_its_meaning_is_refused_without_it(number, switch):
     with pytest.raises(InputError, match=f"env.{number}=0.25 means nothing without env."):
         expand(Combat("3m"), "vdn", {f"env.{number}": 0.25}, 1)
+    with pytest.raises(InputError, match=f"env.{number}=0.25 means nothing without env."):
+        expand(AgentId(Combat("3m")), "vdn", {f"env.{number}": 0.25}, 1)
     assert expand(Combat("3m", **switch), "vdn", {f"env.{number}": 0.25}, 1)
 
 
