@@ -202,7 +202,7 @@ def test_the_command_renders_a_run_with_its_own_payoff(capsys, finished, tmp_pat
         (["{}"], "{} holds 2 runs; name one: --run 0 to 1"),
         (["{}", "--run", "2"], "run=2 has no trained policy; valid: 0 to 1 of a finished sweep"),
         (["{}", "--run", "-1"], "run=-1 has no trained policy; valid: 0 to 1 of a finished sweep"),
-        (["{}", "--run", "0", "--out", "a.png"], "unknown extension '.png'; "),
+        (["{}", "--run", "0", "--out", "a.jpg"], "unknown extension '.jpg'; "),
     ],
 )
 def test_bad_input_of_the_command_exits_with_two(capsys, finished, monkeypatch, tmp_path, arguments, line):
