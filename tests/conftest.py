@@ -69,6 +69,18 @@ def _is_full() -> bool:
     return resident > MOST_MEMORY or (own / "maps").read_bytes().count(b"\n") > MOST_MAPS
 
 
+# A file is one worker's work. The longest begin first, so that no worker is left with one while the other is idle.
+LONG = (
+    "test_crowds.py", "test_completeness.py", "test_program.py", "test_every_learner.py", "test_conformance.py",
+    "test_battles.py", "test_launch.py", "test_devices.py", "test_interruption.py", "test_docs.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the longest files first, the others in their order."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def programs() -> dict:
     """The programs of sweeps that this process has compiled, by what they depend on."""
