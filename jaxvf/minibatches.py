@@ -57,3 +57,8 @@ def epochs(
         carry, numbers = jax.lax.scan(one, carry, chosen)
     metrics = jax.vmap(unpack[-1])(numbers)
     return carry, {name: each.sum(0) if name == "skipped" else each.mean(0) for name, each in metrics.items()}
+
+
+def nearest_divisor(number: int, wanted: int) -> int:
+    """The divisor of `number` nearest to `wanted`: into so many equal parts it can be cut."""
+    return min((d for d in range(1, number + 1) if number % d == 0), key=lambda d: abs(d - wanted))

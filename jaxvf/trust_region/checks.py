@@ -5,6 +5,7 @@ import dataclasses
 from jaxvf.envs.one_step_game import one_step_game
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
+from jaxvf.minibatches import nearest_divisor
 from jaxvf.trust_region.networks import Table
 from jaxvf.trust_region.settings import Settings
 
@@ -97,7 +98,7 @@ def _check_rollouts(config: Settings, *, remembers: bool) -> None:
         if length % config.chunk_length:
             raise InputError(
                 f"chunk_length={config.chunk_length} does not divide rollout_length={length}; "
-                f"the nearest valid one is {_nearest_divisor(length, config.chunk_length)}"
+                f"the nearest valid one is {nearest_divisor(length, config.chunk_length)}"
             )
         pieces //= config.chunk_length
     if config.minibatches > pieces:
@@ -105,9 +106,5 @@ def _check_rollouts(config: Settings, *, remembers: bool) -> None:
     if pieces % config.minibatches:
         raise InputError(
             f"minibatches={config.minibatches} does not divide the {pieces} samples of an iteration; "
-            f"the nearest valid one is {_nearest_divisor(pieces, config.minibatches)}"
+            f"the nearest valid one is {nearest_divisor(pieces, config.minibatches)}"
         )
-
-
-def _nearest_divisor(number: int, wanted: int) -> int:
-    return min((d for d in range(1, number + 1) if number % d == 0), key=lambda d: abs(d - wanted))

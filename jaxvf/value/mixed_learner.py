@@ -1,11 +1,12 @@
 """What the learners share that mix local values by a registered mixer, with and without replay."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static
@@ -13,6 +14,13 @@ from jaxvf.mixers import MIXERS, Mixer, QmixMixer, init_mixer, utilities_of
 from jaxvf.value.agents import ValueAgents
 from jaxvf.value.frames import Frames, Unrolled
 from jaxvf.value.learner import ValueLearner
+
+
+class Networks(NamedTuple):
+    """Parameters of the agent network and of the mixer, where a learner has no others."""
+
+    agent: Any
+    mixer: Any
 
 
 @hyperparameters
@@ -58,6 +66,11 @@ class MixedAgents(ValueAgents):
         utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         value, sown = self.mixer.apply(mixer_params, utilities, frames.state, mutable=["losses"])
         return value, sum(jax.tree.leaves(sown), jnp.zeros((1,) * value.ndim))
+
+    def joint_values(self, params: Any, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
+        """The team value of the stored actions; one for each agent where nothing is mixed."""
+        frames = Frames.of(batch)
+        return {"q_tot": self.mix(params.mixer, self.unroll(params.agent, batch), frames, frames.actions)[0]}
 
 
 @hyperparameters

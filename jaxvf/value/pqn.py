@@ -1,6 +1,6 @@
 """PQN: value learning without replay and without a target network, from the newest rollouts."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +11,13 @@ from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
-from jaxvf.minibatches import epochs
+from jaxvf.minibatches import epochs, nearest_divisor
 from jaxvf.mixers import MIXERS, Mixer, VdnMixer
 from jaxvf.value.agents import LearnerState
+from jaxvf.value.exploration import linear_schedule
 from jaxvf.value.frames import Frames, greedy_actions, mean_over_steps
-from jaxvf.value.mixed_learner import MixedAgents
+from jaxvf.value.mixed_learner import MixedAgents, Networks
 from jaxvf.value.optimizers import OPTIMIZERS, make_optimizer
-
-
-class Networks(NamedTuple):
-    """Parameters of the agent network and of the mixer."""
-
-    agent: Any
-    mixer: Any
 
 
 @hyperparameters
@@ -63,7 +57,7 @@ class Pqn(MixedAgents):
         """
         super().check(env)
         if self.num_envs % self.minibatches:
-            nearest = min((d for d in range(1, self.num_envs + 1) if self.num_envs % d == 0), key=self._distance)
+            nearest = nearest_divisor(self.num_envs, self.minibatches)
             raise InputError(
                 f"minibatches={self.minibatches} does not divide num_envs={self.num_envs}; "
                 f"the nearest valid one is {nearest}"
@@ -102,11 +96,6 @@ class Pqn(MixedAgents):
         (params, opt_state), metrics = epochs(step, start, batch, key, count=self.epochs, minibatches=self.minibatches)
         return LearnerState(params, (), opt_state), metrics
 
-    def joint_values(self, params: Networks, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
-        """The team value of the stored actions."""
-        frames = Frames.of(batch)
-        return {"q_tot": self.mix(params.mixer, self.unroll(params.agent, batch), frames, frames.actions)[0]}
-
     def _loss(self, params: Networks, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
         unrolled = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
@@ -119,12 +108,8 @@ class Pqn(MixedAgents):
         return loss, {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
 
     def _rate(self, progress: Progress) -> Float[Array, ""]:
-        left = 1 - progress.env_steps / jnp.maximum(self.learning_rate_anneal, 1.0)
-        annealed = self.learning_rate * jnp.clip(left, 0.0, 1.0)
+        annealed = linear_schedule(progress.env_steps, self.learning_rate, 0.0, self.learning_rate_anneal)
         return jnp.where(self.learning_rate_anneal > 0, annealed, self.learning_rate)
 
     def _optimizer(self, rate: Float[Array, ""]) -> optax.GradientTransformation:
         return make_optimizer(self.optimizer, rate, self.max_grad_norm)
-
-    def _distance(self, divisor: int) -> int:
-        return abs(divisor - self.minibatches)

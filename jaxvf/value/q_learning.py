@@ -3,7 +3,7 @@
 The mixer is a field. Everything else (target, exploration, optimizer) is shared, as in PyMARL's `q_learner`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,7 @@ from jaxvf.mixers import NoMixer
 from jaxvf.value import exploration, rnd
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
-from jaxvf.value.mixed_learner import MixedLearner
-
-
-class Networks(NamedTuple):
-    """Parameters of the agent network and of the mixer."""
-
-    agent: Any
-    mixer: Any
+from jaxvf.value.mixed_learner import MixedLearner, Networks
 
 
 @hyperparameters
@@ -99,11 +92,6 @@ class QLearning(MixedLearner):
         )
         target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state, novelty), {**metrics, **means, **bonus}
-
-    def joint_values(self, params: Networks, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
-        """The team value of the stored actions; one for each agent where nothing is mixed."""
-        frames = Frames.of(batch)
-        return {"q_tot": self.mix(params.mixer, self.unroll(params.agent, batch), frames, frames.actions)[0]}
 
     def _loss(self, params: Networks, target_params: Networks, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
         unrolled = self.unroll(params.agent, batch)

@@ -6,7 +6,7 @@ Sources. Limits and numbers of units: `smac_maps.py` of oxwhirl/smac (d6aab33) a
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -221,14 +221,18 @@ _ALL = (
 MAPS = MappingProxyType({each.name: each for each in _ALL})
 
 
-def map_of(name: str | Map) -> Map:
+def map_of(name: str | Map, maps: Mapping[str, Map] = MAPS) -> Map:
     """The map of a name; a map passes through.
+
+    Args:
+        name: a key of `maps`.
+        maps: by name.
 
     Raises:
         InputError: for a name that is not a map's, with the nearest one that is.
     """
     if isinstance(name, Map):
         return name
-    if name not in MAPS:
-        raise unknown("map", name, MAPS)
-    return MAPS[name]
+    if name not in maps:
+        raise unknown("map", name, maps)
+    return maps[name]

@@ -11,7 +11,6 @@ import numpy as np
 
 from jaxvf.envs.combat import terrain, units
 from jaxvf.envs.combat.maps import Map
-from jaxvf.errors import unknown
 
 GAP = 0.05  # between the edges of neighbours at the start
 
@@ -93,19 +92,6 @@ _ALL = (
     ),
 )
 SMACLITE_MAPS = MappingProxyType({each.name: each for each in _ALL})
-
-
-def map_of(name: str | Map) -> Map:
-    """The map of a name; a map passes through.
-
-    Raises:
-        InputError: for a name that is not a map's, with the nearest one that is.
-    """
-    if isinstance(name, Map):
-        return name
-    if name not in SMACLITE_MAPS:
-        raise unknown("map", name, SMACLITE_MAPS)
-    return SMACLITE_MAPS[name]
 
 
 def lists_enemies_first(battle: Map) -> bool:

@@ -13,7 +13,7 @@ from jaxvf.envs import pictures
 from jaxvf.envs.combat import features, masks, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET
 from jaxvf.envs.combat.layout import Layout
-from jaxvf.envs.combat.maps import POINT, Map
+from jaxvf.envs.combat.maps import POINT, Map, map_of
 from jaxvf.envs.combat.picture import MOVE_NAMES, Troops, battle, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import global_state
@@ -22,7 +22,7 @@ from jaxvf.envs.combat.units import TICK, TICKS, Stats
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.envs.smaclite import dynamics
-from jaxvf.envs.smaclite.maps import lists_enemies_first, map_of, starting_places
+from jaxvf.envs.smaclite.maps import SMACLITE_MAPS, lists_enemies_first, starting_places
 from jaxvf.envs.smaclite.rules import Rules, SmacliteParams, stats_of
 from jaxvf.envs.smaclite.targets import NOBODY, Units
 from jaxvf.errors import InputError
@@ -70,7 +70,7 @@ class Smaclite(NativeBatch):
     enemies_first: bool | None = None
 
     def __post_init__(self):
-        battle = map_of(self.map)
+        battle = map_of(self.map, SMACLITE_MAPS)
         if battle.race:
             raise InputError(f"map {battle.name} draws its units; SMAClite's rules take fixed ones")
         if battle.order != POINT:
@@ -85,7 +85,7 @@ class Smaclite(NativeBatch):
     @property
     def battle(self) -> Map:
         """The map."""
-        return map_of(self.map)
+        return map_of(self.map, SMACLITE_MAPS)
 
     @functools.cached_property
     def rules(self) -> Rules:
