@@ -54,6 +54,12 @@ class ValueAgents:
     epsilon_end: float = traced(0.05, "ε after annealing", low=0, high=1)
     epsilon_anneal: float = traced(50_000, "environment steps of the linear annealing", low=0)
     max_grad_norm: float = traced(10.0, "global L2 norm to which gradients are clipped", low=1e-6)
+    loss_factor: float = static(
+        1.0,
+        "factor of the whole loss, before gradients are clipped; PyMARL2's is 0.5, and its clipping at 10 is that of "
+        "the plain loss at 20",
+        low=1e-6,
+    )
 
     @property
     def streams(self) -> int:
@@ -183,10 +189,21 @@ class ValueAgents:
         Returns:
             Parameters, optimizer state, the extra, and the metrics `loss` and `grad_norm`.
         """
-        (value, extra), grads = jax.value_and_grad(loss, has_aux=True)(params, *arguments)
+        (value, extra), grads = jax.value_and_grad(self.scaled(loss), has_aux=True)(params, *arguments)
         steps, opt_state = self.make_optimizer().update(grads, opt_state, params)
         params = optax.apply_updates(params, self.scale_steps(steps))
         return params, opt_state, extra, {"loss": value, "grad_norm": global_norm(grads)}
+
+    def scaled(self, loss: Callable[..., Any]) -> Callable[..., Any]:
+        """`loss(...) -> value, extra`, its value times `loss_factor`."""
+        if self.loss_factor == 1:
+            return loss
+
+        def times_factor(*arguments: Any) -> tuple[Float[Array, ""], Any]:
+            value, extra = loss(*arguments)
+            return self.loss_factor * value, extra
+
+        return times_factor
 
     def scale_steps(self, steps: Any) -> Any:
         """The optimizer's steps, where some parameters are to move faster."""

@@ -87,7 +87,7 @@ class Pqn(MixedAgents):
 
         def step(carry: tuple[Networks, Any], part: Rollout) -> tuple[tuple[Networks, Any], Metrics]:
             params, opt_state = carry
-            (loss, means), gradient = jax.value_and_grad(self._loss, has_aux=True)(params, part)
+            (loss, means), gradient = jax.value_and_grad(self.scaled(self._loss), has_aux=True)(params, part)
             steps, opt_state = optimizer.update(gradient, opt_state, params)
             moved: Any = optax.apply_updates(params, steps)
             return (moved, opt_state), {"loss": loss, **means}
