@@ -9,6 +9,7 @@ settings are taken from, cited below by author and year (mixers' own papers are 
 - Huang et al. 2026 (POW), arXiv 2405.08036: github.com/tiev-tongji/potentially-optimal-joint-actions-recognition-marl.
 - Baisero et al. 2025 (QFIX), arXiv 2505.10484.
 - Hu et al. 2026 (non-monotonic QMIX), arXiv 2511.09792; Tao et al. 2026 (MRVF), arXiv 2604.05297: no public code.
+- Jo, Lee & Han 2026 (S2Q), arXiv 2602.17062: github.com/hyeon1996/S2Q.
 - Gallici et al. 2024 (PQN), arXiv 2407.04811: github.com/mttga/purejaxql.
 - Kuba et al. 2022 (HAPPO, HATRPO), arXiv 2109.11251: github.com/PKU-MARL/HARL.
 - Le & Ta 2025 (the weight at most 1), arXiv 2606.25526: github.com/giangbang/Low-Variance-Trust-Region-MARL.
@@ -25,7 +26,7 @@ from jaxvf.errors import InputError, unknown
 from jaxvf.hyperparameters import check_decorated, validated
 from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QfixMixer, QmixMixer, QplexMixer, VdnMixer
 from jaxvf.trust_region import TrustRegion, weight_bounds
-from jaxvf.value import Mrvf, Pqn, QLearning, Qtran, QtranAlt, Resq, WeightedLearner
+from jaxvf.value import Mrvf, Pqn, QLearning, Qtran, QtranAlt, Resq, S2q, WeightedLearner
 
 # The settings of POW's code, and of PyMARL2's port of weighted QMIX that it compares with.
 PORT: dict[str, Any] = {
@@ -124,6 +125,7 @@ ALGORITHMS: Mapping[str, Callable[[], ReplayLearner | OnPolicyLearner]] = Mappin
         "pow_qmix": lambda: _pow(QmixMixer()),
         "pow_qplex": lambda: _pow(QplexMixer(adv_hypernet_layers=3)),
         "mrvf": lambda: Mrvf(optimizer="adam"),  # the paper's own was not at hand; chosen here
+        "s2q": lambda: S2q(**{**PORT, "epsilon_anneal": 100_000}),
         "pqn_vdn": lambda: Pqn(mixer=VdnMixer()),
         "pqn_qmix": lambda: Pqn(mixer=QmixMixer()),
         "ippo": lambda: _trust_region("none", updates="joint", critic_inputs="observation"),
@@ -166,6 +168,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "pow_qmix": "QMIX fitted only to joint actions recognized as potentially optimal",
         "pow_qplex": "QPLEX fitted only to joint actions recognized as potentially optimal",
         "mrvf": "rounds of factorization, each fitting the gains over the greedy action of the one before",
+        "s2q": "QMIX beside further QMIXes that look away from what those before them prefer; a free value chooses",
         "pqn_vdn": "VDN without replay and target network: λ-returns of the newest rollouts, in several passes",
         "pqn_qmix": "the same of QMIX",
         "ippo": "independent PPO: every agent with a value of its own observation",

@@ -32,14 +32,14 @@ LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ORANGE: ("cw_qmix", "ow_qmix", "coppo"),
         SKY: ("vdn", "pqn_vdn", "pqn_qmix", "mappo"),
         BLACK: ("iql", "ippo"),
-        WINE: ("mrvf",),
+        WINE: ("mrvf", "s2q"),
         OLIVE: ("resq", "qfix_sum", "qfix_mono", "qfix_lin"),
         INDIGO: ("q_plus_fix_sum", "q_plus_fix_mono", "q_plus_fix_lin"),
         GREY: ("qtran", "qtran_alt"),
     }
 )
 SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt", "hatrpo", "clip_hatrpo",
-               "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono", "pqn_vdn")  # fmt: skip
+               "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono", "pqn_vdn", "s2q")  # fmt: skip
 THIRD_DASH = ("pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin", "pqn_qmix")
 FOURTH_DASH = ("qfix_lin",)
 # Markers of the value learners that meet in one figure; all others have that of their place above.

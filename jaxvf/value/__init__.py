@@ -12,6 +12,7 @@ Sources, cited below by author and year, or by the name of the code (mixers' own
 - Hu et al. 2026 (non-monotonic QMIX): arXiv 2511.09792; no public code.
 - Tao et al. 2026 (MRVF): arXiv 2604.05297; no public code.
 - Marchesini et al. 2025 (DuelMIX): arXiv 2408.15381; noise in the state's place.
+- Jo, Lee & Han 2026 (S2Q): arXiv 2602.17062; code: github.com/hyeon1996/S2Q.
 - Gallici et al. 2024 (PQN): arXiv 2407.04811; code: github.com/mttga/purejaxql.
 - Burda et al. 2019 (RND): arXiv 1810.12894.
 - Chan et al. 1979: Stanford technical report STAN-CS-79-773; variances of joined samples.
@@ -23,6 +24,7 @@ from jaxvf.value.q_learning import QLearning
 from jaxvf.value.qtran import Qtran
 from jaxvf.value.qtran_alt import QtranAlt
 from jaxvf.value.resq import Resq
+from jaxvf.value.s2q import S2q
 from jaxvf.value.weighting import WeightedLearner
 
-__all__ = ["Mrvf", "Pqn", "QLearning", "Qtran", "QtranAlt", "Resq", "WeightedLearner"]
+__all__ = ["Mrvf", "Pqn", "QLearning", "Qtran", "QtranAlt", "Resq", "S2q", "WeightedLearner"]

@@ -125,7 +125,7 @@ class ValueAgents:
         outputs, after = self.forward_all(state.params, carry, view)
         if self.behaviour == "uniform":
             return exploration.uniform(key, view.avail, self.num_envs), after, ()
-        return self.explore(state.params, outputs, view, key, self.epsilon(progress.env_steps)), after, ()
+        return self.explore(state.params, outputs[0], view, key, self.epsilon(progress.env_steps)), after, ()
 
     def explore(
         self, params: Any, online: Unrolled, view: View, key: Key[Array, ""], epsilon: Float[Array, ""]
@@ -154,14 +154,14 @@ class ValueAgents:
         outputs, features, carry = applied
         return Unrolled(outputs[0], features[0]), carry
 
-    def forward_all(self, params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
-        """One frame through every agent network: what the acting one gives, and what each remembers then."""
+    def forward_all(self, params: Any, carry: Any, view: View) -> tuple[list[Unrolled], Any]:
+        """One frame through every agent network: what each gives, the acting one first, and remembers then."""
         memories = (None,) * self.n_networks if carry is None else carry
         applied = [
             self.forward(network, memory, view)
             for network, memory in zip(self.agent_networks(params), memories, strict=True)
         ]
-        return applied[0][0], tuple(memory for _, memory in applied)
+        return [given for given, _ in applied], tuple(memory for _, memory in applied)
 
     def unroll(self, agent_params: Any, batch: Rollout, network: int = 0) -> Unrolled:
         """An agent network over whole rollouts; `network` says whose memory before the first frame is its own."""

@@ -1,4 +1,4 @@
-"""The unconstrained joint value Q_C that weighted QMIX, POW, ResQ and MRVF bootstrap from."""
+"""The unconstrained joint value Q_C that weighted QMIX, POW, ResQ, MRVF and S2Q bootstrap from."""
 
 from typing import Any, NamedTuple
 

@@ -41,6 +41,7 @@ DISTINCT = {
     "pow_vdn": {**CENTRAL, **RECOGNIZER, "unweighted_steps": 0.0},
     "resq": CENTRAL,
     "mrvf": CENTRAL,
+    "s2q": CENTRAL,
 }
 
 

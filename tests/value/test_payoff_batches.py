@@ -21,7 +21,7 @@ EPISODES = ACTIONS**AGENTS  # as many as joint actions, so that both batches are
 # One learner of each kind: other registered ones differ from these in a mixer or a weight that has tests of its own.
 ONE_OF_EACH = (
     "iql", "qplex_qatten", "duelmix", "nm_qmix_rnd", "qtran", "qtran_alt", "cw_qmix", "ow_qmix", "resq", "pow_vdn",
-    "mrvf",
+    "mrvf", "s2q",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from jaxvf.algorithm import Progress, Rollout
 from jaxvf.mixers import QmixMixer
 from jaxvf.networks import RecurrentAgent
-from jaxvf.value import Mrvf, QLearning, Resq, WeightedLearner
+from jaxvf.value import Mrvf, QLearning, Resq, S2q, WeightedLearner
 
 # Episode 0 terminates in its sixth step. Of episode 1 three steps are stored.
 STEPS = np.array([6, 3])
@@ -102,8 +102,9 @@ def test_targets_are_those_of_each_episode_alone(cases):
         (WeightedLearner(**PARTS, central_width=3), [{"q_tot"}, {"q_central"}]),
         (Mrvf(**PARTS, central_width=3), [{"q_tot", "increment_2"}, {"q_joint"}]),
         (Resq(**PARTS, central_width=3), [{"q_tot", "q_joint"}, {"q_joint"}, {"q_central"}]),
+        (S2q(**PARTS, central_width=3), [{"q_tot"}, {"q_tot_2"}, {"q_tot_3"}, {"q_central"}]),
     ],
-    ids=["weighted", "mrvf", "resq"],
+    ids=["weighted", "mrvf", "resq", "s2q"],
 )
 def test_every_agent_network_begins_with_its_own_memory(learner, heads, random_episodes, state_for):
     """Another memory of one network changes the values that are made of it, and no other."""
