@@ -1,4 +1,6 @@
-"""Agent networks: local observation history to one value per action. Parameters are shared by all agents.
+"""Agent networks: local observation history to one value per action. All agents that a network is given share it.
+
+Who shares one is the learner's field `sharing` (`jaxvf.networks.sharing`); a network is told of no other agents.
 
 Every agent network is called on whole sequences,
 `(obs [T, B, N, O], carry, n_outputs, started [T, B]) -> outputs [T, B, N, n_outputs], features [T, B, N, H], carry`;
@@ -18,15 +20,27 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jaxvf.hyperparameters import static
-from jaxvf.networks.linear import SCHEMES, Linear
+from jaxvf.networks.linear import SCHEMES, Linear, layer_norm
 from jaxvf.networks.recurrent import GRU
+
+OUTPUT_GAIN = "gain of the last layer's orthogonal weights; 0.01 in PyMARL2"
 
 
 class RecurrentAgent(nn.Module):
-    """PyMARL's agent: linear, relu, GRU, linear."""
+    """PyMARL's agent: linear, relu, GRU, linear.
+
+    Its features are the states of the GRU, before any normalization.
+    """
 
     hidden: int = static(64, "width of the first layer and of the GRU", low=1)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
+    output_gain: float = static(1.0, OUTPUT_GAIN, low=0)
+    layer_norm: str = static(
+        "none",
+        "what LayerNorm normalizes: nothing, what enters the relu (PQN), the states before the last layer (PyMARL2), "
+        "or both",
+        choices=("none", "hidden", "states", "both"),
+    )
 
     @nn.compact
     def __call__(
@@ -36,9 +50,12 @@ class RecurrentAgent(nn.Module):
         n_outputs: int,
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N H"]]:
-        x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
-        states = GRU(self.hidden, self.scheme, name="gru")(x, carry, started)
-        return Linear(n_outputs, self.scheme, name="output")(states), states, states[-1]
+        x = Linear(self.hidden, self.scheme, name="input")(obs)
+        if self.layer_norm in ("hidden", "both"):
+            x = layer_norm(x, "norm_input")
+        states = GRU(self.hidden, self.scheme, name="gru")(jax.nn.relu(x), carry, started)
+        known = layer_norm(states, "norm_states") if self.layer_norm in ("states", "both") else states
+        return Linear(n_outputs, self.scheme, self.output_gain, name="output")(known), states, states[-1]
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
         """What is remembered before the first frame: zeros."""
@@ -50,6 +67,10 @@ class FeedForwardAgent(nn.Module):
 
     hidden: int = static(64, "width of both hidden layers", low=1)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
+    output_gain: float = static(1.0, OUTPUT_GAIN, low=0)
+    layer_norm: str = static(
+        "none", "what LayerNorm normalizes: nothing, or what enters each relu (PQN)", choices=("none", "hidden")
+    )
 
     @nn.compact
     def __call__(
@@ -59,9 +80,11 @@ class FeedForwardAgent(nn.Module):
         n_outputs: int,
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N H"], Float[Array, "B N 0"] | None]:
-        x = jax.nn.relu(Linear(self.hidden, self.scheme, name="input")(obs))
-        x = jax.nn.relu(Linear(self.hidden, self.scheme, name="middle")(x))
-        return Linear(n_outputs, self.scheme, name="output")(x), x, carry
+        x = obs
+        for name in ("input", "middle"):
+            x = Linear(self.hidden, self.scheme, name=name)(x)
+            x = jax.nn.relu(layer_norm(x, f"norm_{name}") if self.layer_norm == "hidden" else x)
+        return Linear(n_outputs, self.scheme, self.output_gain, name="output")(x), x, carry
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch 0"]:
         """Nothing."""

@@ -5,8 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-SCHEMES = ("torch", "lecun")
+from jaxvf.networks.orthogonal import orthogonal
+
+SCHEMES = ("torch", "lecun", "orthogonal")
 MANY_ROWS = 1024
+NORM_EPSILON = 1e-5  # PyTorch's, which is added to the variance
 
 
 def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
@@ -56,11 +59,13 @@ class Linear(nn.Module):
     """An affine map of the last axis, or of the concatenation of several arrays along it.
 
     `scheme="torch"` starts weights and biases as PyTorch does, which parity runs need because hypernetworks are
-    sensitive to scale; "lecun" is flax's default: normal weights, zero biases.
+    sensitive to scale; "lecun" is flax's default: normal weights, zero biases; "orthogonal" is an orthogonal matrix
+    times `gain` and zero biases (Saxe et al. 2014, arXiv 1312.6120).
     """
 
     features: int
     scheme: str = "torch"
+    gain: float = 1.0
 
     @nn.compact
     def __call__(self, *parts: Float[Array, "..."]) -> Float[Array, "*batch F"]:
@@ -72,7 +77,8 @@ class Linear(nn.Module):
         if self.scheme == "torch":
             kernel_init = bias_init = uniform_fan_in(sum(widths))
         else:
-            kernel_init, bias_init = nn.initializers.lecun_normal(), nn.initializers.zeros_init()
+            kernel_init = orthogonal(self.gain) if self.scheme == "orthogonal" else nn.initializers.lecun_normal()
+            bias_init = nn.initializers.zeros_init()
         kernel = self.param("kernel", kernel_init, (sum(widths), self.features))
         bias = self.param("bias", bias_init, (self.features,))
         starts = [sum(widths[:place]) for place in range(len(widths))]
@@ -101,3 +107,11 @@ class MLP(nn.Module):
         for index, width in enumerate(self.widths[1:], start=1):
             x = Linear(width, self.scheme, name=f"layer_{index}")(jax.nn.relu(x))
         return x
+
+
+def layer_norm(x: Float[Array, "*batch F"], name: str) -> Float[Array, "*batch F"]:
+    """Every row minus its mean, over its deviation, times a learned scale, plus a learned offset (Ba et al. 2016).
+
+    A layer of the module in whose `__call__` it stands.
+    """
+    return nn.LayerNorm(epsilon=NORM_EPSILON, name=name)(x)

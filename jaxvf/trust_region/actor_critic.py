@@ -4,11 +4,11 @@ import dataclasses
 from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.envs.protocol import EnvSpec
+from jaxvf.networks.members import each_member, init_members
 from jaxvf.trust_region.distributions import Categorical, DiagonalGaussian, Distribution
 
 # Le & Ta 2025.
@@ -33,14 +33,17 @@ class Ensemble:
             x, started = jnp.zeros((1, 1, width)), jnp.zeros((1, 1), bool)
             return self.module.init(key, x, self.initial_carry((1,)), started, self.n_outputs, self.gain)
 
-        return one(key) if self.shared else jax.vmap(one)(jax.random.split(key, members))
+        return one(key) if self.shared else init_members(one, key, members)
 
     def unroll(
         self, params: Any, x: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]
     ) -> tuple[Float[Array, "T B M U"], Float[Array, "T B M H"]]:
         """Outputs of all members, and what they remember after every frame."""
-        axes = (None if self.shared else 0, 2, 1, None)
-        return jax.vmap(self.unroll_one, in_axes=axes, out_axes=2)(params, x, carry, started)
+
+        def one(params: Any, x: Array, carry: Array) -> tuple[Array, Array]:
+            return self.unroll_one(params, x, carry, started)
+
+        return each_member(one, params, x, carry, shared=self.shared)
 
     def unroll_one(
         self, params: Any, x: Float[Array, "T B I"], carry: Float[Array, "B H"], started: Bool[Array, "T B"]

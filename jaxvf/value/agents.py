@@ -7,13 +7,14 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, View
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
+from jaxvf.networks.sharing import apply_team, groups_of, init_team
 from jaxvf.value import exploration
 from jaxvf.value.frames import Unrolled, greedy_actions
 from jaxvf.value.optimizers import OPTIMIZERS, global_norm, make_optimizer
@@ -31,12 +32,17 @@ class LearnerState(NamedTuple):
 
 @hyperparameters
 class ValueAgents:
-    """Agents that act ε-greedily on local values of one shared network. Defaults: PyMARL's.
+    """Agents that act ε-greedily on local values, of one network or of several. Defaults: PyMARL's.
 
     A learner adds its networks and how they learn: `init`, `update`, and `joint_values` for inspection.
     """
 
     agent: nn.Module = static(RecurrentAgent(), "the agent network", registry=AGENTS)
+    sharing: str = static(
+        "shared",
+        "which agents share the parameters of an agent network: all (shared), none (independent), or groups, named for "
+        "every agent: 0-0-1-1",
+    )
     agent_id: bool = static(True, "append the agent's index to its observation")
     last_action: bool = static(True, "append the agent's previous action to its observation")
     num_envs: int = static(8, "environments that collect side by side; one rollout each per iteration", low=1)
@@ -94,15 +100,25 @@ class ValueAgents:
         """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: for continuous actions, a table over observations that are not one-hot, or rewards of agents
-                that the environment or the team's value does not know.
+            InputError: for continuous actions, a table over observations that are not one-hot, groups of other agents,
+                or rewards of agents that the environment or the team's value does not know.
         """
         spec = env.spec
+        groups_of(self.sharing, spec.n_agents)
         if spec.continuous:
             raise InputError(f"{spec.name} has continuous actions; a value learner needs discrete ones to choose from")
         if isinstance(self.agent, TabularAgent) and not spec.one_hot_obs:
             appended = "; set agent_id=False last_action=False" if self.agent_id or self.last_action else ""
             raise InputError(f"agent=tabular needs one-hot observations, which {spec.name} does not give{appended}")
+        if isinstance(self.agent, TabularAgent) and self.sharing != "shared":
+            raise InputError(
+                f"sharing={self.sharing!r} does nothing to agent=tabular, which has a table for each agent; "
+                "leave it at 'shared'"
+            )
+        if getattr(self.agent, "output_gain", 1.0) != 1.0 and getattr(self.agent, "scheme", None) != "orthogonal":
+            raise InputError(
+                f"agent.output_gain={self.agent.output_gain} is of orthogonal weights; set agent.scheme=orthogonal"
+            )
         if self.learns_from_agent_rewards and not self.values_agents_apart:
             raise InputError("reward='agents' needs a value of every agent; use algorithm iql or reward='team'")
         if self.learns_from_agent_rewards and not spec.agent_rewards:
@@ -150,8 +166,7 @@ class ValueAgents:
     def forward(self, agent_params: Any, carry: Any, view: View) -> tuple[Unrolled, Any]:
         """One frame through an agent network: outputs and features [B or 1, N, ·], and what it remembers then."""
         n_outputs = view.avail.shape[-1] + self.streams
-        applied: Any = self.agent.apply(agent_params, view.obs[None], carry, n_outputs)
-        outputs, features, carry = applied
+        outputs, features, carry = self.apply_agents(agent_params, view.obs[None], carry, n_outputs)
         return Unrolled(outputs[0], features[0]), carry
 
     def forward_all(self, params: Any, carry: Any, view: View) -> tuple[list[Unrolled], Any]:
@@ -168,13 +183,28 @@ class ValueAgents:
         obs, carry = batch.obs.astype(jnp.float32), None
         if batch.carry is not None:
             carry = jax.tree.map(lambda leaf: leaf[0], batch.carry[network])
-        applied: Any = self.agent.apply(agent_params, obs, carry, batch.avail.shape[-1] + self.streams, batch.started)
-        return Unrolled(*applied[:2])
+        n_outputs = batch.avail.shape[-1] + self.streams
+        return Unrolled(*self.apply_agents(agent_params, obs, carry, n_outputs, batch.started)[:2])
+
+    def apply_agents(
+        self, agent_params: Any, obs: Any, carry: Any, n_outputs: int, started: Bool[Array, "T _"] | None = None
+    ) -> tuple[Float[Array, "T _ N U"], Float[Array, "T _ N H"], Any]:
+        """An agent network on sequences [T, B or 1, N, O]: outputs, features, and what agents remember at the end."""
+
+        def apply(params: Any, obs: Array, carry: Any) -> Any:
+            return self.agent.apply(params, obs, carry, n_outputs, started)
+
+        return apply_team(self.sharing, apply, agent_params, obs, carry)
 
     def init_agent(self, key: Key[Array, ""], spec: EnvSpec) -> tuple[Any, int]:
         """Parameters of the agent network for the shapes of `spec`, and the width of its features."""
-        obs = jnp.zeros((1, 1, spec.n_agents, spec.obs_dim))
-        (_, features, _), params = self.agent.init_with_output(key, obs, None, spec.n_actions + self.streams)
+        n_outputs = spec.n_actions + self.streams
+
+        def init(key: Key[Array, ""], members: int) -> Any:
+            return self.agent.init(key, jnp.zeros((1, 1, members, spec.obs_dim)), None, n_outputs)
+
+        params, obs = init_team(self.sharing, init, key, spec.n_agents), jnp.zeros((1, 1, spec.n_agents, spec.obs_dim))
+        _, features, _ = jax.eval_shape(lambda: self.apply_agents(params, obs, None, n_outputs))
         return params, features.shape[-1]
 
     def make_optimizer(self) -> optax.GradientTransformation:

@@ -25,7 +25,7 @@ from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
 
 
 class MrvfParams(NamedTuple):
-    """Parameters of the shared agents (with the values of round 1), its mixer, later rounds, and Q_J."""
+    """Parameters of the agents (with the values of round 1), its mixer, later rounds, and Q_J."""
 
     agent: Any
     mixer: Any
@@ -62,10 +62,8 @@ class Mrvf(MultiRoundLearner):
         """Fresh networks; values of later rounds start at 0. Only Q_J has a target copy."""
         agent_key, mixer_key, central_key, *round_keys = jax.random.split(key, 3 + 2 * (self.rounds - 1))
         agent, width = self.init_agent(agent_key, spec)
-        features = jnp.zeros((1, 1, spec.n_agents, width))
-        actions = jnp.zeros((1, 1, spec.n_agents, spec.n_actions))
         later = tuple(
-            Round(self.head().init(head_key, features, actions), self.init_mixer(round_key, spec, width))
+            Round(self.init_head(head_key, spec, width), self.init_mixer(round_key, spec, width))
             for head_key, round_key in zip(round_keys[::2], round_keys[1::2], strict=True)
         )
         mixer = self.init_mixer(mixer_key, spec, width)

@@ -12,11 +12,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from jaxvf.envs.protocol import View
+from jaxvf.envs.protocol import EnvSpec, View
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.mixers import Utilities, utilities_of
 from jaxvf.networks.agents import TabularAgent
 from jaxvf.networks.rounds import RoundHead, TabularRoundHead
+from jaxvf.networks.sharing import apply_team, init_team
 from jaxvf.value import exploration
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions
 from jaxvf.value.mixed_learner import MixedLearner
@@ -73,7 +74,7 @@ class MultiRoundLearner(MixedLearner):
         actions, gains = [anchor], []
         for each in params.rounds:
             stay = jax.nn.one_hot(anchor, avail.shape[-1])
-            values: Any = self.head().apply(each.head, unrolled.features, stay)
+            values: Any = apply_team(self.sharing, self.head().apply, each.head, unrolled.features, stay)
             gain = values - jnp.sum(values * stay, axis=-1, keepdims=True)
             gains.append(gain)
             anchor = exploration.greedy(gain + self.anchor_bonus * stay, avail)
@@ -100,6 +101,15 @@ class MultiRoundLearner(MixedLearner):
 
         nothing = utilities._replace(chosen=jnp.zeros((1, 1, gain.shape[-2])))
         return mixed(utilities) - mixed(nothing) + utilities.chosen.sum(axis=-1, keepdims=True)
+
+    def init_head(self, key: Key[Array, ""], spec: EnvSpec, features: int) -> Any:
+        """Parameters of a later round's heads, which those agents share that share the trunk."""
+
+        def init(key: Key[Array, ""], members: int) -> Any:
+            shape = 1, 1, members
+            return self.head().init(key, jnp.zeros((*shape, features)), jnp.zeros((*shape, spec.n_actions)))
+
+        return init_team(self.sharing, init, key, spec.n_agents)
 
     def head(self) -> nn.Module:
         """The network of a later round's values."""

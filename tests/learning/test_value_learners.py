@@ -7,7 +7,7 @@ import pytest
 
 import jaxvf
 from jaxvf.algorithms import make
-from jaxvf.envs import PredatorPrey
+from jaxvf.envs import MatrixGame, PredatorPrey
 from jaxvf.networks import FeedForwardAgent, TabularAgent
 
 pytestmark = pytest.mark.learning
@@ -75,3 +75,18 @@ def test_tabular_vdn_finds_its_least_squares_fit():
     # The ring holds 4,096 random joint actions: the fit's standard error is about 0.3 in each of its cells.
     assert np.abs(learned.mean(axis=0) - exact).max() < 0.5
     assert not (result.metric("test_optimal")[:, -1] > 0).any()
+
+
+def test_agents_that_see_the_same_need_networks_of_their_own_to_differ():
+    """Only joint action (0, 1) pays. Without indices agents of one network act alike and earn 0, independent ones 1."""
+    algorithm = dataclasses.replace(
+        make("vdn"), agent=FeedForwardAgent(hidden=8), agent_id=False, last_action=False, behaviour="uniform",
+        optimizer="adam", learning_rate=1e-2, batch_size=32, buffer_size=256,
+    )  # fmt: skip
+    result = jaxvf.run(
+        MatrixGame(((0.0, 1.0), (0.0, 0.0))), algorithm, seeds=4, sweep={"sharing": ["shared", "independent"]},
+        env_steps=1_600, test_episodes=1, progress="none",
+    )  # fmt: skip
+    returns = result.metric("test_return")[:, -1]
+    for sharing, expected in (("shared", 0.0), ("independent", 1.0)):
+        np.testing.assert_array_equal(returns[result.select(sharing=sharing)], expected)

@@ -188,3 +188,53 @@ def test_one_observation_equals_the_same_one_repeated(name):
     np.testing.assert_allclose(np.broadcast_to(q, repeated.shape), repeated, rtol=1e-4, atol=1e-5)
     for left, right in zip(jax.tree.leaves(grads), jax.tree.leaves(repeated_grads), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-3, atol=1e-4)
+
+
+def identity_params(agent, obs_dim=2):
+    """Parameters of an agent with two hidden units: hidden layers copy, the last gives 10 x + 100 y + 5."""
+    params = random_params(agent, obs_dim)
+    layers = dict(params["params"])
+    for name in ("input", "middle"):
+        if name in layers:
+            layers[name] = {"kernel": np.eye(2, dtype=np.float32), "bias": np.zeros(2, np.float32)}
+    layers["output"] = {"kernel": np.array([[10.0], [100.0]], np.float32), "bias": np.array([5.0], np.float32)}
+    norms = {
+        name: {"scale": np.ones(2, np.float32), "bias": np.zeros(2, np.float32)} for name in layers if "norm" in name
+    }
+    return jax.tree.map(jnp.asarray, {"params": {**layers, **norms}})
+
+
+def test_layer_norm_before_each_relu_of_the_feed_forward_agent():
+    """[1, 3] has mean 2 and deviation 1: [-1, 1], so [0, 1] after the relu; that again: 10·0 + 100·1 + 5 = 105."""
+    agent = FeedForwardAgent(hidden=2, layer_norm="hidden")
+    values, _, _ = agent.apply(identity_params(agent), jnp.array([[[[1.0, 3.0]]]]), None, 1)
+    assert float(values[0, 0, 0, 0]) == pytest.approx(105, abs=0.01)
+
+
+def test_layer_norm_of_the_recurrent_agent():
+    """Before the relu it makes [1, 3] the GRU's input [0, 1]; after the GRU it makes every state ∓1: 5 - 10 + 100."""
+    plain = RecurrentAgent(hidden=2)
+    seen, normalized = jnp.array([[[[1.0, 3.0]]]]), jnp.array([[[[0.0, 1.0]]]])
+    states, results = None, {}
+    for where in ("hidden", "states", "both"):
+        agent = RecurrentAgent(hidden=2, layer_norm=where)
+        params = identity_params(agent)
+        values, results[where], carry = agent.apply(params, seen, None, 1)
+        np.testing.assert_array_equal(results[where][-1], carry)  # what is remembered is not normalized
+        if where != "hidden":
+            sign = np.sign(results[where][0, 0, 0, 1] - results[where][0, 0, 0, 0])
+            assert float(values[0, 0, 0, 0]) == pytest.approx(5 + 90 * sign, abs=0.05)
+        if where == "hidden":
+            states = plain.apply(params, normalized, None, 1)[1]
+            np.testing.assert_allclose(results[where], states, rtol=1e-4)
+    assert np.abs(results["hidden"] - results["states"]).max() > 1e-3
+
+
+def test_the_last_layers_orthogonal_weights_have_a_gain_of_their_own():
+    """Columns of length 0.01; hidden layers have gain 1, as PyMARL2's."""
+    agent = FeedForwardAgent(hidden=7, scheme="orthogonal", output_gain=0.01)
+    params = jax.jit(lambda: agent.init(jax.random.key(0), jnp.zeros((1, 1, N, O)), None, A))()["params"]
+    for name, gain, size in (("input", 1.0, O), ("middle", 1.0, 7), ("output", 0.01, A)):
+        kernel = np.asarray(params[name]["kernel"])
+        gram = kernel @ kernel.T if kernel.shape[0] <= kernel.shape[1] else kernel.T @ kernel
+        np.testing.assert_allclose(gram, gain**2 * np.eye(size), atol=1e-5 * gain**2)

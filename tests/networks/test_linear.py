@@ -71,3 +71,14 @@ def test_lecun_scheme_starts_with_zero_biases():
     params = jax.jit(Linear(400, "lecun").init)(jax.random.key(0), jnp.zeros((1, 25)))["params"]
     assert not params["bias"].any()
     assert np.std(params["kernel"]) == pytest.approx(0.2, rel=0.05)  # 1/√25
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (8, 3)])
+def test_orthogonal_scheme_has_rows_or_columns_of_length_gain(shape):
+    """The shorter side's vectors are orthogonal to each other, each 0.5 long: the Gram matrix is 0.25 I."""
+    layer = Linear(shape[1], "orthogonal", 0.5)
+    params = jax.jit(layer.init)(jax.random.key(0), jnp.zeros((1, shape[0])))["params"]
+    kernel = np.asarray(params["kernel"])
+    gram = kernel @ kernel.T if shape[0] < shape[1] else kernel.T @ kernel
+    np.testing.assert_allclose(gram, 0.25 * np.eye(3), atol=1e-6)
+    assert not params["bias"].any()
