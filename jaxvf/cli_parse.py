@@ -2,8 +2,11 @@
 
 import contextlib
 import functools
+import inspect
 import io
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,8 +29,12 @@ def parse(
         description: one sentence above the help.
 
     Raises:
-        InputError: for an option or a command that is not there, or a value that does not fit.
+        InputError: for an option or a command that is not there, a value that does not fit, or an option of one value
+            that is given twice.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given and given[0] in commands:
+        _refuse_repeated(commands[given[0]], given[1:])
     complaint = io.StringIO()
     later = {name: _later(command) for name, command in commands.items()}
     try:
@@ -37,6 +44,16 @@ def parse(
         if not error.code:  # help was asked for
             raise
         raise InputError(_one_line(complaint.getvalue(), prog)) from None
+
+
+def _refuse_repeated(command: Callable[..., None], given: Sequence[str]) -> None:
+    """Of an option that does not gather what it is given, the last value alone would count."""
+    counts = Counter(word.partition("=")[0].replace("_", "-") for word in given if word.startswith("--"))
+    for parameter in inspect.signature(command).parameters.values():
+        flag = f"--{parameter.name.replace('_', '-')}"
+        gathers = tyro.conf.UseAppendAction in getattr(parameter.annotation, "__metadata__", ())
+        if counts[flag] > 1 and not gathers:
+            raise InputError(f"{flag} is given {counts[flag]} times; give it once")
 
 
 def _later(command: Callable[..., None]) -> Callable[..., Any]:

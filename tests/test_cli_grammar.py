@@ -113,6 +113,8 @@ def test_a_measured_dry_run_times_every_group_and_writes_nothing(capsys, monkeyp
         (["none.toml"], "cannot read none.toml: No such file or directory"),
         (["."], "cannot read .: Is a directory"),
         ([*RUN[1:], "--measure"], "--measure belongs to --dry-run; a sweep that runs shows how long it still takes"),
+        ([*RUN[1:], "--seeds", "2", "--seeds=3"], "--seeds is given 2 times; give it once"),
+        ([*RUN[1:], "--env-steps", "9", "--env_steps", "9"], "--env-steps is given 2 times; give it once"),
         ([*RUN[1:], "--algorithm", "vdn", "vdn"], "algorithm names 'vdn' twice; their runs would be equal"),
         ([*RUN[1:], "--seeds", "3000000000"], "seeds=3000000000 must be at most 10,000,000"),
         ([*RUN[1:], "--set", "learning_rate=1e-3,0.001"], "sweep over learning_rate: 0.001 and 0.001 are the same "

@@ -58,11 +58,11 @@ def run(
 
     Args:
         file: the sweep as TOML (`jaxvf export` writes one); what is given beside it goes before.
-        preset: settings whose source is known (`jaxvf list presets`), e.g. combat/3m:qmix; what is given beside it
-            goes before.
+        preset: settings whose source is known (`jaxvf list presets`): a sweep, e.g. combat/3m:qmix, or an algorithm as
+            released code has it, e.g. qmix@pymarl2; what is given beside it goes before.
         env: registered environments (`jaxvf list envs`).
-        algorithm: registered algorithms (`jaxvf list algorithms`), configured and labelled where wanted: qmix
-            wide=qmix:mixer.embed=64.
+        algorithm: registered algorithms (`jaxvf list algorithms`), with a release's settings, configured and labelled
+            where wanted: qmix qmix@pymarl2 wide=qmix@pymarl2:mixer.embed=64.
         seeds: how many (32), or which (3,7,11); by default 1.
         set: hyperparameters, several values sweep them: learning_rate=1e-3,5e-4 env.penalty=-1,-3; spaced by
             lin(0,1,5) or log(1e-4,1e-2,16), drawn by uniform(-5,0,32) or log_uniform(1e-4,1e-2,32); together:
@@ -116,16 +116,10 @@ def run(
     if dry_run:
         _show(sweep.plan(chunk=chunk, cache=not no_cache), measure=measure, as_json=json, cache=not no_cache)
         return
-    common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
     others = {"log": together(log) or None, "within": within, "until_width": until_width, "launch": launch}
-    if search is not None:
-        result = _searched(sweep, search, out, others, common)
-    elif launch is not None:
-        crew = {"workers": 1 if workers is None else workers, "options": parse_options(together(launch_options))}
-        result = _launched(sweep, launch, out, others, {**crew, "modules": together(import_), **common})
-    else:
-        seconds = None if within is None else parse_duration("--within", within)
-        result = sweep.run(out, log=together(log), within=seconds, until_width=until_width, **common)
+    common: dict[str, Any] = {"chunk": chunk, "yes": yes, "cache": not no_cache, "grace": grace, "check": not no_check}
+    crew = {"workers": 1 if workers is None else workers, "options": parse_options(together(launch_options))}
+    result = _trained(sweep, search, out, others, common, {**crew, "modules": together(import_)})
     if result is not None:
         results.finish(result, out, as_json=json)
 
@@ -143,6 +137,23 @@ def _described(fields: Mapping[str, Any]) -> "Sweep":
         if name not in fields:
             raise InputError(f"{flag} is missing; give {flag} NAME, a file (jaxvf run sweep.toml), or --preset")
     return Sweep(**fields)
+
+
+def _trained(
+    sweep: "Sweep",
+    search: str | None,
+    out: Path | None,
+    others: Mapping[str, Any],
+    common: Mapping[str, Any],
+    crew: Mapping[str, Any],
+) -> "Result | None":
+    """Train it as the flags say: by a search, by workers, or here."""
+    if search is not None:
+        return _searched(sweep, search, out, others, common)
+    if others["launch"] is not None:
+        return _launched(sweep, others["launch"], out, others, {**crew, **common})
+    seconds = None if others["within"] is None else parse_duration("--within", others["within"])
+    return sweep.run(out, log=others["log"], within=seconds, until_width=others["until_width"], **common)
 
 
 def _launched(
@@ -204,6 +215,8 @@ def _read(file: Path | None, preset: str | None) -> dict[str, Any]:
     if preset is not None:
         if file is not None:
             raise InputError("--preset and a file exclude each other; copy the preset's file and change it")
+        if "@" in preset:  # an algorithm alone
+            return {"algorithms": [preset]}
         from jaxvf import presets
 
         file = presets.path_of(preset)
