@@ -1,4 +1,5 @@
-"""Names of algorithms: what `--algorithm NAME` and `jaxvf.run(algorithm=NAME)` accept.
+"""Names of algorithms: what `--algorithm NAME` and `jaxvf.run(algorithm=NAME)` accept; NAME@RELEASE is one of them with
+the settings of released code (`jaxvf.releases`).
 
 A name is a configuration, never a copy: each entry says how it differs from its learner's defaults. The sources that
 settings are taken from, cited below by author and year (mixers' own papers are in `jaxvf.mixers`):
@@ -21,9 +22,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from jaxvf import releases
 from jaxvf.algorithm import OnPolicyLearner, ReplayLearner
 from jaxvf.errors import InputError, unknown
-from jaxvf.hyperparameters import check_decorated, validated
+from jaxvf.hyperparameters import check_decorated, replace, validated
 from jaxvf.mixers import DuelmixMixer, Mixer, NoMixer, QfixMixer, QmixMixer, QplexMixer, VdnMixer
 from jaxvf.trust_region import TrustRegion, weight_bounds
 from jaxvf.value import Mrvf, Pqn, QLearning, Qtran, QtranAlt, Resq, S2q, WeightedLearner
@@ -192,19 +194,26 @@ TELLING = (
 
 
 def make(name: Any) -> Any:
-    """The algorithm of a registered name; a configured one is checked and passed on.
+    """The algorithm of a name: a registered one ("qmix"), or with a release's settings ("qmix@pymarl2").
+
+    A configured algorithm is checked and passed on.
 
     Raises:
-        InputError: for a name that is not registered, with the nearest one that is; for a field out of its range.
+        InputError: for a name that is not registered, a release that is not there or does not cover the algorithm, with
+            the nearest valid one; for a field out of its range.
     """
     if not isinstance(name, str):
         if isinstance(name, type) or not callable(getattr(name, "update", None)):
             raise InputError(f"algorithm={name!r} is neither a registered name nor a learner")
         check_decorated("algorithm", name)
         return validated(name)
-    if name not in ALGORITHMS:
-        raise unknown("algorithm", name, ALGORITHMS)
-    return ALGORITHMS[name]()
+    learner, at, release = name.partition("@")
+    if learner not in ALGORITHMS:
+        raise unknown("algorithm", name, releases.available() if at or name in releases.releases() else ALGORITHMS)
+    made = ALGORITHMS[learner]()
+    for field, value in releases.settings(release, learner).items() if at else ():
+        made = replace(made, field, value)
+    return made
 
 
 def name_of(algorithm: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvf import presets, scripts
+from jaxvf import presets, releases, scripts
 
 
 def rows(what: str) -> list[dict[str, Any]]:
@@ -15,7 +15,8 @@ def rows(what: str) -> list[dict[str, Any]]:
     if what == "algorithms":
         return _algorithms()
     if what == "presets":
-        return [{"name": name, "description": source} for name, source in presets.available().items()]
+        known = {**releases.available(), **presets.available()}
+        return [{"name": name, "description": source} for name, source in known.items()]
     return [{"name": name, "description": doc} for name, doc in scripts.available(what).items()]
 
 

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from jaxvf import cli, presets, scripts
+from jaxvf import cli, presets, releases, scripts
 from jaxvf.errors import InputError
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import Sweep
@@ -65,7 +65,7 @@ def test_flags_beside_a_preset_go_before(capsys):
 def test_presets_are_listed_with_their_source(capsys):
     cli.main(["list", "presets"])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(NAMES)
+    assert len(lines) == len(NAMES) + len(releases.available())
     assert any(line.startswith("combat/3m:qmix ") and "reproduce combat" in line for line in lines)
 
 

@@ -2,11 +2,13 @@
 
 A preset is a TOML file below this directory, `combat/3m/qmix.toml` for "combat/3m:qmix": what `jaxvf run FILE` reads,
 with a key `source` that says where its numbers are from and whether they were run here. Copy one to change it.
+Settings of an algorithm alone, for any environment, are in `jaxvf.releases`.
 """
 
 import tomllib
 from pathlib import Path
 
+from jaxvf import releases
 from jaxvf.errors import unknown
 
 DIRECTORY = Path(__file__).parent
@@ -25,7 +27,7 @@ def path_of(name: str) -> Path:
     """
     files = {_name(path): path for path in sorted(DIRECTORY.rglob("*.toml"))}
     if name not in files:
-        raise unknown("preset", name, files)
+        raise unknown("preset", name, [*files, *releases.available()])
     return files[name]
 
 
