@@ -1,9 +1,10 @@
 """Which games can a learner solve? Probability of reaching the optimum against non-monotonicity: thousands of games.
 
-Random payoff games of several families and shapes x thirteen value learners x seeds, a seed of its own for every run.
-Games lie along the runs axis, so a learner and a shape are one program. Agents are tables unless another network is
-asked for: no network between data and values, so that what fails is the factorization or the exploration. The
-exception is QTRAN-alt, whose joint value tells agents apart by their features: its agents are networks.
+Random payoff games of several families and shapes x value learners x seeds, a seed of its own for every run. Games lie
+along the runs axis, so a learner and a shape are one program. Agents are tables unless another network is asked for: no
+network between data and values, so that what fails is the factorization or the exploration. The exception is QTRAN-alt,
+whose joint value tells agents apart by their features: its agents are networks. Step sizes are chosen in pilots, as
+many for each learner.
 """
 
 import dataclasses
@@ -11,20 +12,21 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool, Float
+import jax
 
 import jaxvf
+from jaxvf import scripts
 from jaxvf.envs import MatrixGame
 from jaxvf.envs.payoff_families import FAMILIES, RandomGame, random_games
 from jaxvf.hyperparameters import replace
 from jaxvf.reproduction import SMALL, UNIFORM, Scale, caption, choose, train
 from jaxvf.results import Interval, Result, plots
-from jaxvf.results.answers import REACHED
 from jaxvf.results.panels import facets
-from jaxvf.results.statistics import LEVEL, SAMPLES
 from jaxvf.results.store import write_atomically
-from jaxvf.theory import deviation_penalty, non_monotonicity
+
+cells_of = scripts.part("experiments", "_atlas_cells")
+pilots_of = scripts.part("experiments", "_atlas_pilots")
+BINS, games_interval = cells_of.BINS, cells_of.games_interval
 
 LEARNERS = (
     "iql", "vdn", "qmix", "nm_qmix", "qplex", "duelmix", "qtran", "qtran_alt",
@@ -37,6 +39,7 @@ PROTOCOLS = {
 }
 SETTING = {"optimizer": "adam", "batch_size": 128, "updates_per_episode": 1 / 8, "last_action": False}
 REPLAY = 1 / 10  # of the budget's episodes
+CHUNK = 64  # runs at once and device of a CPU
 # By agent network; tables have no weights through which a step of 0.001 would move all values at once.
 AGENTS: dict[str, dict[str, Any]] = {
     "tabular": {"agent_id": False, "learning_rate": 2e-2},
@@ -59,13 +62,9 @@ SMALL_NETWORKS = {
 OWN: dict[str, dict[str, Any]] = {
     "qtran": {"joint.architecture": "coma_critic"},
     "qtran_alt": {"agent": "feed_forward", "agent_id": True, "learning_rate": 3e-3},
+    "q_plus_fix_sum": {"mixer.width": 32},
 }
 
-# Edges of the bins of either measure. The first bin of non-monotonicity holds the monotonic games alone.
-BINS = {
-    "non_monotonicity": (0.0, 1e-9, 0.2, 0.4, 0.6, 0.8, 1.0),
-    "deviation_penalty": (-np.inf, -1.0, -0.5, 0.0, 0.5, 1.0, np.inf),
-}
 AXES = {
     "non_monotonicity": "non-monotonicity of the payoff (0: monotone in some order of actions, 1: XOR)",
     "deviation_penalty": "penalty when one agent leaves the optimum (standard deviations of the payoff)",
@@ -86,34 +85,26 @@ FOUND = {
 FEW = 5  # games, below which a bin is not drawn
 
 
-@dataclasses.dataclass(frozen=True)
-class Cell:
-    """Games of one shape, or of all, and which runs of a learner under one behaviour ended at their optimum."""
-
-    learner: str
-    protocol: str
-    shape: str
-    family: np.ndarray  # [games], names
-    values: dict[str, Float[np.ndarray, " games"]]  # both measures
-    optimal: Bool[np.ndarray, "games seeds"]
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Atlas(Scale):
-    """How many games of which shape (agents, actions), learners, behaviours, and the agents' network."""
+    """How many games of which shape (agents, actions), learners, behaviours, the agents' network, and pilots."""
 
     shapes: dict[tuple[int, int], int]
     learners: tuple[str, ...] = LEARNERS
     protocols: tuple[str, ...] = ("annealed",)
     agent: str = "tabular"
+    pilots: int = 0  # games of the first shape on which every learner's step size is chosen; 0 leaves it as it is
 
 
 EVERY_SHAPE = ((2, 3), (2, 4), (2, 5), (2, 6), (3, 3), (3, 4), (3, 5), (4, 3), (4, 4))
 SCALES = {
-    # One shape: on a CPU most of the time would go into compiling for another.
     "small": Atlas(minutes=6, seeds=4, env_steps=6_000, shapes={(3, 3): 100}),
-    "medium": Atlas(minutes=120, seeds=4, env_steps=10_000, shapes={(2, 3): 400, (3, 3): 400, (3, 4): 400}),
-    "paper": Atlas(minutes=6_000, seeds=8, env_steps=20_000, shapes=dict.fromkeys(EVERY_SHAPE, 1200)),  # 10,800 games
+    "medium": Atlas(
+        minutes=20, seeds=1, env_steps=2_000, shapes={(2, 3): 2000}, pilots=48, learners=(*LEARNERS, "q_plus_fix_sum")
+    ),
+    "paper": Atlas(  # 10,800 games
+        minutes=6_000, seeds=8, env_steps=20_000, shapes=dict.fromkeys(EVERY_SHAPE, 1200), pilots=120
+    ),
 }
 
 
@@ -128,43 +119,87 @@ def reproduce(
     learners: tuple[str, ...] | None = None,
     protocols: tuple[str, ...] | None = None,
     agent: str | None = None,
+    pilots: int | None = None,
 ) -> None:
-    """Run the sweeps, write Parquet, `summary.json` and the figures to `out`.
+    """Run the sweeps, write Parquet, `summary.json`, `ends.json` and the figures to `out`; with pilots, `pilots.json`.
 
     All but `out` and `yes` (to more than an hour) stands in place of what the scale has: seeds of every game, numbers
-    of games by their `shapes` (agents, actions), names of `LEARNERS`, `PROTOCOLS` and `AGENTS`.
+    of games by their `shapes` (agents, actions), names of `LEARNERS`, `PROTOCOLS` and `AGENTS`, games for `pilots`.
     """
-    given: dict[str, Any] = {"shapes": shapes, "learners": learners, "protocols": protocols, "agent": agent}
+    given = {"shapes": shapes, "learners": learners, "protocols": protocols, "agent": agent, "pilots": pilots}
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, **given)
-    learners, protocols, seeds = setting.learners, setting.protocols, setting.seeds
     games = {shape: random_games(*shape, count) for shape, count in setting.shapes.items()}
-    played = {f"{name}-{shape[0]}x{shape[1]}": (name, shape) for name in learners for shape in games}
-    sweeps = {where: sweep_of(name, games[shape], setting) for where, (name, shape) in played.items()}
-    results = train(sweeps, out, setting, yes=yes)
-    cells, seconds = [], {}
+    played = {f"{name}-{shape[0]}x{shape[1]}": (name, shape) for name in setting.learners for shape in games}
+    rates = tuned(played, games, setting, out, yes=yes) if setting.pilots else {}
+    sweeps = {where: sweep_of(name, games[shape], setting, rates.get(name)) for where, (name, shape) in played.items()}
+    results = train(sweeps, out, setting, yes=yes, chunk=chunk_of(sweeps))
+    write_results(results, played, games, setting, out)
+
+
+def tuned(
+    played: dict[str, tuple[str, tuple[int, int]]],
+    games: dict[tuple[int, int], list[RandomGame]],
+    setting: Atlas,
+    out: Path,
+    *,
+    yes: bool,
+) -> dict[str, float]:
+    """The step size of every learner, chosen in as many pilots for each; writes `pilots.json`."""
+    own = dataclasses.replace(setting, seeds=1)
+    tried = pilots_of.pilot_games(next(iter(games)), setting.pilots)
+    defaults = {name: own_rate(name, setting) for name in setting.learners}
+    sweeps = {f"pilots/{name}": sweep_of(name, tried, own, pilots_of.rates_of(rate)) for name, rate in defaults.items()}
+    later = {where: sweep_of(name, games[shape], setting) for where, (name, shape) in played.items()}
+    results = train(sweeps, out, setting, yes=yes, chunk=chunk_of(sweeps), later=later)
+    rows = [
+        {"scale": setting.label, "env_steps": setting.steps_of(), **row}
+        for name, rate in defaults.items()
+        for row in pilots_of.judged(name, rate, results[f"pilots/{name}"])
+    ]
+    write_atomically(out / "pilots.json", json.dumps(rows, indent=1).encode())
+    return pilots_of.chosen(rows)
+
+
+def write_results(
+    results: dict[str, Result],
+    played: dict[str, tuple[str, tuple[int, int]]],
+    games: dict[tuple[int, int], list[RandomGame]],
+    setting: Atlas,
+    out: Path,
+) -> None:
+    """Count what the runs ended with; write numbers, ends and figures, print the tables."""
+    cells, seconds, ends = [], {}, {}
     for where, (learner, shape) in played.items():
         label, result = f"{shape[0]} agents, {shape[1]} actions", results[where]
-        cells += [cell_of(learner, protocol, label, games[shape], result, seeds) for protocol in protocols]
-        spent = {key: sum(row[f"{key}_seconds"] for row in result.timing) for key in ("compile", "run")}
-        seconds[where] = spent
-    for learner in learners:
-        for protocol in protocols:
-            cells.append(pooled([cell for cell in cells if (cell.learner, cell.protocol) == (learner, protocol)]))
-    facts = {"scale": setting.label, "seeds": seeds, "env_steps": setting.steps_of()}
-    rows = [facts | row for cell in cells for row in rows_of(cell)]
-    write_atomically(out / "summary.json", json.dumps({"rows": rows, "seconds": seconds}, indent=2).encode())
+        for protocol in setting.protocols:
+            runs = result.select(epsilon_end=PROTOCOLS[protocol][1])
+            cells.append(cells_of.cell_of(learner, protocol, label, games[shape], result, runs))
+            ends[f"{where} {protocol}"] = cells_of.ends_of(games[shape], result, runs)
+        seconds[where] = {key: sum(row[f"{key}_seconds"] for row in result.timing) for key in ("compile", "run")}
+    for learner in setting.learners:
+        for protocol in setting.protocols:
+            cells.append(cells_of.pooled([c for c in cells if (c.learner, c.protocol) == (learner, protocol)]))
+    facts = {"scale": setting.label, "seeds": setting.seeds, "env_steps": setting.steps_of()}
+    rows = [facts | row for cell in cells for row in cells_of.rows_of(cell)]
+    predictors = [facts | row for cell in cells for row in cells_of.predictor_rows(cell) if cell.shape == "all"]
+    content = {"rows": rows, "predictors": predictors, "seconds": seconds}
+    write_atomically(out / "summary.json", json.dumps(content, indent=1).encode())
+    counts = {f"{agents}x{actions}": count for (agents, actions), count in setting.shapes.items()}
+    write_atomically(out / "ends.json", json.dumps({**facts, "games": counts, "ends": ends}, indent=1).encode())
     for path in draw(rows, out):
         print(path)
-    for protocol in protocols:
+    for protocol in setting.protocols:
         print(report(rows, protocol))
+    for row in predictors:
+        print("{learner:10} {protocol} {predictor:18} area {0:.3f} [{1:.3f}, {2:.3f}]".format(*row["area"], **row))
 
 
-def sweep_of(learner: str, games: list[RandomGame], setting: Atlas) -> jaxvf.Sweep:
-    """One program: all games of a shape, behaviours and seeds of a learner."""
+def sweep_of(
+    learner: str, games: list[RandomGame], setting: Atlas, rate: float | list[float] | None = None
+) -> jaxvf.Sweep:
+    """One program: all games of a shape, behaviours and seeds of a learner; `rate` is its step size, or those tried."""
     algorithm, env_steps, seeds = jaxvf.algorithms.make(learner), setting.steps_of(), setting.seeds
-    fields = {**SETTING, "agent": setting.agent, **AGENTS[setting.agent], **SMALL_NETWORKS}
-    if setting.agent == "tabular":
-        fields |= OWN.get(learner, {})
+    fields = fields_of(learner, setting)
     num_envs, batch = algorithm.num_envs, fields["batch_size"]
     fields["buffer_size"] = max(batch, round(env_steps * REPLAY)) // num_envs * num_envs
     for field, value in fields.items():
@@ -173,76 +208,43 @@ def sweep_of(learner: str, games: list[RandomGame], setting: Atlas) -> jaxvf.Swe
     chosen = [PROTOCOLS[name] for name in setting.protocols]
     behaviours = [(start, end, share * env_steps) for start, end, share in chosen]
     played = [(game, place * seeds + seed) for place, game in enumerate(games) for seed in range(seeds)]
+    rates = [] if rate is None else [rate] if isinstance(rate, float) else rate
     return jaxvf.Sweep(
         env=MatrixGame(games[0]),
         algorithms=algorithm,
         # Games that shared seeds would share initial values, and a learner's luck with them.
-        grid={"epsilon_start,epsilon_end,epsilon_anneal": behaviours, "env.payoff,seed": played},
+        grid={
+            "epsilon_start,epsilon_end,epsilon_anneal": behaviours,
+            **({"learning_rate": rates} if rates else {}),
+            "env.payoff,seed": played,
+        },
         env_steps=env_steps,
         test_interval=max(1000, env_steps // 8),
         test_episodes=1,  # greedy play of a one-step game is deterministic
     )
 
 
+def chunk_of(sweeps: dict[str, jaxvf.Sweep]) -> dict[str, int] | None:
+    """On a CPU as many runs at once for pilots as for the atlas, so that both are one compiled program."""
+    devices = jax.devices()
+    return dict.fromkeys(sweeps, CHUNK * len(devices)) if devices[0].platform == "cpu" else None
+
+
+def fields_of(learner: str, setting: Atlas) -> dict[str, Any]:
+    """Fields that are set, where a learner has them."""
+    fields = {**SETTING, "agent": setting.agent, **AGENTS[setting.agent], **SMALL_NETWORKS}
+    return fields | OWN.get(learner, {}) if setting.agent == "tabular" else fields
+
+
+def own_rate(learner: str, setting: Atlas) -> float:
+    """The step size that a learner has where none is chosen for it."""
+    return fields_of(learner, setting)["learning_rate"]
+
+
 def has(config: Any, path: str) -> bool:
     """Whether a configuration has the field of this dotted name."""
     head, _, rest = path.partition(".")
     return hasattr(config, head) and (not rest or has(getattr(config, head), rest))
-
-
-def cell_of(learner: str, protocol: str, shape: str, games: list[RandomGame], result: Result, seeds: int) -> Cell:
-    """Measures of the games, and whether each run's greedy joint action is the optimum in the end."""
-    payoff = np.stack([game.payoff() for game in games])
-    values = {"non_monotonicity": non_monotonicity(payoff), "deviation_penalty": deviation_penalty(payoff)}
-    runs = result.select(epsilon_end=PROTOCOLS[protocol][1])
-    optimal = result.metric("test_optimal")[runs, -1] >= REACHED  # NaN, of a run that diverged, is not
-    family = np.asarray([game.family for game in games])
-    return Cell(learner, protocol, shape, family, values, optimal.reshape(len(games), seeds))
-
-
-def pooled(cells: list[Cell]) -> Cell:
-    """All shapes of one learner and behaviour."""
-    values = {name: np.concatenate([cell.values[name] for cell in cells]) for name in BINS}
-    family, optimal = (np.concatenate([getattr(cell, name) for cell in cells]) for name in ("family", "optimal"))
-    return Cell(cells[0].learner, cells[0].protocol, "all", family, values, optimal)
-
-
-def rows_of(cell: Cell) -> list[dict[str, Any]]:
-    """One row for every family (and all) and every bin (and all) of either measure that holds a game."""
-    rows = []
-    for family in ("all", *FAMILIES):
-        member = np.isin(cell.family, list(FAMILIES) if family == "all" else [family])
-        chosen = {("all", None): member}
-        for measure, edges in BINS.items():
-            place = np.clip(np.searchsorted(edges, cell.values[measure], side="right") - 1, 0, len(edges) - 2)
-            chosen |= {(measure, index): member & (place == index) for index in range(len(edges) - 1)}
-        for (measure, index), games in chosen.items():
-            if games.any():
-                rows.append({
-                    "learner": cell.learner,
-                    "protocol": cell.protocol,
-                    "shape": cell.shape,
-                    "family": family,
-                    "measure": measure,
-                    "bin": index,
-                    "mean": None if index is None else float(cell.values[measure][games].mean()),
-                    "games": int(games.sum()),
-                    "runs": int(cell.optimal[games].size),
-                    "optimal": games_interval(cell.optimal[games]),
-                })  # fmt: skip
-    return rows
-
-
-def games_interval(optimal: Bool[np.ndarray, "games seeds"]) -> Interval:
-    """Fraction of runs at the optimum with its percentile bootstrap over games.
-
-    Runs of one game are not independent of each other, so a resample draws games, each with all its runs. Where all
-    runs agree the bootstrap sees no spread: the interval has no width, and says nothing of games that were not drawn.
-    """
-    share, games = optimal.mean(axis=1), len(optimal)
-    draws = np.random.default_rng(0).multinomial(games, np.full(games, 1 / games), size=SAMPLES) @ share / games
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(share.mean()), float(low), float(high))
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:

@@ -9,7 +9,7 @@ import jaxvf
 from jaxvf import scripts
 from jaxvf.envs.payoff_families import RandomGame, random_games
 
-GAMES, SEEDS = 30, 2
+GAMES, SEEDS, PILOTS = 30, 2, 10  # 10 pilots of 6 step sizes are as many runs as the atlas has: one program
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def atlas(tmp_path_factory):
     """Thirty games of two agents with three actions; the rows of the summary by what they are about."""
     out = tmp_path_factory.mktemp("atlas")
     module = scripts.load("experiments", "basin_atlas")
-    options = {"shapes": {(2, 3): GAMES}, "learners": ("vdn",), "env_steps": 6_000}
+    options = {"shapes": {(2, 3): GAMES}, "learners": ("vdn",), "env_steps": 6_000, "pilots": PILOTS}
     module.reproduce(seeds=SEEDS, yes=True, out=out, **options)
     rows = json.loads((out / "summary.json").read_text())["rows"]
     found = {(row["learner"], row["shape"], row["family"], row["measure"], row["bin"]): row for row in rows}
@@ -40,6 +40,47 @@ def test_the_summary_is_what_the_stored_runs_say(atlas):
         if place in runs
     ]
     assert row["optimal"][0] == np.mean(reached)
+
+
+def test_every_end_is_the_greedy_joint_action(atlas):
+    """One character a run, in the order of games and seeds; the optimum's where the run is counted as optimal."""
+    module, out, _, _ = atlas
+    kept = json.loads((out / "ends.json").read_text())
+    ends = kept["ends"]["vdn-2x3 annealed"]
+    assert (kept["seeds"], kept["games"], len(ends["last"]), len(ends["before"])) == (SEEDS, {"2x3": GAMES}, 60, 60)
+    result = jaxvf.load(out / "vdn-2x3")
+    places = [module.cells_of.SYMBOLS.index(end) for end in ends["last"]]
+    for run in range(0, 60, 7):
+        first, second = greedy(result.policy(run))
+        payoff = np.asarray(result.runs[run]["env.payoff"])
+        assert payoff.flat[places[run]] == payoff[first, second]
+    optimal = [random.payoff().argmax() for random in random_games(2, 3, GAMES) for _ in range(SEEDS)]
+    np.testing.assert_array_equal(np.equal(places, optimal), result.metric("test_optimal")[:, -1] == 1)
+
+
+def test_the_step_size_is_the_best_of_the_pilots(atlas):
+    """Six step sizes on ten games that the atlas does not hold; every run of the atlas has the chosen one."""
+    out = atlas[1]
+    rows = json.loads((out / "pilots.json").read_text())
+    assert [row["games"] for row in rows] == [PILOTS] * 6
+    (best,) = (row for row in rows if row["chosen"])
+    assert best["optimal"] == max(row["optimal"] for row in rows)
+    result = jaxvf.load(out / "vdn-2x3")
+    np.testing.assert_allclose([run["learning_rate"] for run in result.runs], best["learning_rate"], rtol=1e-6)
+    pilots = jaxvf.load(out / "pilots" / "vdn")
+    assert {run["env.payoff"] for run in pilots.runs}.isdisjoint(run["env.payoff"] for run in result.runs)
+    chosen = pilots.select(learning_rate=lambda rate: np.isclose(rate, best["learning_rate"]))
+    assert np.mean(pilots.metric("test_optimal")[chosen, -1] == 1) == pytest.approx(best["optimal"])
+
+
+def test_the_area_of_a_measure_by_hand(atlas):
+    """Runs at the optimum have 1 and 2, the others 2 and 3: of four pairs three are in order and one is a tie."""
+    area = atlas[0].cells_of.area
+    value, optimal = np.array([1.0, 2.0, 2.0, 3.0]), np.array([[True], [True], [False], [False]])
+    assert area(value, optimal) == 3.5 / 4
+    assert area(-value, optimal) == 0.5 / 4
+    assert area(np.zeros(2), np.array([[True, False], [False, True]])) == 0.5
+    assert np.isnan(area(value, np.ones((4, 1), bool)))
 
 
 def greedy(policy):

@@ -1,7 +1,8 @@
 """Trains the sweeps of an experiment: first the whole plan with its estimated time, and a question if that is long."""
 
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jaxvf.errors import InputError
@@ -15,6 +16,30 @@ from jaxvf.sweeps import Sweep, devices
 from jaxvf.sweeps.estimate import duration, measure
 
 LONG_SECONDS = 3600.0  # what takes longer is asked for
+_only_plans: list[bool] = []  # one entry for each block of `planning` that this process is in
+
+
+class Planned(Exception):
+    """What an experiment would do, raised where it would begin.
+
+    Attributes:
+        scale: with everything that was given in place of its own.
+        sweeps: what it trains, by name; empty where it trains nothing.
+    """
+
+    def __init__(self, scale: Scale, sweeps: Mapping[str, Sweep]):
+        super().__init__(scale.name)
+        self.scale, self.sweeps = scale, sweeps
+
+
+@contextlib.contextmanager
+def planning() -> Iterator[None]:
+    """In this block an experiment raises `Planned` in place of training or computing anything."""
+    _only_plans.append(True)
+    try:
+        yield
+    finally:
+        _only_plans.pop()
 
 
 def train(
@@ -24,6 +49,7 @@ def train(
     *,
     yes: bool = False,
     chunk: Mapping[str, int] | None = None,
+    later: Mapping[str, Sweep] | None = None,
 ) -> dict[str, Result]:
     """Train every sweep into its directory below `out`, or go on where an earlier call stopped.
 
@@ -35,19 +61,24 @@ def train(
         scale: which scale this is, and what it takes on two CPU cores.
         yes: agree to more than an hour.
         chunk: runs in a program at once, by name of the sweep; by default what the device holds.
+        later: sweeps of the same experiment that a later call trains: they count in the plan that is printed.
 
     Raises:
         InputError: if it is expected to take more than an hour and nobody agrees; bad input as of `Sweep.run`.
         Interrupted: after SIGINT or SIGTERM, when the present segment is saved.
     """
+    counted = {**sweeps, **(later or {})}
+    if _only_plans:
+        raise Planned(scale, counted)
     devices.use_cores()
-    works = {name: durations.workloads(sweep) for name, sweep in sweeps.items()}
-    left = {name: sweep for name, sweep in sweeps.items() if not _finished(sweep, out / name)}
+    works = {name: durations.workloads(sweep) for name, sweep in counted.items()}
+    unfinished = {name: sweep for name, sweep in sweeps.items() if not _finished(sweep, out / name)}
+    left = {**unfinished, **(later or {})} if unfinished else {}
     if left:
-        share = _steps(works, left) / _steps(works, sweeps)
+        share = _steps(works, left) / _steps(works, counted)
         seconds, source = expected(left, works, scale.minutes * 60 * share, measured=not yes)
         programs = [work for name in left for work in works[name]]
-        done = f"{len(sweeps) - len(left)} of {len(sweeps)} sweeps are done; " if len(left) < len(sweeps) else ""
+        done = f"{len(counted) - len(left)} of {len(counted)} sweeps are done; " if len(left) < len(counted) else ""
         many = "" if len(programs) == 1 else "s"
         _say(
             f"scale {scale.name}: {done}{sum(work.runs for work in programs):,} runs in {len(programs)} program{many}, "
@@ -56,10 +87,10 @@ def train(
         agree(scale, yes=yes, seconds=seconds)
     results = {}
     for place, (name, sweep) in enumerate(sweeps.items(), start=1):
-        if name in left:
+        if name in unfinished:
             _say(f"sweep {place} of {len(sweeps)}: {name}")
         results[name] = sweep.run_or_resume(out / name, chunk=chunk[name] if chunk else None)
-        if name in left:
+        if name in unfinished:
             durations.remember(works[name], results[name])
     return results
 
@@ -75,6 +106,8 @@ def agree(scale: Scale, *, yes: bool, seconds: float | None = None) -> None:
     Raises:
         InputError: if the user does not agree, or there is no terminal to ask on.
     """
+    if _only_plans:
+        raise Planned(scale, {})
     if seconds is None:
         seconds = scale.minutes * 60
         _say(f"scale {scale.name}: about {duration(seconds)} on two CPU cores")

@@ -11,35 +11,46 @@ Sources, cited below by author and year. Each module says what its paper states 
 """
 
 from jaxvf.theory import gradient_flow, team_ascent, trust_region
+from jaxvf.theory.fit_classes import (
+    Fit,
+    FitClass,
+    centrally_weighted,
+    complete,
+    joint_actions,
+    monotone,
+    optimistic_minimum,
+    optimistically_weighted,
+    stopped_advantages,
+    vdn,
+)
 from jaxvf.theory.joint_values import JointValues, joint_values
 from jaxvf.theory.monotonicity import deviation_penalty, non_monotonicity
 from jaxvf.theory.recognition import Recognition, recognize
 from jaxvf.theory.stable_points import (
-    Fit,
-    FitClass,
+    Behaviour,
     IdealRounds,
     StablePoints,
+    annealed_end,
     behaviour_weights,
-    centrally_weighted,
     ideal_iteration,
     increment,
-    joint_actions,
-    monotone,
-    optimistically_weighted,
+    round_ends,
     stable_points,
     strict_improvement,
-    vdn,
 )
 
 __all__ = [
+    "Behaviour",
     "Fit",
     "FitClass",
     "IdealRounds",
     "JointValues",
     "Recognition",
     "StablePoints",
+    "annealed_end",
     "behaviour_weights",
     "centrally_weighted",
+    "complete",
     "deviation_penalty",
     "gradient_flow",
     "ideal_iteration",
@@ -48,9 +59,12 @@ __all__ = [
     "joint_values",
     "monotone",
     "non_monotonicity",
+    "optimistic_minimum",
     "optimistically_weighted",
     "recognize",
+    "round_ends",
     "stable_points",
+    "stopped_advantages",
     "strict_improvement",
     "team_ascent",
     "trust_region",

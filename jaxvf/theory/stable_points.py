@@ -2,37 +2,21 @@
 
 Every function takes a batch of games, payoff [games, *actions], with one axis of equal length per agent.
 Stable points and rounds of increments are the subject of Tao et al. 2026 (MRVF, arXiv 2604.05297). Which behaviours,
-function classes and dynamics are meant is chosen here: the paper's own definitions were not at hand.
+function classes (`jaxvf.theory.fit_classes`) and dynamics are meant is chosen here: the paper's own definitions were
+not at hand.
 """
 
-import itertools
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxvf.theory.fit_classes import FitClass, at_anchor, joint_actions, vdn
+
 Behaviour = Literal["independent", "central"]
 
-# Differences below this fraction of the payoff's size count as ties.
-TIE = 1e-7
-
-
-class Fit(NamedTuple):
-    """Best approximation of each payoff within a function class.
-
-    Attributes:
-        values: fitted value F of every joint action.
-        greedy: the joint actions that the agents' local argmaxes allow.
-    """
-
-    values: Float[np.ndarray, "games *actions"]
-    greedy: Bool[np.ndarray, "games *actions"]
-
-
-# (payoff, behaviour weights, anchor) -> best fit; payoff and weights [games, *actions], anchor [games, N].
-FitClass = Callable[[np.ndarray, np.ndarray, np.ndarray], Fit]
+AT_ONCE = 2**13  # pairs of a game and an anchor whose tables are in memory together
 
 
 class StablePoints(NamedTuple):
@@ -64,11 +48,6 @@ class IdealRounds(NamedTuple):
     settled: Bool[np.ndarray, "rounds games"]
 
 
-def joint_actions(n_agents: int, n_actions: int) -> Int[np.ndarray, "joint N"]:
-    """All joint actions in the order of a flattened payoff."""
-    return np.indices((n_actions,) * n_agents).reshape(n_agents, -1).T
-
-
 def behaviour_weights(
     anchor: Int[np.ndarray, "games N"], n_actions: int, behaviour: Behaviour, epsilon: float
 ) -> Float[np.ndarray, "games *actions"]:
@@ -89,140 +68,31 @@ def behaviour_weights(
     return weights.reshape(games, *(n_actions,) * n_agents)
 
 
-@cache
-def _additive_columns(n_agents: int, n_actions: int) -> np.ndarray:
-    """A constant and, per agent, the indicators of all actions but the first, [joint, 1 + N (A - 1)]."""
-    one_hot = joint_actions(n_agents, n_actions)[:, :, None] == np.arange(1, n_actions)
-    return np.concatenate([np.ones((len(one_hot), 1)), one_hot.reshape(len(one_hot), -1)], axis=1)
-
-
-def vdn(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
-    """Sum of utilities: weighted least squares; tied utilities give a product of greedy sets."""
-    games, n_agents, n_actions = len(payoff), payoff.ndim - 1, payoff.shape[-1]
-    columns = _additive_columns(n_agents, n_actions)
-    weighted = columns * weights.reshape(games, -1, 1)
-    right = np.einsum("guk,gu->gk", weighted, payoff.reshape(games, -1))
-    solution = np.linalg.solve(weighted.swapaxes(1, 2) @ columns, right[..., None])[..., 0]
-    utility = np.pad(solution[:, 1:].reshape(games, n_agents, n_actions - 1), ((0, 0), (0, 0), (1, 0)))
-    best = utility >= utility.max(axis=-1, keepdims=True) - _tie(payoff)[:, None, None]
-    greedy = best[:, np.arange(n_agents), joint_actions(n_agents, n_actions)].all(axis=-1)
-    return Fit((solution @ columns.T).reshape(payoff.shape), greedy.reshape(payoff.shape))
-
-
-def _tie(payoff: np.ndarray) -> np.ndarray:
-    return TIE * np.abs(payoff).reshape(len(payoff), -1).max(axis=1)
-
-
-def monotone(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
-    """Any monotone mixing of any utilities of two agents, with few actions.
-
-    For each pair of action orders, the weighted least-squares table that falls along neither order; the order pairs
-    of least loss win, and their top joint actions are greedy. The values are those of one winner.
-    """
-    fits = [_monotone_fit(y, w, tie) for y, w, tie in zip(payoff, weights, _tie(payoff), strict=True)]
-    return Fit(np.stack([fit.values for fit in fits]), np.stack([fit.greedy for fit in fits]))
-
-
-def _monotone_fit(payoff: np.ndarray, weights: np.ndarray, tie: float) -> Fit:
-    n_actions = payoff.shape[0]
-    one = np.array(list(itertools.permutations(range(n_actions))))  # worst action first
-    rows, columns = np.repeat(one, len(one), axis=0), np.tile(one, (len(one), 1))
-    cells = rows[:, :, None], columns[:, None, :]
-    ranked, importance = payoff[cells].reshape(len(rows), -1), weights[cells].reshape(len(rows), -1)
-    fitted = _isotonic(ranked, importance, n_actions)
-    loss = (importance * (fitted - ranked) ** 2).sum(axis=1)
-    # Of losses, which are squares, the tie is one against the loss of a constant error as large as the payoff.
-    winners = np.flatnonzero(loss <= loss.min() + tie * np.abs(payoff).max() * weights.sum())
-    greedy, values = np.zeros(payoff.shape, bool), np.empty(payoff.shape)
-    greedy[rows[winners, -1], columns[winners, -1]] = True
-    values[np.ix_(rows[winners[0]], columns[winners[0]])] = fitted[winners[0]].reshape(payoff.shape)
-    return Fit(values, greedy)
-
-
-def _isotonic(
-    target: Float[np.ndarray, "batch cells"], weights: Float[np.ndarray, "batch cells"], n_actions: int
-) -> Float[np.ndarray, "batch cells"]:
-    """Best tables, rank by rank, that fall along no axis: max over up-sets of min over down-sets of the pooled mean.
-
-    The exact isotonic regression of a partial order (Robertson, Wright and Dykstra 1988, section 1.4): at each cell,
-    over the sets that hold it. An up-set holds every cell above each of its cells.
-    """
-    up, meets = _up_sets(n_actions)
-    mass, total = weights @ meets.T, (weights * target) @ meets.T
-    mean = (total / np.where(mass > 0, mass, 1)).reshape(len(target), len(up), len(up))
-    down = ~up
-    return np.stack(
-        [mean[:, up[:, cell]][:, :, down[:, cell]].min(axis=2).max(axis=1) for cell in range(n_actions**2)], axis=1
-    )
-
-
-@cache
-def _up_sets(n_actions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indicators of all up-sets of the rank pairs, [sets, A * A], and of each one's cells outside another."""
-    # A set is the first rank of agent 2 that belongs, for each rank of agent 1; it can only fall.
-    starts = itertools.combinations_with_replacement(range(n_actions, -1, -1), n_actions)
-    up = np.array([np.ravel(np.arange(n_actions) >= np.array(start)[:, None]) for start in starts])
-    return up, (up[:, None] & ~up).reshape(-1, n_actions**2).astype(np.float64)
-
-
-def centrally_weighted(alpha: float, base: FitClass = monotone) -> FitClass:
-    """CW (Rashid et al. 2020): weight times `alpha` except at the anchor and where the payoff exceeds the anchor's."""
-
-    def fit(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
-        kept = payoff > _at(payoff, anchor)
-        kept[np.arange(len(payoff)), *anchor.T] = True
-        return base(payoff, weights * np.where(kept, 1, alpha), anchor)
-
-    return fit
-
-
-def optimistically_weighted(alpha: float, base: FitClass = monotone, iterations: int = 50) -> FitClass:
-    """OW (Rashid et al. 2020): weight times `alpha` where the fit is at or above the payoff, iterated to a fixed point.
-
-    Where the iteration finds none, as it may for a class that is not convex, no joint action is greedy.
-    """
-
-    def fit(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
-        values, greedy = base(payoff, weights, anchor)
-        over, moving = np.zeros(payoff.shape, bool), np.arange(len(payoff))
-        for _ in range(iterations):
-            above = values[moving] >= payoff[moving] - _tie(payoff)[moving].reshape(-1, *(1,) * anchor.shape[1])
-            changed = (above != over[moving]).reshape(len(moving), -1).any(axis=1)
-            over[moving], moving = above, moving[changed]
-            if not len(moving):
-                break
-            weighted = weights[moving] * np.where(over[moving], alpha, 1)
-            values[moving], greedy[moving] = base(payoff[moving], weighted, anchor[moving])
-        greedy[moving] = False
-        return Fit(values, greedy)
-
-    return fit
-
-
-def _at(table: np.ndarray, anchor: np.ndarray) -> np.ndarray:
-    """Entry of each game's table at its anchor, with axes of length 1 for the actions."""
-    return table[np.arange(len(table)), *anchor.T].reshape(-1, *(1,) * anchor.shape[1])
-
-
 def stable_points(
     payoff: Float[np.ndarray, "games *actions"], fit: FitClass, behaviour: Behaviour, epsilon: float
 ) -> StablePoints:
     """Joint actions that are greedy for the best fit of the data gathered around them."""
-    games, n_agents, n_actions = len(payoff), payoff.ndim - 1, payoff.shape[-1]
+    n_agents, n_actions = payoff.ndim - 1, payoff.shape[-1]
     anchor = joint_actions(n_agents, n_actions)
     weights = behaviour_weights(anchor, n_actions, behaviour, epsilon)
-    repeated = np.repeat(np.asarray(payoff, np.float64), len(anchor), axis=0)
-    greedy = fit(repeated, np.tile(weights, (games, *(1,) * n_agents)), np.tile(anchor, (games, 1))).greedy
-    stays = _at(greedy, np.tile(anchor, (games, 1))).reshape(payoff.shape)
-    alone = (greedy.reshape(len(greedy), -1).sum(axis=1) == 1).reshape(payoff.shape)
-    return StablePoints(stays & alone, stays & ~alone)
+    strict, weak = np.zeros((2, *payoff.shape), bool)
+    for first in range(0, len(payoff), max(1, AT_ONCE // len(anchor))):
+        here = slice(first, first + max(1, AT_ONCE // len(anchor)))
+        games = len(payoff[here])
+        repeated = np.repeat(np.asarray(payoff[here], np.float64), len(anchor), axis=0)
+        around = np.tile(anchor, (games, 1))
+        greedy = fit(repeated, np.tile(weights, (games, *(1,) * n_agents)), around).greedy
+        stays = at_anchor(greedy, around).reshape(payoff[here].shape)
+        alone = (greedy.reshape(len(greedy), -1).sum(axis=1) == 1).reshape(stays.shape)
+        strict[here], weak[here] = stays & alone, stays & ~alone
+    return StablePoints(strict, weak)
 
 
 def increment(
     payoff: Float[np.ndarray, "games *actions"], anchor: Int[np.ndarray, "games N"], clip: float = 0.0
 ) -> Float[np.ndarray, "games *actions"]:
     """f(u | p) = max(0, Q(u) - Q(p) - clip): what the next round is asked to learn."""
-    return np.maximum(0.0, payoff - _at(payoff, anchor) - clip)
+    return np.maximum(0.0, payoff - at_anchor(payoff, anchor) - clip)
 
 
 def strict_improvement(
@@ -241,6 +111,69 @@ def strict_improvement(
     stable = stable_points(rounds[better], fit, behaviour, epsilon).any
     holds[better] = ~(stable & (rounds[better] == 0)).reshape(len(stable), -1).any(axis=1)
     return holds.reshape(payoff.shape)
+
+
+def round_ends(
+    payoff: Float[np.ndarray, "games *actions"],
+    rounds: int,
+    behaviour: Behaviour,
+    epsilon: float,
+    fit: FitClass = vdn,
+    clip: float = 0.0,
+) -> Bool[np.ndarray, "rounds games *actions"]:
+    """Where each of several rounds may end: the stable points of the increment game over every end of the round before.
+
+    An end that nothing exceeds by more than `clip`, or whose increment game has no stable point, is kept; a payoff
+    without any may end anywhere in round 1.
+    """
+    games, joint = len(payoff), joint_actions(payoff.ndim - 1, payoff.shape[-1])
+    first = stable_points(payoff, fit, behaviour, epsilon).any.reshape(games, -1)
+    ends = [first | ~first.any(axis=1, keepdims=True)]
+    following: dict[tuple[int, int], np.ndarray] = {}
+    for _ in range(rounds - 1):
+        game, place = np.nonzero(ends[-1])
+        pairs = [pair for pair in zip(game.tolist(), place.tolist(), strict=True) if pair not in following]
+        if pairs:
+            of, over = np.array(pairs).T
+            left = increment(payoff[of], joint[over], clip)
+            stable = stable_points(left, fit, behaviour, epsilon).any.reshape(len(of), -1)
+            arrived = ~(left.reshape(len(of), -1) > 0).any(axis=1) | ~stable.any(axis=1)
+            stable[arrived] = np.eye(len(joint), dtype=bool)[over[arrived]]
+            following |= dict(zip(pairs, stable, strict=True))
+        ends.append(np.zeros_like(first))
+        for pair in zip(game.tolist(), place.tolist(), strict=True):
+            ends[-1][pair[0]] |= following[pair]
+    return np.stack(ends).reshape(rounds, *payoff.shape)
+
+
+def annealed_end(
+    payoff: Float[np.ndarray, "games *actions"],
+    fit: FitClass,
+    behaviour: Behaviour,
+    epsilons: Sequence[float],
+    rng: np.random.Generator,
+) -> Int[np.ndarray, "games N"]:
+    """Where the greedy dynamics of exact fits lead while exploration falls, from a uniform joint action.
+
+    At each ε they move until the anchor is greedy for the fit around it, at most once to every joint action; where
+    several are greedy, to the first.
+    """
+    payoff = np.asarray(payoff, np.float64)
+    n_agents, n_actions = payoff.ndim - 1, payoff.shape[-1]
+    joint = joint_actions(n_agents, n_actions)
+    anchor = rng.integers(n_actions, size=(len(payoff), n_agents))
+    for epsilon in epsilons:
+        moving = np.arange(len(payoff))
+        for _ in range(len(joint)):
+            weights = behaviour_weights(anchor[moving], n_actions, behaviour, epsilon)
+            greedy = fit(payoff[moving], weights, anchor[moving]).greedy.reshape(len(moving), -1)
+            here = np.ravel_multi_index(tuple(anchor[moving].T), payoff.shape[1:])
+            leaves = ~greedy[np.arange(len(moving)), here] & greedy.any(axis=1)
+            moving = moving[leaves]
+            if not len(moving):
+                break
+            anchor[moving] = joint[greedy[leaves].argmax(axis=1)]
+    return anchor
 
 
 def ideal_iteration(
