@@ -18,7 +18,7 @@ from jaxvf.networks.sharing import apply_team, groups_of, init_team
 from jaxvf.value import exploration
 from jaxvf.value.frames import Unrolled, greedy_actions
 from jaxvf.value.optimizers import OPTIMIZERS, global_norm, make_optimizer
-from jaxvf.value.targets import td_lambda_targets
+from jaxvf.value.returns import Returns
 
 
 class LearnerState(NamedTuple):
@@ -31,7 +31,7 @@ class LearnerState(NamedTuple):
 
 
 @hyperparameters
-class ValueAgents:
+class ValueAgents(Returns):
     """Agents that act ε-greedily on local values, of one network or of several. Defaults: PyMARL's.
 
     A learner adds its networks and how they learn: `init`, `update`, and `joint_values` for inspection.
@@ -46,16 +46,11 @@ class ValueAgents:
     agent_id: bool = static(True, "append the agent's index to its observation")
     last_action: bool = static(True, "append the agent's previous action to its observation")
     num_envs: int = static(8, "environments that collect side by side; one rollout each per iteration", low=1)
-    reward: str = static(
-        "team", "what agents learn from: the team's reward, or each its own", choices=("team", "agents")
-    )
     behaviour: str = static(
         "epsilon_greedy", "how actions are chosen while collecting", choices=("epsilon_greedy", "uniform")
     )
     optimizer: str = static("rmsprop", "the rule of gradient updates", choices=OPTIMIZERS)
     learning_rate: float = traced(5e-4, "step size of the optimizer", low=0)
-    discount: float = traced(0.99, "γ, weight of the next step's value", low=0, high=1)
-    td_lambda: float = traced(0.0, "λ of the targets: 0 for one step, 1 for Monte Carlo", low=0, high=1)
     epsilon_start: float = traced(1.0, "ε at the first step", low=0, high=1)
     epsilon_end: float = traced(0.05, "ε after annealing", low=0, high=1)
     epsilon_anneal: float = traced(50_000, "environment steps of the linear annealing", low=0)
@@ -82,18 +77,8 @@ class ValueAgents:
         return (params.agent,)
 
     @property
-    def learns_from_agent_rewards(self) -> bool:
-        """Whether every agent's value regresses on its own reward."""
-        return self.reward == "agents"
-
-    @property
     def noisy_state(self) -> bool:
         """Whether noise takes the state's place in replay, the control for mixers that read it."""
-        return False
-
-    @property
-    def values_agents_apart(self) -> bool:
-        """Whether the learner regresses a value of every agent, not of the team."""
         return False
 
     def check(self, env: Environment) -> None:
@@ -238,19 +223,3 @@ class ValueAgents:
     def scale_steps(self, steps: Any) -> Any:
         """The optimizer's steps, where some parameters are to move faster."""
         return steps
-
-    def td_targets(self, batch: Rollout, bootstrap: Float[Array, "_ _ M"]) -> Float[Array, "T B M"]:
-        """TD(λ) targets around the values of frames 1 ... F-1, from the team's reward or each agent's own."""
-        # From here on every leaf has all of B: rewards differ even where views do not.
-        steps, num_envs = batch.reward.shape
-        width = bootstrap.shape[-1]
-        shape = (steps, num_envs, width)
-        reward = batch.agent_rewards if self.learns_from_agent_rewards else batch.reward[..., None]
-        assert reward is not None  # the program has checked
-        reward, terminated, truncated = (
-            jnp.broadcast_to(leaf, shape) for leaf in (reward, batch.terminated[..., None], batch.truncated[..., None])
-        )
-        bootstrap = jnp.broadcast_to(bootstrap, (bootstrap.shape[0], num_envs, width))
-        # No frame after the last step means that it always terminates: any value will do.
-        bootstrap = jnp.pad(bootstrap, ((0, steps - bootstrap.shape[0]), (0, 0), (0, 0)))
-        return td_lambda_targets(reward, terminated, truncated, bootstrap, discount=self.discount, trace=self.td_lambda)

@@ -1,5 +1,6 @@
 """The unconstrained joint value Q_C that weighted QMIX, POW, ResQ, MRVF and S2Q bootstrap from."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -58,3 +59,15 @@ class CentralValue(NamedTuple):
         utilities = utilities_of(unrolled.outputs, unrolled.features, frames.avail, actions)
         value: Any = self.mixer.apply(params.mixer, utilities, frames.state)
         return jnp.asarray(value)
+
+    def by_target(self, target: Any, batch: Rollout) -> Callable[..., Float[Array, "*#b 1"]]:
+        """`value_of(actions, first=1, last=None)`: the (mean) value by target networks in frames `[first, last)`."""
+        unrolled = self.learner.each_target(lambda each: self.unroll(each, batch), target)
+
+        def value_of(actions: Int[Array, "*#b N"], first: int = 1, last: int | None = None) -> Float[Array, "*#b 1"]:
+            frames = Frames.of(batch, first, last)
+            return self.learner.mean_target(
+                lambda each, mine: self.value(each, mine.frames(first, last), frames, actions), target, unrolled
+            )
+
+        return value_of

@@ -1,5 +1,6 @@
 """What learners from replay share: the form and size of replay, and the target network's pace."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -47,6 +48,9 @@ class ValueLearner(ValueAgents):
         "hard", "copy the target network at intervals, or move it a little in every update", choices=("hard", "soft")
     )
     target_tau: float = traced(0.01, "τ, share of the parameters in an update of a soft target", low=0, high=1)
+    target_networks: int = static(
+        1, "K, hard copies whose mean value targets bootstrap from: the last K (averaged DQN)", low=1
+    )
 
     def replays_sequences(self, spec: EnvSpec) -> bool:
         """Whether rollouts of this environment are sequences."""
@@ -57,10 +61,15 @@ class ValueLearner(ValueAgents):
         """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: as `ValueAgents`, and for sequences of a game whose views are stored once that do not hold whole
-                episodes.
+            InputError: as `ValueAgents`, for sequences of a game whose views are stored once that do not hold whole
+                episodes, and for several target networks that are no hard copies.
         """
         super().check(env)
+        if self.target_networks > 1 and self.target_update == "soft":
+            raise InputError(
+                f"target_networks={self.target_networks} keeps hard copies, and target_update='soft' makes none; use "
+                "target_update='hard' or target_networks=1"
+            )
         spec = env.spec
         # A cut-off episode takes one frame more, in which it shows its final view.
         frames = spec.limit_max + (not spec.self_ending)
@@ -70,8 +79,23 @@ class ValueLearner(ValueAgents):
                 f"{spec.name}, whose views replay keeps once for all; use replay='episodes'"
             )
 
+    def start_targets(self, params: Any) -> Any:
+        """The target networks of a fresh learner: copies of `params`, with a leading axis K if they are several."""
+        if self.target_networks == 1:
+            return jax.tree.map(jnp.copy, params)
+        return jax.tree.map(lambda leaf: jnp.repeat(leaf[None], self.target_networks, axis=0), params)
+
+    def each_target(self, function: Callable[..., Any], *targets: Any) -> Any:
+        """`function` of every target network's parameters, or of what it gave before, along their axis K if any."""
+        return (function if self.target_networks == 1 else jax.vmap(function))(*targets)
+
+    def mean_target(self, function: Callable[..., Any], *targets: Any) -> Any:
+        """The mean of `each_target` (Anschel et al. 2017, eq. 7, arXiv 1611.01929)."""
+        values = self.each_target(function, *targets)
+        return values if self.target_networks == 1 else jax.tree.map(lambda leaf: leaf.mean(axis=0), values)
+
     def update_target(self, params: Any, target_params: Any, progress: Progress, batch: Rollout) -> Any:
-        """The target after an update on `batch`."""
+        """The target after an update on `batch`; of several the newest comes first, and the oldest goes."""
         if self.target_update == "soft":
             return optax.incremental_update(params, target_params, self.target_tau)
         per_rollout = self.updates_per_episode
@@ -79,6 +103,9 @@ class ValueLearner(ValueAgents):
             per_rollout = self.updates_per_step * batch.steps
         interval = max(1, round(self.target_update_interval * per_rollout))
         due = (progress.updates + 1) % interval == 0
+
+        if self.target_networks > 1:
+            params = jax.tree.map(lambda new, old: jnp.concatenate([new[None], old[:-1]]), params, target_params)
 
         def chosen(due: Array, params: Any, old: Any) -> Any:
             return jax.tree.map(lambda new, before: jnp.where(due, new, before), params, old)

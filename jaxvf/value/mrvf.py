@@ -68,14 +68,14 @@ class Mrvf(MultiRoundLearner):
         )
         mixer = self.init_mixer(mixer_key, spec, width)
         params = MrvfParams(agent, mixer, later, self.central.init(central_key, spec))
-        return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
+        return LearnerState(params, self.start_targets(params.central), self.make_optimizer().init(params))
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the K + 1 regressions; then the target of Q_J is updated."""
         params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch, key
+            self._loss, state.params, state.opt_state, state.target_params, batch, key, progress
         )
         target_params = self.update_target(params.central, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
@@ -98,14 +98,13 @@ class Mrvf(MultiRoundLearner):
         return values
 
     def _loss(
-        self, params: MrvfParams, target: CentralParams, batch: Rollout, key: Key[Array, ""]
+        self, params: MrvfParams, target: Any, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[Float[Array, ""], Metrics]:
         steps = batch.reward.shape[0]
-        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        now = Frames.of(batch, 0, steps)
         unrolled, central_unrolled = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
-        target_unrolled = self.central.unroll(target, batch).frames(1, None)
         choice = self.choose(params, unrolled, batch.avail)
-        y = self.td_targets(batch, self.central.value(target, target_unrolled, then, choice.actions[-1][1:]))
+        y = self.td_targets(batch, progress, choice.actions[-1][1:], self.central.by_target(target, batch))
         choice = Choice([each[:steps] for each in choice.actions], [each[:steps] for each in choice.gains])
         unrolled, central_unrolled = unrolled.frames(0, steps), central_unrolled.frames(0, steps)
 

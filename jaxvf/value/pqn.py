@@ -87,7 +87,7 @@ class Pqn(MixedAgents):
 
         def step(carry: tuple[Networks, Any], part: Rollout) -> tuple[tuple[Networks, Any], Metrics]:
             params, opt_state = carry
-            (loss, means), gradient = jax.value_and_grad(self.scaled(self._loss), has_aux=True)(params, part)
+            (loss, means), gradient = jax.value_and_grad(self.scaled(self._loss), has_aux=True)(params, part, progress)
             steps, opt_state = optimizer.update(gradient, opt_state, params)
             moved: Any = optax.apply_updates(params, steps)
             return (moved, opt_state), {"loss": loss, **means}
@@ -96,14 +96,19 @@ class Pqn(MixedAgents):
         (params, opt_state), metrics = epochs(step, start, batch, key, count=self.epochs, minibatches=self.minibatches)
         return LearnerState(params, (), opt_state), metrics
 
-    def _loss(self, params: Networks, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
+    def _loss(self, params: Networks, batch: Rollout, progress: Progress) -> tuple[Float[Array, ""], Metrics]:
         unrolled = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
         value, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
-        following = unrolled.frames(1, None)
-        ahead, _ = self.mix(params.mixer, following, then, greedy_actions(following.outputs, then.avail))
-        target = self.td_targets(batch, jax.lax.stop_gradient(ahead))
+        ahead = jax.lax.stop_gradient(unrolled.frames(1, None))
+        mixer = jax.lax.stop_gradient(params.mixer)
+        target = self.td_targets(
+            batch,
+            progress,
+            greedy_actions(ahead.outputs, then.avail),
+            lambda actions: self.mix(mixer, ahead, then, actions)[0],
+        )
         loss = mean_over_steps((value - target) ** 2 + penalty, batch.filled)
         return loss, {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
 

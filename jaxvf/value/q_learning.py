@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvSpec
@@ -18,6 +18,7 @@ from jaxvf.value import exploration, rnd
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
 from jaxvf.value.mixed_learner import MixedLearner, Networks
+from jaxvf.value.returns import OFF_POLICY
 
 
 @hyperparameters
@@ -53,9 +54,15 @@ class QLearning(MixedLearner):
         """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: as every value learner, and for noise that is drawn anew where no noise is.
+            InputError: as every value learner, for noise that is drawn anew where no noise is, and for returns that
+                treat stored actions apart where targets value those.
         """
         super().check(env)
+        if self.returns in OFF_POLICY and self.bootstrap == "sarsa":
+            raise InputError(
+                f"returns={self.returns!r} asks where stored actions are not greedy, and bootstrap='sarsa' values the "
+                "stored ones; use returns='td_lambda' or bootstrap='double_q'"
+            )
         if self.noise_mode == "per_update" and not self.noisy_state:
             raise InputError("noise_mode='per_update' needs mixer.context='noise'; use noise_mode='per_step'")
 
@@ -71,7 +78,7 @@ class QLearning(MixedLearner):
         params = Networks(agent, self.init_mixer(mixer_key, spec, features))
         size = {"none": 0, "state": spec.state_dim, "observations": spec.obs_dim}[self.novelty]
         novelty = rnd.init(novelty_key, size, self.novelty_width) if size else ()
-        return LearnerState(params, jax.tree.map(jnp.copy, params), self.make_optimizer().init(params), novelty)
+        return LearnerState(params, self.start_targets(params), self.make_optimizer().init(params), novelty)
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
@@ -88,31 +95,42 @@ class QLearning(MixedLearner):
             batch = batch._replace(state=jax.random.normal(key, batch.state.shape))
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
         params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch
+            self._loss, state.params, state.opt_state, state.target_params, batch, progress
         )
         target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state, novelty), {**metrics, **means, **bonus}
 
-    def _loss(self, params: Networks, target_params: Networks, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
+    def _loss(
+        self, params: Networks, target_params: Any, batch: Rollout, progress: Progress
+    ) -> tuple[Float[Array, ""], Metrics]:
         unrolled = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
         now = Frames.of(batch, 0, steps)
         value, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
-        target = self._targets(unrolled, target_params, batch)
+        target = self._targets(unrolled, target_params, batch, progress)
         loss = mean_over_steps((value - target) ** 2 + penalty, batch.filled)
         means = {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
         return loss, means
 
-    def _targets(self, online: Unrolled, target_params: Networks, batch: Rollout) -> Float[Array, "T B M"]:
+    def _targets(
+        self, online: Unrolled, target_params: Any, batch: Rollout, progress: Progress
+    ) -> Float[Array, "T B M"]:
         """Targets around the target network's value of the next frame; SARSA's are Hu et al. 2026, eq. 29 and 30."""
-        target = self.unroll(target_params.agent, batch).frames(1, None)
+        target = self.each_target(lambda each: self.unroll(each.agent, batch).frames(1, None), target_params)
         then = Frames.of(batch, 1)
         if self.bootstrap == "sarsa":
             following = then.actions
+        elif self.bootstrap == "double_q":
+            following = greedy_actions(online.frames(1, None).outputs, then.avail)
         else:
-            chooser = online.frames(1, None) if self.bootstrap == "double_q" else target
-            following = greedy_actions(chooser.outputs, then.avail)
-        return self.td_targets(batch, self.mix(target_params.mixer, target, then, following)[0])
+            following = greedy_actions(self.mean_target(lambda each: each.outputs, target), then.avail)
+
+        def value_of(actions: Int[Array, "_ _ N"]) -> Float[Array, "_ _ M"]:
+            return self.mean_target(
+                lambda each, unrolled: self.mix(each.mixer, unrolled, then, actions)[0], target_params, target
+            )
+
+        return self.td_targets(batch, progress, following, value_of)
 
     def _reward(self, novelty: Any, batch: Rollout, progress: Progress) -> tuple[Rollout, Any, Metrics]:
         """The batch with the bonus added to its rewards; a step whose successor is not stored earns none."""

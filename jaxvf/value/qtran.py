@@ -45,14 +45,14 @@ class Qtran(ValueLearner):
         actions = jnp.zeros((1, 1, spec.n_agents, spec.n_actions))
         joint = self.joint.init(joint_key, jnp.zeros((1, 1, spec.state_dim)), features, actions)
         params = QtranParams(agent, joint)
-        return LearnerState(params, jax.tree.map(jnp.copy, params), self.make_optimizer().init(params))
+        return LearnerState(params, self.start_targets(params), self.make_optimizer().init(params))
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the three losses; then the target is updated."""
         params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch
+            self._loss, state.params, state.opt_state, state.target_params, batch, progress
         )
         target_params = self.update_target(params, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
@@ -75,13 +75,20 @@ class Qtran(ValueLearner):
         return self.joint.apply(params.joint, frames.state, unrolled.features, one_hot)
 
     def _loss(
-        self, params: QtranParams, target_params: QtranParams, batch: Rollout
+        self, params: QtranParams, target_params: Any, batch: Rollout, progress: Progress
     ) -> tuple[Float[Array, ""], Metrics]:
-        unrolled, target = self.unroll(params.agent, batch), self.unroll(target_params.agent, batch)
+        unrolled = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
         greedy = greedy_actions(unrolled.outputs, batch.avail)
-        y = self.td_targets(batch, self.evaluate(target_params, target.frames(1, None), then, greedy[1:])[0])
+        target = self.each_target(lambda each: self.unroll(each.agent, batch).frames(1, None), target_params)
+
+        def value_of(actions: Int[Array, "_ _ N"]) -> Float[Array, "_ _ 1"]:
+            return self.mean_target(
+                lambda each, unrolled: self.evaluate(each, unrolled, then, actions)[0], target_params, target
+            )
+
+        y = self.td_targets(batch, progress, greedy[1:], value_of)
         return self._losses(params, unrolled.frames(0, steps), now, greedy[:steps], y, batch)
 
     def _losses(

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxvf.algorithm import Metrics, Rollout
+from jaxvf.envs.protocol import Environment
+from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static
 from jaxvf.networks.masks import mask_unavailable
 from jaxvf.networks.qtran import CounterfactualNetwork
@@ -28,6 +30,19 @@ class QtranAlt(Qtran):
         "what the target values: the largest J_i (authors), or the mean at ū",
         choices=("max", "mean"),
     )
+
+    def check(self, env: Environment) -> None:
+        """Whether the fields agree with each other and with the environment.
+
+        Raises:
+            InputError: as every value learner, and for a correction by a value that is not the stored action's.
+        """
+        super().check(env)
+        if self.returns == "corrected" and self.bootstrap == "max":
+            raise InputError(
+                "returns='corrected' needs the value of stored actions, and bootstrap='max' values the best deviation "
+                "from them; use bootstrap='mean' or returns='watkins'"
+            )
 
     def evaluate(
         self, params: QtranParams, unrolled: Unrolled, frames: Frames, actions: Int[Array, "F #B N"]

@@ -61,14 +61,14 @@ class Resq(MixedLearner):
         residual = self.residual.init(residual_key, spec)._replace(agent=jax.tree.map(jnp.copy, agent))
         mixer = self.init_mixer(mixer_key, spec, features)
         params = ResqParams(agent, mixer, residual, self.central.init(central_key, spec))
-        return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
+        return LearnerState(params, self.start_targets(params.central), self.make_optimizer().init(params))
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on both regressions; then the central target is updated."""
         params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch
+            self._loss, state.params, state.opt_state, state.target_params, batch, progress
         )
         target_params = self.update_target(params.central, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
@@ -84,17 +84,18 @@ class Resq(MixedLearner):
             "q_central": central,
         }
 
-    def _loss(self, params: ResqParams, target: CentralParams, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
+    def _loss(
+        self, params: ResqParams, target: Any, batch: Rollout, progress: Progress
+    ) -> tuple[Float[Array, ""], Metrics]:
         steps = batch.reward.shape[0]
-        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        now = Frames.of(batch, 0, steps)
         unrolled = self.unroll(params.agent, batch)
         total, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
         joint = total + self._masked_residual(params, unrolled, batch, now)
         central_unrolled = self.central.unroll(params.central, batch).frames(0, steps)
         central = self.central.value(params.central, central_unrolled, now, now.actions)
         following = greedy_actions(unrolled.outputs, batch.avail)[1:]
-        target_unrolled = self.central.unroll(target, batch).frames(1, None)
-        y = self.td_targets(batch, self.central.value(target, target_unrolled, then, following))
+        y = self.td_targets(batch, progress, following, self.central.by_target(target, batch))
         joint_loss = mean_over_steps((joint - y) ** 2 + penalty, batch.filled)
         central_loss = mean_over_steps((central - y) ** 2, batch.filled)
         metrics = {"value": joint, "target": y, "q_tot": total}

@@ -78,8 +78,9 @@ class S2q(MixedLearner):
         for agent_key, mixer_key in zip(keys[::2], keys[1::2], strict=True):
             agent, features = self.init_agent(agent_key, spec)
             made.append(Networks(agent, self.init_mixer(mixer_key, spec, features)))
-        params = S2qParams(*made[0], tuple(made[1:]), self.central.init(central_key, spec))
-        return LearnerState(params, jax.tree.map(jnp.copy, params.central), self.make_optimizer().init(params))
+        first, *others = made
+        params = S2qParams(first.agent, first.mixer, tuple(others), self.central.init(central_key, spec))
+        return LearnerState(params, self.start_targets(params.central), self.make_optimizer().init(params))
 
     def act(
         self, state: LearnerState, carry: Any, view: View, key: Key[Array, ""], progress: Progress
@@ -91,9 +92,12 @@ class S2q(MixedLearner):
         draw_key, explore_key = jax.random.split(key)
         preferred = self._greedy_of_all(outputs[:-1], view.avail)
         # The target's agents go on from what the online ones remember, as in a replayed sequence.
-        target, _ = self.forward(state.target_params.agent, None if carry is None else carry[-1], view)
+        memory, targets = None if carry is None else carry[-1], state.target_params
+        unrolled = self.each_target(lambda each: self.forward(each.agent, memory, view)[0], targets)
         frame = Frames(view.state.astype(jnp.float32), view.avail, preferred[0])
-        values = self.central.value(state.target_params, target, frame, preferred)
+        values = self.mean_target(
+            lambda each, mine: self.central.value(each, mine, frame, preferred), targets, unrolled
+        )
         chosen = self.draw(draw_key, values[..., 0])[:, None]
         around = jnp.select([chosen == k for k in range(len(preferred))], list(preferred))
         epsilon = self.epsilon(progress.env_steps)
@@ -113,7 +117,7 @@ class S2q(MixedLearner):
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the K + 2 regressions; then the target of Q* is updated."""
         params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch
+            self._loss, state.params, state.opt_state, state.target_params, batch, progress
         )
         target_params = self.update_target(params.central, state.target_params, progress, batch)
         return LearnerState(params, target_params, opt_state), {**metrics, **means}
@@ -131,17 +135,19 @@ class S2q(MixedLearner):
         taken = self.central.value(params.central, central, frames, frames.actions)
         return {"q_tot": values[0], "q_central": taken, **named}
 
-    def _loss(self, params: S2qParams, target: CentralParams, batch: Rollout) -> tuple[Float[Array, ""], Metrics]:
+    def _loss(
+        self, params: S2qParams, target: Any, batch: Rollout, progress: Progress
+    ) -> tuple[Float[Array, ""], Metrics]:
         steps, filled = batch.reward.shape[0], batch.filled
-        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        now = Frames.of(batch, 0, steps)
         unrolled = self._unroll_all(params, batch)
         greedy = self._greedy_of_all(unrolled, batch.avail)
-        target_unrolled = self.central.unroll(target, batch)
-        y = self.td_targets(batch, self.central.value(target, target_unrolled.frames(1, None), then, greedy[0, 1:]))
+        target_value = self.central.by_target(target, batch)
+        y = self.td_targets(batch, progress, greedy[0, 1:], target_value)
         central_unrolled = self.central.unroll(params.central, batch).frames(0, steps)
         taken = self.central.value(params.central, central_unrolled, now, now.actions)
         known = jax.lax.stop_gradient(taken)
-        best = self.central.value(target, target_unrolled.frames(0, steps), now, greedy[:, :steps]).max(axis=0)
+        best = target_value(greedy[:, :steps], 0, steps).max(axis=0)
         preferred = jnp.all(now.actions == greedy[:, :steps], axis=-1, keepdims=True)
 
         loss = mean_over_steps((taken - y) ** 2, filled)

@@ -84,7 +84,7 @@ class WeightedLearner(MixedLearner):
             phi = self.recognizer.init(recognizer_key, state, actions, local)
             params = params._replace(recognizer=phi)
             optimizers = optimizers._replace(recognizer=self.recognizer_rule().init(phi))
-        return LearnerState(params, jax.tree.map(jnp.copy, params.central), optimizers)
+        return LearnerState(params, self.start_targets(params.central), optimizers)
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
@@ -116,21 +116,20 @@ class WeightedLearner(MixedLearner):
         return values
 
     def _loss(
-        self, params: WeightedParams, target: CentralParams, fitted: Any, batch: Rollout, progress: Progress
+        self, params: WeightedParams, target: Any, fitted: Any, batch: Rollout, progress: Progress
     ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         steps = batch.reward.shape[0]
-        now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
+        now = Frames.of(batch, 0, steps)
         unrolled, central_unrolled = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
-        target_unrolled = self.central.unroll(target, batch)
         greedy = greedy_actions(unrolled.outputs, batch.avail)
         q_tot, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
         q_central = self.central.value(params.central, central_unrolled.frames(0, steps), now, now.actions)
-        bootstrap = self.central.value(target, target_unrolled.frames(1, None), then, greedy[1:])
-        y = self.td_targets(batch, bootstrap)
+        target_value = self.central.by_target(target, batch)
+        y = self.td_targets(batch, progress, greedy[1:], target_value)
         if self.weighting == "optimistic":
             favoured = q_tot < y
         elif self.weighting == "central":
-            at_greedy = self.central.value(target, target_unrolled.frames(0, steps), now, greedy[:steps])
+            at_greedy = target_value(greedy[:steps], 0, steps)
             taken = jnp.all(now.actions == greedy[:steps], axis=-1, keepdims=True)
             favoured = taken | (y > at_greedy)
         else:
