@@ -138,6 +138,7 @@ ALGORITHMS: Mapping[str, Callable[[], ReplayLearner | OnPolicyLearner]] = Mappin
         "clip_happo": lambda: _trust_region("clip1"),
         "unweighted_happo": lambda: _trust_region("none"),
         "hatrpo": lambda: _trust_region("is", step="natural"),
+        "hatrpo_shared": lambda: _trust_region("is", step="natural", budget="shared"),
         "clip_hatrpo": lambda: _trust_region("clip1", step="natural"),
         "unweighted_hatrpo": lambda: _trust_region("none", step="natural"),
         "coppo": lambda: _trust_region("two_sided", updates="joint", weight_place="inside"),
@@ -179,6 +180,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
         "clip_happo": "HAPPO with that weight at most 1",
         "unweighted_happo": "HAPPO without that weight: the control",
         "hatrpo": "natural-gradient steps, one agent after another, weighted by the ratios of those before it",
+        "hatrpo_shared": "HATRPO with one divergence budget for all agents, divided by what each expects to gain",
         "clip_hatrpo": "HATRPO with that weight at most 1",
         "unweighted_hatrpo": "HATRPO without that weight: the control",
         "coppo": "PPO of all agents at once on the product of an agent's ratio and those of all others, near 1",
@@ -189,7 +191,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
 # The fields in which registered algorithms of one class differ, beside the mixer's class.
 TELLING = (
     "weighting", "novelty", "mixer.monotonic", "mixer.transformation",
-    "updates", "step", "parameters", "critic_inputs", "weight_place", "trace", "weight_low", "weight_high",
+    "updates", "step", "budget", "parameters", "critic_inputs", "weight_place", "trace", "weight_low", "weight_high",
 )  # fmt: skip
 
 

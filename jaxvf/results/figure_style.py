@@ -25,7 +25,7 @@ BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS
 # One learner has one colour in every figure. Those of a family share theirs, and differ by their dash.
 LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        BLUE: ("qmix", "happo", "hatrpo"),
+        BLUE: ("qmix", "happo", "hatrpo", "hatrpo_shared"),
         VERMILION: ("pow_qmix", "pow_vdn", "pow_qplex", "clip_happo", "clip_hatrpo"),
         GREEN: ("qplex", "qplex_qatten", "duelmix", "a2po"),
         PINK: ("nm_qmix", "nm_qmix_rnd", "unweighted_happo", "unweighted_hatrpo"),
@@ -40,7 +40,7 @@ LEARNERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 SECOND_DASH = ("pow_vdn", "qplex_qatten", "nm_qmix_rnd", "ow_qmix", "qtran_alt", "hatrpo", "clip_hatrpo",
                "unweighted_hatrpo", "qfix_sum", "q_plus_fix_mono", "pqn_vdn", "s2q")  # fmt: skip
-THIRD_DASH = ("pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin", "pqn_qmix")
+THIRD_DASH = ("hatrpo_shared", "pow_qplex", "duelmix", "qfix_mono", "q_plus_fix_lin", "pqn_qmix")
 FOURTH_DASH = ("qfix_lin",)
 # Markers of the value learners that meet in one figure; all others have that of their place above.
 OWN_MARKERS = {

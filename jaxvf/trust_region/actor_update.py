@@ -1,5 +1,6 @@
 """One agent's update on its own samples: epochs of the clipped surrogate, or one natural-gradient step."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,10 +11,10 @@ from jaxtyping import Array, Float, Key
 from jaxvf.algorithm import Metrics
 from jaxvf.minibatches import epochs
 from jaxvf.trust_region.actor_critic import ActorParams, Actors
-from jaxvf.trust_region.advantages import masked_mean
-from jaxvf.trust_region.batches import Samples, chunked, guarded_step, make_optimizer
+from jaxvf.trust_region.advantages import masked_mean, normalize
+from jaxvf.trust_region.batches import Samples, chunked, guarded_step, make_optimizer, piece_length
 from jaxvf.trust_region.distributions import Distribution, divergence
-from jaxvf.trust_region.natural_gradient import trust_region_step
+from jaxvf.trust_region.natural_gradient import quadratic_gain, trust_region_step
 from jaxvf.trust_region.objectives import clipped_surrogate, entropy_bonus, surrogate
 from jaxvf.trust_region.settings import Settings
 
@@ -37,9 +38,21 @@ def whole_policy(actors: Actors, params: ActorParams, samples: Samples) -> Distr
 
 
 def pieces_of(config: Settings, actors: Actors, samples: Samples) -> Samples:
-    """The samples cut into the sequences that gradients run through: single steps for a network without memory."""
-    remembers = samples.carry.shape[-1] > 0
-    return chunked(samples, config.chunk_length if remembers else 1)
+    """The samples cut into what mini-batches are drawn from: sequences that gradients run through, or more."""
+    return chunked(samples, piece_length(config, samples.carry))
+
+
+def of_step(config: Settings, part: Samples, *, shared: bool = False) -> Samples:
+    """The samples of a gradient step, with advantages normalized over them where that is asked for (JaxMARL).
+
+    Args:
+        config: the settings.
+        part: the mini-batch, of one agent or of all.
+        shared: whether the step is one of all agents together, whose samples are one batch.
+    """
+    if config.normalization != "minibatch":
+        return part
+    return part._replace(advantage=normalize(part.advantage, part.alive, "joint" if shared else "per_agent"))
 
 
 def clip_loss(
@@ -79,7 +92,7 @@ def clip_update(
         return clip_loss(config, policy, part, clip)
 
     def step(state: ActorState, part: Samples) -> tuple[ActorState, Metrics]:
-        gradient, facts = jax.grad(loss, has_aux=True)(state.params, part)
+        gradient, facts = jax.grad(loss, has_aux=True)(state.params, of_step(config, part))
         params, opt_state, skipped = guarded_step(optimizer, gradient, state.params, state.opt_state, part.alive.any())
         return ActorState(params, opt_state), counted(facts, skipped)
 
@@ -88,10 +101,20 @@ def clip_update(
     return state, {**facts, "trials": jnp.float32(0), "accepted": jnp.float32(0)}
 
 
-def natural_update(config: Settings, actors: Actors, state: ActorState, samples: Samples) -> tuple[ActorState, Metrics]:
-    """One natural-gradient step on the whole batch (Kuba et al. 2022); none for a dead agent."""
-    flat, restore = ravel_pytree(state.params)
-    old = jax.lax.stop_gradient(whole_policy(actors, state.params, samples))
+class TrustRegionProblem(NamedTuple):
+    """What a natural-gradient step of one agent is about, as functions of its flat parameters."""
+
+    flat: Float[Array, "P"]
+    restore: Callable[[Float[Array, "P"]], ActorParams]
+    gain: Callable[[Float[Array, "P"]], Float[Array, ""]]  # to maximize
+    mean_kl: Callable[[Float[Array, "P"]], Float[Array, ""]]  # from the policy that collected
+    old: Distribution
+
+
+def trust_region_problem(config: Settings, actors: Actors, params: ActorParams, samples: Samples) -> TrustRegionProblem:
+    """The surrogate of an agent and its mean divergence on the whole batch (Kuba et al. 2022)."""
+    flat, restore = ravel_pytree(params)
+    old = jax.lax.stop_gradient(whole_policy(actors, params, samples))
 
     def gain(flat: Array) -> Float[Array, ""]:
         log_ratio = whole_policy(actors, restore(flat), samples).log_prob(samples.actions) - samples.log_prob
@@ -101,7 +124,26 @@ def natural_update(config: Settings, actors: Actors, state: ActorState, samples:
         # Dead samples count too, as in the code of Le & Ta 2025: it is 0 where death leaves one action.
         return masked_mean(divergence(old, whole_policy(actors, restore(flat), samples), config.kl), samples.filled)
 
-    done = trust_region_step(gain, mean_kl, flat, config.kl_radius, backtrack=config.backtrack)
+    return TrustRegionProblem(flat, restore, gain, mean_kl, old)
+
+
+def promised_gain(config: Settings, actors: Actors, params: ActorParams, samples: Samples) -> Float[Array, ""]:
+    """What one agent expects of a divergence, a = gᵀF⁻¹g, while no other has moved (`quadratic_gain`)."""
+    weight = jnp.ones_like(samples.log_prob)
+    problem = trust_region_problem(config, actors, params, samples._replace(weight=weight))
+    return quadratic_gain(problem.gain, problem.mean_kl, problem.flat)
+
+
+def natural_update(
+    config: Settings,
+    actors: Actors,
+    state: ActorState,
+    samples: Samples,
+    radius: float | Float[Array, ""],
+) -> tuple[ActorState, Metrics]:
+    """One natural-gradient step of at most `radius` on the whole batch (Kuba et al. 2022); none for a dead agent."""
+    flat, restore, gain, mean_kl, old = trust_region_problem(config, actors, state.params, samples)
+    done = trust_region_step(gain, mean_kl, flat, radius, backtrack=config.backtrack)
     facts = {
         "actor_loss": -done.gain,
         "entropy": masked_mean(old.entropy(), samples.alive),

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
 TRUNCATIONS = ("bootstrap", "zero", "terminate")
-NORMALIZATIONS = ("per_agent", "joint", "none")
+NORMALIZATIONS = ("per_agent", "joint", "minibatch", "none")
 EPSILON = 1e-5  # added to the standard deviation (Le & Ta 2025)
 
 
@@ -70,19 +70,20 @@ def generalized_advantages(
 
 
 def normalize(
-    advantage: Float[Array, "T B N"], alive: Bool[Array, "T _ N"], rule: str = "per_agent"
-) -> Float[Array, "T B N"]:
+    advantage: Float[Array, "T B *n"], alive: Bool[Array, "T _ *n"], rule: str = "per_agent"
+) -> Float[Array, "T B *n"]:
     """(A - mean) / (std + 1e-5) over the samples of living agents (Le & Ta 2025).
 
     Args:
-        advantage: A of every step, environment and agent.
+        advantage: A of every step and environment, of one agent or of all along a last axis.
         alive: whose samples count; may have size 1 along B.
         rule: "per_agent": every agent's own mean and standard deviation; "joint": one over all agents' samples (theirs
-            for agent-specific states); "none": as they are.
+            for agent-specific states); "minibatch": the same, before a gradient step normalizes its own once more,
+            which undoes what was done here (`actor_update.of_step`); "none": as they are.
     """
     if rule == "none":
         return advantage
-    axes = (0, 1) if rule == "per_agent" else (0, 1, 2)
+    axes = (0, 1) if rule == "per_agent" else tuple(range(advantage.ndim))
     mean = masked_mean(advantage, alive, axes)
     variance = masked_mean((advantage - mean) ** 2, alive, axes)
     return (advantage - mean) / (jnp.sqrt(variance) + EPSILON)

@@ -9,8 +9,9 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.algorithm import Rollout
+from jaxvf.trust_region.settings import Settings
 
-Carry = TypeVar("Carry")
+Batch = TypeVar("Batch", bound=Any)
 
 
 class Extras(NamedTuple):
@@ -60,9 +61,39 @@ class Samples(NamedTuple):
         shared = (jnp.broadcast_to(leaf, (len(order), *leaf.shape)) for leaf in (self.started, self.filled))
         return each._replace(**dict(zip(("started", "filled"), shared, strict=True)))
 
+    def apart(self) -> "Samples":
+        """The samples of all agents as those of one, who has N environments for each of theirs."""
+        _, width, agents = self.log_prob.shape
+        return agents_apart(self, ("started", "filled"), width, agents)
+
     def _each(self, function: Callable[[Array], Array]) -> "Samples":
         mine = jax.tree.map(function, self._replace(started=(), filled=()))
         return mine._replace(started=self.started, filled=self.filled)
+
+
+def agents_apart(samples: Batch, without_agents: tuple[str, ...], width: int, agents: int) -> Batch:
+    """Leaves [T, B or 1, N or 1, ...] as [T, N · B, 1, ...], agents in the place of environments.
+
+    Args:
+        samples: a named tuple of such leaves.
+        without_agents: its fields [T, B or 1], which become [T, N · B].
+        width: B.
+        agents: N.
+    """
+
+    def moved(leaf: Array) -> Array:
+        leaf = jnp.broadcast_to(leaf, (len(leaf), width, agents, *leaf.shape[3:]))
+        return jnp.moveaxis(leaf, 2, 1).reshape(len(leaf), agents * width, 1, *leaf.shape[3:])
+
+    flags = {name: moved(getattr(samples, name)[..., None])[..., 0] for name in without_agents}
+    return jax.tree.map(moved, samples._replace(**dict.fromkeys(without_agents)))._replace(**flags)
+
+
+def piece_length(config: Settings, carry: Float[Array, "T _ *n H"]) -> int:
+    """Steps of what mini-batches are drawn from, for a network that remembers `carry`; without memory H is 0."""
+    if config.minibatch_pieces == "environments":
+        return len(carry)
+    return config.chunk_length if carry.shape[-1] else 1
 
 
 def chunked(samples: Any, length: int) -> Any:

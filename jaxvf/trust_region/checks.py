@@ -28,7 +28,8 @@ def check_fields(config: Settings, env: Environment, *, remembers: bool) -> None
         raise InputError(f"baseline='exact' needs a one-step game, which {env.spec.name} is not; use 'critic'")
     _check_inputs(config, env.spec)
     _check_updates(config, env.spec)
-    _check_rollouts(config, remembers=remembers)
+    _check_apart(config)
+    _check_rollouts(config, env.spec, remembers=remembers)
 
 
 def _check_inputs(config: Settings, spec: EnvSpec) -> None:
@@ -39,10 +40,6 @@ def _check_inputs(config: Settings, spec: EnvSpec) -> None:
         raise InputError(f"critic=tabular needs one-hot observations, which {spec.name} does not give{appended}")
     if config.reward == "agents" and not spec.agent_rewards:
         raise InputError(f"reward='agents': {spec.name} rewards the team alone; use reward='team'")
-    if config.reward == "agents" and config.critic_inputs == "state":
-        raise InputError(
-            "reward='agents' with critic_inputs='state' has one value for all; use critic_inputs='observation'"
-        )
     if config.critic_inputs == "own_state" and not spec.agent_states:
         raise InputError(
             f"critic_inputs='own_state' needs a state for each agent, which {spec.name} does not give; use "
@@ -73,14 +70,32 @@ def _check_updates(config: Settings, spec: EnvSpec) -> None:
         raise InputError(
             f"minibatches={config.minibatches} with parameters='shared' would count ratios twice; use minibatches=1"
         )
+    if config.budget == "shared" and config.step != "natural":
+        raise InputError("budget='shared' divides the divergence of natural-gradient steps; use step='natural'")
     if config.step == "natural":
         _check_natural(config)
+
+
+def _check_apart(config: Settings) -> None:
+    """Samples of which nobody knows who else acted have no weight of others, and no network of their own."""
+    if config.minibatch_agents == "together":
+        return
+    if (config.updates, config.parameters) != ("joint", "shared"):
+        raise InputError("minibatch_agents='apart' is of one network for all; use updates='joint' parameters='shared'")
+    bounds = config.weight_low, config.weight_high
+    if any(isinstance(bound, int | float) and bound != 1 for bound in bounds):
+        raise InputError(
+            f"minibatch_agents='apart' does not know the others' ratios, which weight_low={bounds[0]!r} "
+            f"weight_high={bounds[1]!r} need; use weight_low=1 weight_high=1"
+        )
 
 
 def _check_natural(config: Settings) -> None:
     """A natural-gradient step has no clip, no entropy bonus, no step size of Adam and no passes."""
     if config.weight_place == "inside":
         raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")
+    if config.normalization == "minibatch":
+        raise InputError("normalization='minibatch': step='natural' has one batch; use normalization='per_agent'")
     defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
     for name in ("entropy_weight", "learning_rate", "actor_epochs"):
         value = getattr(config, name)
@@ -91,16 +106,24 @@ def _check_natural(config: Settings) -> None:
             )
 
 
-def _check_rollouts(config: Settings, *, remembers: bool) -> None:
-    length = config.rollout_length
+def _check_rollouts(config: Settings, spec: EnvSpec, *, remembers: bool) -> None:
+    length, whole = config.rollout_length, config.minibatch_pieces == "environments"
     pieces = config.num_envs * length
-    if remembers:
+    if whole:
+        if remembers and config.chunk_length != length:
+            raise InputError(
+                f"chunk_length={config.chunk_length} with minibatch_pieces='environments', whose sequences are whole "
+                f"rollouts; use chunk_length={length}"
+            )
+        pieces = config.num_envs
+    elif remembers:
         if length % config.chunk_length:
             raise InputError(
                 f"chunk_length={config.chunk_length} does not divide rollout_length={length}; "
                 f"the nearest valid one is {nearest_divisor(length, config.chunk_length)}"
             )
         pieces //= config.chunk_length
+    pieces *= spec.n_agents if config.minibatch_agents == "apart" else 1
     if config.minibatches > pieces:
         raise InputError(f"minibatches={config.minibatches} exceeds the {pieces} samples of an iteration")
     if pieces % config.minibatches:

@@ -1,6 +1,8 @@
-"""The critic's update: clipped Huber regression on normalized returns."""
+"""The critic's update: clipped regression, by default Huber's, on returns that are normalized or not."""
 
 import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +14,7 @@ from jaxvf.envs.protocol import where_done
 from jaxvf.minibatches import epochs
 from jaxvf.trust_region.actor_critic import Critic
 from jaxvf.trust_region.advantages import masked_mean
-from jaxvf.trust_region.batches import chunked, guarded_step, make_optimizer
+from jaxvf.trust_region.batches import agents_apart, chunked, guarded_step, make_optimizer, piece_length
 from jaxvf.trust_region.settings import Settings
 from jaxvf.trust_region.value_norm import ValueNorm
 
@@ -37,11 +39,23 @@ class Regression(NamedTuple):
     old: Float[Array, "T B M"]  # values when the rollout was collected, in the critic's units
     returns: Float[Array, "T B M"]
 
+    def apart(self, agents: int) -> "Regression":
+        """As if one critic without agents had N environments for each of theirs: what all share is repeated."""
+        return agents_apart(self, ("started", "filled"), self.returns.shape[1], agents)
+
 
 def huber(error: Float[Array, "*b"], width: float = HUBER_WIDTH) -> Float[Array, "*b"]:
     """e²/2 up to `width`, beyond it a line of that slope."""
     size = jnp.abs(error)
     return jnp.where(size <= width, 0.5 * error**2, width * (size - 0.5 * width))
+
+
+def half_square(error: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """e²/2."""
+    return 0.5 * error**2
+
+
+ERRORS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({"huber": huber, "squared": half_square})
 
 
 def value_loss(
@@ -50,10 +64,18 @@ def value_loss(
     returns: Float[Array, "*#b"],
     clip: float | Float[Array, ""],
     counted: Bool[Array, "*#b"] | bool = True,
+    *,
+    error: Callable[[Array], Array] = huber,
 ) -> Float[Array, ""]:
     """Mean of the larger of two errors: the value's own, and that of a value within `clip` of the old one."""
     near = old + jnp.clip(value - old, -clip, clip)
-    return masked_mean(jnp.maximum(huber(returns - value), huber(returns - near)), jnp.asarray(counted))
+    return masked_mean(jnp.maximum(error(returns - value), error(returns - near)), jnp.asarray(counted))
+
+
+def _clip_of(config: Settings, norm: ValueNorm) -> float | Float[Array, ""]:
+    """How far a value may move, in the critic's units."""
+    in_returns = config.value_norm and config.value_clip_units == "returns"
+    return config.value_clip / norm.moments()[1] if in_returns else config.value_clip
 
 
 def _in_units(config: Settings, norm: ValueNorm, returns: Float[Array, "*b"]) -> Float[Array, "*b"]:
@@ -71,23 +93,26 @@ def critic_update(
     """Epochs of mini-batches; each moves the statistics of returns first (Le & Ta 2025)."""
     optimizer = make_optimizer(rate, config.max_grad_norm)
 
-    def loss(params: Any, part: Regression, returns: Array) -> Float[Array, ""]:
+    def loss(params: Any, part: Regression, returns: Array, clip: float | Array) -> Float[Array, ""]:
         value, _ = critic.unroll(params, part.inputs, part.carry[0], part.started)
+        error = ERRORS[config.value_loss]
+        mean = value_loss(value, part.old, returns, clip, part.filled[..., None], error=error)
         # Critics of their own have each a loss of its own.
-        error = value_loss(value, part.old, returns, config.value_clip, part.filled[..., None])
-        return error * (value.shape[-1] if critic.stacked else 1)
+        mean = mean * (value.shape[-1] if critic.stacked else 1)
+        return mean if config.value_weight == 1 else mean * config.value_weight
 
     def step(state: CriticState, part: Regression) -> tuple[CriticState, Metrics]:
         any_step = part.filled.any()  # a mini-batch of final views alone teaches nothing
         norm = state.norm
         if config.value_norm:
             norm = where_done(any_step, norm.update(part.returns, part.filled[..., None]), norm)
-        error, gradient = jax.value_and_grad(loss)(state.params, part, _in_units(config, norm, part.returns))
+        returns, clip = _in_units(config, norm, part.returns), _clip_of(config, norm)
+        error, gradient = jax.value_and_grad(loss)(state.params, part, returns, clip)
         move = functools.partial(guarded_step, optimizer)
         # Every agent's gradient has its own norm.
         move = jax.vmap(move, in_axes=(0, 0, 0, None)) if critic.stacked else move
         params, opt_state, skipped = move(gradient, state.params, state.opt_state, any_step)
         return CriticState(params, opt_state, norm), {"value_loss": error, "skipped": skipped.sum()}
 
-    pieces = chunked(data, config.chunk_length if data.carry.shape[-1] else 1)
+    pieces = chunked(data, piece_length(config, data.carry))
     return epochs(step, state, pieces, key, count=config.critic_epochs, minibatches=config.minibatches)

@@ -59,6 +59,8 @@ def estimate(config: Settings, critic: Critic, state: CriticState, carry: Array,
         inputs[:steps], before, rollout.started[:steps], rollout.filled, jnp.broadcast_to(old, td.shape),
         advantage + value,
     )  # fmt: skip
+    if config.minibatch_agents == "apart":
+        regression = regression.apart(rollout.avail.shape[-2])
     return Estimates(jnp.broadcast_to(value, td.shape), td, advantage, regression, states[steps - 1])
 
 

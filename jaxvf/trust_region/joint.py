@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 
 from jaxvf.minibatches import epochs
 from jaxvf.trust_region.actor_critic import ActorParams, Actors
-from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, pieces_of
+from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, of_step, pieces_of
 from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
 from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import Distribution, divergence
@@ -30,11 +30,12 @@ def update_jointly(
 
     Returns:
         The actors, and facts [N] by agent; their weights are those of an update in the order of agents. Of one shared
-        network `skipped` is one number.
+        network `skipped` is one number, and where its agents are drawn apart, so are losses and entropies.
     """
     optimizer = make_optimizer(rate, config.max_grad_norm)
 
     def step(state: ActorState, part: Samples) -> tuple[ActorState, Facts]:
+        part = of_step(config, part, shared=actors.shared)
         gradient, facts = jax.grad(functools.partial(joint_loss, config, actors), has_aux=True)(state.params, part)
         move = functools.partial(guarded_step, optimizer)
         move = move if actors.shared else jax.vmap(move)  # every agent's gradient has its own norm
@@ -42,7 +43,7 @@ def update_jointly(
         params, opt_state, skipped = move(gradient, state.params, state.opt_state, living)
         return ActorState(params, opt_state), counted(facts, skipped)
 
-    pieces = pieces_of(config, actors, samples)
+    pieces = pieces_of(config, actors, samples.apart() if config.minibatch_agents == "apart" else samples)
     after, facts = epochs(step, state, pieces, key, count=config.actor_epochs, minibatches=config.minibatches)
     agents = samples.log_prob.shape[-1]
     still = {"trials": jnp.zeros(agents), "accepted": jnp.zeros(agents)}
@@ -55,6 +56,8 @@ def joint_loss(config: Settings, actors: Actors, params: ActorParams, part: Samp
     log_ratio = jax.lax.stop_gradient(policies.log_prob(part.actions) - part.log_prob)
     others = log_ratio.sum(axis=-1, keepdims=True) - log_ratio
     part = part._replace(weight=preceding_weight(others, config.weight_low, config.weight_high))
+    if config.minibatch_agents == "apart":  # an agent's row is a mixture of all: it has no numbers of its own
+        return clip_loss(config, policies, part, config.clip)
     losses, facts = per_agent(lambda policy, own: clip_loss(config, policy, own, config.clip), policies, part)
     if actors.shared:  # all agents' samples are one batch
         return clip_loss(config, policies, part, config.clip)[0], facts

@@ -69,6 +69,31 @@ def full_step(
     return jnp.sqrt(2 * radius / jnp.maximum(direction @ product(direction), TINY)) * direction
 
 
+def quadratic_gain(
+    surrogate: Callable[[Vector], Float[Array, ""]], mean_kl: Callable[[Vector], Float[Array, ""]], params: Vector
+) -> Float[Array, ""]:
+    """The number a = gᵀF⁻¹g, the damping in F: a step of divergence δ gains √(2 δ a) to first order."""
+    gradient = jax.grad(surrogate)(params)
+    return gradient @ conjugate_gradient(curvature_product(mean_kl, params), gradient)
+
+
+def shared_radii(gains: Float[Array, "N"], total: float | Float[Array, ""]) -> Float[Array, "N"]:
+    """The division of a budget of divergence over agents that maximizes what all expect to gain.
+
+        max Σ_i √(2 δ_i a_i)  subject to  Σ_i δ_i = Δ      has      δ_i = Δ a_i / Σ_j a_j
+
+    Derived here, after the idea of a budget in common (arXiv 2508.10340, whose own formula was not at hand): in a
+    maximum all derivatives √(a_i / (2 δ_i)) are one number, so that δ_i grows with a_i. What is not a positive number
+    (an agent that was dead in all samples, a gradient that is not finite) gets nothing.
+
+    Args:
+        gains: a_i = g_iᵀF_i⁻¹g_i.
+        total: Δ.
+    """
+    gains = jnp.where(jnp.isfinite(gains), jnp.maximum(gains, 0.0), 0.0)
+    return total * (gains / jnp.maximum(gains.sum(), TINY))
+
+
 def line_search(
     surrogate: Callable[[Vector], Float[Array, ""]],
     mean_kl: Callable[[Vector], Float[Array, ""]],

@@ -20,6 +20,8 @@ from jaxvf.networks.recurrent import GRU
 
 ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = MappingProxyType({"relu": jax.nn.relu, "tanh": jnp.tanh})
 HIDDEN_GAIN = 2**0.5
+# How the weights of a GRU start, and what its scheme is called in `jaxvf.networks.recurrent`.
+GRU_INITS: Mapping[str, str] = MappingProxyType({"joint": "orthogonal", "per_gate": "orthogonal_gates", "flax": "flax"})
 NORM_EPSILON = 1e-5
 
 
@@ -59,6 +61,13 @@ class Recurrent(nn.Module):
     hidden: int = static(64, "width of the hidden layers and of the GRU", low=1)
     layers: int = static(1, "hidden layers before the GRU", low=0)
     head_layers: int = static(0, "hidden layers after the GRU; Le & Ta 2025 have none, JaxMARL one", low=0)
+    head_gain: float = static(HIDDEN_GAIN, "gain of the hidden layers after the GRU; 2 in JaxMARL", low=0)
+    gru_init: str = static(
+        "joint",
+        "how the GRU's weights start: an orthogonal matrix of all gates (Le & Ta 2025); one for each gate, whose "
+        "entries are √3 larger; or as flax's GRUCell does (JaxMARL)",
+        choices=tuple(GRU_INITS),
+    )
     activation: str = static("relu", "the activation between layers", choices=tuple(ACTIVATIONS))
     layer_norm: bool = static(True, "normalize the input, every hidden layer and the states")
 
@@ -71,9 +80,9 @@ class Recurrent(nn.Module):
         n_outputs: int,
         gain: float,
     ) -> tuple[Float[Array, "T B U"], Float[Array, "T B H"]]:
-        states = GRU(self.hidden, "orthogonal", name="gru")(hidden_layers(self, x), carry, started)
+        states = GRU(self.hidden, GRU_INITS[self.gru_init], name="gru")(hidden_layers(self, x), carry, started)
         x = nn.LayerNorm(epsilon=NORM_EPSILON, name="norm_states")(states) if self.layer_norm else states
-        x = hidden_stack(self, x, self.head_layers, "head_")
+        x = hidden_stack(self, x, self.head_layers, "head_", self.head_gain)
         return linear(n_outputs, gain, "output")(x), states
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:
@@ -114,11 +123,15 @@ def hidden_layers(network: FeedForward | Recurrent, x: Float[Array, "*b I"]) -> 
 
 
 def hidden_stack(
-    network: FeedForward | Recurrent, x: Float[Array, "*b I"], layers: int, prefix: str = ""
+    network: FeedForward | Recurrent,
+    x: Float[Array, "*b I"],
+    layers: int,
+    prefix: str = "",
+    gain: float = HIDDEN_GAIN,
 ) -> Float[Array, "*b H"]:
     """So many times Linear, activation and LayerNorm; `prefix` tells their names from those of another stack."""
     for index in range(layers):
-        x = ACTIVATIONS[network.activation](linear(network.hidden, HIDDEN_GAIN, f"{prefix}layer_{index}")(x))
+        x = ACTIVATIONS[network.activation](linear(network.hidden, gain, f"{prefix}layer_{index}")(x))
         if network.layer_norm:
             x = nn.LayerNorm(epsilon=NORM_EPSILON, name=f"{prefix}norm_{index}")(x)
     return x

@@ -16,12 +16,15 @@ from jaxvf.trust_region.actor_update import (
     clip_update,
     counted,
     natural_update,
+    of_step,
     pieces_of,
+    promised_gain,
     whole_policy,
 )
 from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
 from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import divergence
+from jaxvf.trust_region.natural_gradient import shared_radii
 from jaxvf.trust_region.objectives import preceding_weight
 from jaxvf.trust_region.settings import Settings
 
@@ -77,14 +80,14 @@ def update_in_turn(
     agents = order.shape[0]
 
     def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[Array, Array]]:
-        flat, own, agent, position, key = now
+        flat, own, agent, position, key, radius = now
         before: ActorState = restore(flat)
         clip = clip_at(config, position, agents)
         own = own._replace(weight=preceding_weight(log_weight, config.weight_low, config.weight_high))
         if reestimate is not None:
             own = own._replace(advantage=reestimate(agent, log_weight))
         if config.step == "natural":
-            after, facts = natural_update(config, actors, before, own)
+            after, facts = natural_update(config, actors, before, own, config.kl_radius if radius is None else radius)
         else:
             after, facts = clip_update(config, actors, before, own, key, rate, clip)
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
@@ -97,10 +100,26 @@ def update_in_turn(
     # Agents are laid out in the order of their turns, and back, once: writing each into its place would be a scatter.
     # Each is one vector, because a loop reads and writes every array of its own in a kernel of its own.
     _, restore = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], state))
-    mine = jax.vmap(lambda one: ravel_pytree(one)[0])(state)[order]
-    turns = mine, samples.by_agent(order), order, jnp.arange(agents), jax.random.split(key, agents)
+    mine, own = jax.vmap(lambda one: ravel_pytree(one)[0])(state)[order], samples.by_agent(order)
+    radii = divided_budget(config, actors, jax.vmap(restore)(mine), own) if config.budget == "shared" else None
+    turns = mine, own, order, jnp.arange(agents), jax.random.split(key, agents), radii
     _, (after, numbers) = jax.lax.scan(turn, jnp.zeros_like(samples.log_prob[..., 0]), turns)
-    return jax.vmap(restore)(after[jnp.argsort(order)]), jax.vmap(unpack[-1])(numbers)
+    facts = jax.vmap(unpack[-1])(numbers)
+    facts |= {} if radii is None else {"radius": radii}
+    return jax.vmap(restore)(after[jnp.argsort(order)]), facts
+
+
+def divided_budget(config: Settings, actors: Actors, states: ActorState, own: Samples) -> Float[Array, "N"]:
+    """Every agent's δ out of N · kl_radius (`shared_radii`), by what each would gain if it moved first.
+
+    Args:
+        config: the settings.
+        actors: the policies.
+        states: of all agents, along a leading axis N.
+        own: their samples, along the same.
+    """
+    gains = jax.vmap(lambda params, samples: promised_gain(config, actors, params, samples))(states.params, own)
+    return shared_radii(gains, config.kl_radius * gains.shape[0])
 
 
 def measured(
@@ -148,7 +167,8 @@ def update_shared_in_turn(
         clip = clip_at(config, position, agents)
         weight = preceding_weight(log_weight, config.weight_low, config.weight_high)
         own = samples.agent(agent)._replace(weight=weight)
-        gradient, facts = jax.grad(loss, has_aux=True)(before.params, pieces_of(config, actors, own), clip)
+        part = of_step(config, pieces_of(config, actors, own))
+        gradient, facts = jax.grad(loss, has_aux=True)(before.params, part, clip)
         params, opt_state, skipped = guarded_step(optimizer, gradient, before.params, before.opt_state, own.alive.any())
         after = ActorState(params, opt_state)
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)

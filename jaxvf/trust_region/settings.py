@@ -51,6 +51,12 @@ class Settings:
         "how an actor moves: by PPO's clipped surrogate, or by a natural-gradient step",
         choices=("clip", "natural"),
     )
+    budget: str = static(
+        "each",
+        "how natural-gradient steps share the divergence of an iteration: every agent has kl_radius, or all have "
+        "kl_radius × N, divided by what each expects to gain from it",
+        choices=("each", "shared"),
+    )
     order: str = static(
         "random", "how agents are ordered in sequential updates", choices=("random", "fixed", "semi_greedy")
     )
@@ -69,7 +75,12 @@ class Settings:
         "how advantages weigh later errors: by λ, or by λ times the preceding agents' ratio, at most 1 (A2PO)",
         choices=("gae", "off_policy"),
     )
-    normalization: str = static("per_agent", "over whose samples advantages are normalized", choices=NORMALIZATIONS)
+    normalization: str = static(
+        "per_agent",
+        "over whose samples advantages are normalized: every agent's own; all agents'; those of each gradient step, "
+        "again and again (JaxMARL); or nobody's",
+        choices=NORMALIZATIONS,
+    )
     truncation: str = static(
         "bootstrap",
         "what a time limit does: value the state after it; give the step no advantage (Le & Ta); or end values there",
@@ -86,6 +97,17 @@ class Settings:
         choices=("exact", "unweighted_k3"),
     )
     value_norm: bool = static(True, "whether the critic predicts normalized returns")
+    value_clip_units: str = static(
+        "critic",
+        "whether value_clip is in the units in which the critic predicts, or in those of returns (JaxMARL)",
+        choices=("critic", "returns"),
+    )
+    value_loss: str = static(
+        "huber", "the critic's error: Huber's, or half of the square (JaxMARL)", choices=("huber", "squared")
+    )
+    value_weight: float = static(
+        1.0, "factor of the critic's loss, which matters where its gradients are clipped; 0.5 in JaxMARL", low=0
+    )
 
     num_envs: int = static(20, "environments that collect side by side", low=1)
     rollout_length: int = static(200, "steps of each in an iteration", low=1)
@@ -93,12 +115,23 @@ class Settings:
     actor_epochs: int = static(5, "passes over the samples of an iteration; natural-gradient steps take one", low=1)
     critic_epochs: int = static(5, "passes of the critic over the samples of an iteration", low=1)
     minibatches: int = static(1, "equal parts of a pass, of the critic and of actors that step by clipping", low=1)
+    minibatch_pieces: str = static(
+        "sequences",
+        "what a pass is cut between: sequences that gradients run through, which without memory are single steps; or "
+        "environments, whose whole rollouts stay together",
+        choices=("sequences", "environments"),
+    )
+    minibatch_agents: str = static(
+        "together",
+        "whether the agents of a step are in one mini-batch, or drawn apart, as if each had an environment (JaxMARL)",
+        choices=("together", "apart"),
+    )
 
     weight_low: float = traced(0.0, "lowest weight of the preceding agents' ratio", low=0)
     weight_high: float = traced(UNBOUNDED, "highest weight of the preceding agents' ratio", low=0)
     clip: float = traced(0.2, "ε of the clipped surrogate", low=0)
     value_clip: float = traced(0.2, "how far a value may move from its old one", low=0)
-    kl_radius: float = traced(0.01, "δ of a natural-gradient step", low=0)
+    kl_radius: float = traced(0.01, "δ of a natural-gradient step; its mean over agents where they share", low=0)
     backtrack: float = traced(0.8, "factor between candidates of the line search", low=0, high=1)
     entropy_weight: float = traced(0.0, "β, weight of the entropy bonus; none in natural-gradient steps", low=0)
     learning_rate: float = traced(5e-4, "Adam's step size for actors; of natural-gradient steps kl_radius", low=0)

@@ -5,8 +5,8 @@ import itertools
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.results.figure_style import COLOURS, LEARNERS, learner_colour, learner_dash
 
-ON_POLICY = {"ippo", "mappo", "happo", "clip_happo", "unweighted_happo", "hatrpo", "clip_hatrpo", "unweighted_hatrpo",
-             "coppo", "a2po"}  # fmt: skip
+ON_POLICY = {"ippo", "mappo", "happo", "clip_happo", "unweighted_happo", "hatrpo", "hatrpo_shared", "clip_hatrpo",
+             "unweighted_hatrpo", "coppo", "a2po"}  # fmt: skip
 
 
 def test_every_registered_learner_has_a_colour_of_its_own_choice():

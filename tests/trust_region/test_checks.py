@@ -9,7 +9,7 @@ from jaxvf.algorithms import make
 from jaxvf.envs import PAYOFFS, Combat, GaussianTeam, MatrixGame
 from jaxvf.errors import InputError
 from jaxvf.sweeps.space import expand
-from jaxvf.trust_region import FeedForward
+from jaxvf.trust_region import FeedForward, Recurrent
 
 GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observations, no rewards of agents
 
@@ -34,6 +34,19 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
             {"minibatches": 7},
             "minibatches=7 does not divide the 24 samples .*; the nearest valid one is 6",
         ),
+        ({"budget": "shared"}, "budget='shared' divides the divergence of natural-gradient steps; use step='natural'"),
+        ({"minibatch_agents": "apart"}, "minibatch_agents='apart' is of one network for all"),
+        ({"minibatch_agents": "apart", "updates": "joint"}, "use updates='joint' parameters='shared'"),
+        (
+            {"minibatch_agents": "apart", "updates": "joint", "parameters": "shared"},
+            "does not know the others' ratios, which weight_low=0.0 .* use weight_low=1 weight_high=1",
+        ),
+        ({"minibatch_pieces": "environments", "minibatches": 8}, "minibatches=8 exceeds the 6 samples"),
+        (
+            {"minibatch_pieces": "environments", "actor": Recurrent(hidden=4), "chunk_length": 2},
+            "chunk_length=2 with minibatch_pieces='environments', .*; use chunk_length=4",
+        ),
+        ({"step": "natural", "normalization": "minibatch"}, "step='natural' has one batch"),
         ({"step": "natural", "entropy_weight": 0.01}, r"entropy_weight=0\.01 does nothing to step='natural'"),
         ({"step": "natural", "learning_rate": 1e-3}, r"learning_rate=0\.001 does nothing .* leave it at 0\.0005"),
         (
@@ -67,6 +80,14 @@ def test_tables_need_one_hot_observations():
         learner().check(GaussianTeam(2))
 
 
+def test_agents_apart_are_that_many_more_pieces():
+    """Six environments of two agents whose rollouts are pieces: twelve, of which six are together."""
+    apart = {"minibatch_agents": "apart", "updates": "joint", "parameters": "shared", "weight_low": 1, "weight_high": 1}
+    learner(minibatch_pieces="environments", minibatches=12, **apart).check(GAME)
+    with pytest.raises(InputError, match="minibatches=5 does not divide the 12 samples"):
+        learner(minibatch_pieces="environments", minibatches=5, **apart).check(GAME)
+
+
 def test_a_critic_of_own_states_takes_a_battle_that_has_them():
     mappo = dataclasses.replace(make("mappo"), critic_inputs="own_state")
     mappo.check(Combat("3m", state_kind="agent_specific"))
@@ -74,8 +95,8 @@ def test_a_critic_of_own_states_takes_a_battle_that_has_them():
         mappo.check(Combat("3m"))
 
 
-def test_one_value_cannot_serve_rewards_that_agents_have_apart():
-    """What an environment gives is a team's reward unless it says otherwise; a critic of the state has one value."""
+def test_rewards_of_agents_need_an_environment_that_gives_them():
+    """What an environment gives is a team's reward unless it says otherwise; any critic may value what it gives."""
 
     class Apart(MatrixGame):
         """A game that rewards its agents apart."""
@@ -85,9 +106,5 @@ def test_one_value_cannot_serve_rewards_that_agents_have_apart():
             """The same game's."""
             return dataclasses.replace(super().spec, agent_rewards=True)
 
-    with pytest.raises(
-        InputError, match="critic_inputs='state' has one value for all; use critic_inputs='observation'"
-    ):
-        learner(reward="agents").check(Apart(PAYOFFS["A"]))
-    learner(reward="agents", critic_inputs="observation").check(Apart(PAYOFFS["A"]))
-    assert make("ippo").critic_inputs == "observation"
+    for inputs in ("state", "observation"):
+        learner(reward="agents", critic_inputs=inputs).check(Apart(PAYOFFS["A"]))

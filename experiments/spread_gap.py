@@ -1,0 +1,193 @@
+"""What separates our MAPPO from JaxMARL's on MPE spread: one change at a time, from ours towards theirs.
+
+JaxMARL's recipe (Rutherford et al. 2024, arXiv 2311.10090; github.com/FLAIROx/JaxMARL, `baselines/MAPPO`) differs from
+the registered `mappo` in more than sizes. Here both have its sizes: 128 environments x 128 steps, four epochs of four
+mini-batches, Adam 2e-3 falling to 0, gradients clipped to 0.5. `ours` is `mappo` with these; every change is one thing
+that the recipe does otherwise; `jaxmarl` is all of them, and `jaxmarl without ...` all but one.
+
+Left as ours: the GRU's reset and update gates have two biases each, flax's one. They start at 0 and only their sum
+counts, but Adam moves both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+import jaxvf
+from jaxvf.errors import unknown
+from jaxvf.hyperparameters import replace
+from jaxvf.reproduction import MEAN, SMALL, Scale, caption, choose, facts_of, train
+from jaxvf.results import summaries
+from jaxvf.trust_region import FeedForward, Recurrent
+
+ENV = "jaxmarl/MPE_simple_spread_v3:exact_limit=True"
+TEST_EPISODES = 128
+EVALUATE_EVERY = 6  # iterations
+RATE = 2e-3
+SIZES: Mapping[str, Any] = MappingProxyType(
+    {
+        "num_envs": 128,
+        "rollout_length": 128,
+        "chunk_length": 128,
+        "actor_epochs": 4,
+        "critic_epochs": 4,
+        "minibatches": 4,
+        "max_grad_norm": 0.5,
+        "entropy_weight": 0.01,
+    }
+)
+ITERATION = SIZES["num_envs"] * SIZES["rollout_length"]  # steps
+NETWORKS: Mapping[str, Any] = MappingProxyType(
+    {
+        "feed_forward": FeedForward(hidden=128, layer_norm=False),
+        "recurrent": Recurrent(hidden=128, head_layers=1, layer_norm=False),
+    }
+)
+# What the recipe does otherwise than `mappo`, for any network.
+CHANGES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "raw returns": {"value_norm": False},
+        "rewards of agents": {"reward": "agents"},
+        "no agent index": {"agent_id": False},
+        "normalized by mini-batch": {"normalization": "minibatch"},
+        "whole rollouts": {"minibatch_pieces": "environments"},
+        "agents apart": {"minibatch_agents": "apart"},
+        "squared error": {"value_loss": "squared", "value_weight": 0.5},
+        "limit ends": {"truncation": "terminate"},
+        "later schedule": {"later": True},
+    }
+)
+# And with a GRU.
+OF_RECURRENT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "flax GRU": {"actor.gru_init": "flax", "critic.gru_init": "flax"},
+        "gain 2": {"actor.head_gain": 2.0, "critic.head_gain": 2.0},
+    }
+)
+# What the recipe does not do: a part of "raw returns" alone, and our default networks.
+ASIDE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "raw value clip": {"value_clip_units": "returns"},
+        "layer norm": {"actor.layer_norm": True, "critic.layer_norm": True},
+        "GRU by gate": {"actor.gru_init": "per_gate", "critic.gru_init": "per_gate"},
+    }
+)
+WITHOUT = "jaxmarl without "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap(Scale):
+    """Which network, and which conditions; none stands for all."""
+
+    network: str = "feed_forward"
+    conditions: tuple[str, ...] = ()
+
+
+SCALES = {
+    "small": Gap(minutes=25, seeds=4, env_steps=30 * ITERATION),
+    "medium": Gap(minutes=600, seeds=4, env_steps=120 * ITERATION, network="recurrent"),
+    "paper": Gap(minutes=30_000, seeds=10, env_steps=10_000_000, network="recurrent"),
+}
+
+
+def reproduce(
+    *,
+    out: Path,
+    scale: str = SMALL,
+    seeds: int | None = None,
+    env_steps: int | None = None,
+    yes: bool = False,
+    network: str | None = None,
+    conditions: tuple[str, ...] | None = None,
+) -> None:
+    """Run a sweep a condition, write Parquet, `summary.json` and a figure of learning curves to `out`."""
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, network=network, conditions=conditions)
+    if setting.network not in NETWORKS:
+        raise unknown("network", setting.network, NETWORKS)
+    names = setting.conditions or tuple(conditions_of(setting.network))
+    sweeps = {directory_of(name): sweep_of(name, setting) for name in names}
+    results = train(sweeps, out, setting, yes=yes)
+    rows, curves = [], {}
+    for name in names:
+        result = results[directory_of(name)]
+        curves |= summaries.curves_of(result, {name: {}})
+        rows.append(row_of(name, result, setting))
+    summaries.write_summary(rows, out)
+    facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=MEAN)
+    note = caption(f"Return of greedy play, mean of {TEST_EPISODES} episodes an evaluation.", **facts)
+    for path in summaries.save_panels({f"spread, {setting.network}": curves}, out, labels=names, note=note):
+        print(path)
+    for row in rows:
+        print(f"{row['condition']:42} return {summaries.return_text(row['final_return'])}")
+
+
+def row_of(name: str, result: jaxvf.Result, setting: Gap) -> dict[str, Any]:
+    """The line of a condition, with every seed's curve."""
+    row = summaries.condition_row(
+        result, result.select(), scale=setting.label, network=setting.network, condition=name, environment="spread"
+    )
+    seconds = sum(timing["run_seconds"] for timing in result.timing)
+    return row | {"returns": np.round(result.metric("test_return"), 3).tolist(), "run_seconds": round(seconds, 1)}
+
+
+def directory_of(name: str) -> str:
+    """The directory of a condition."""
+    return name.replace(" ", "_").replace("+_", "plus_")
+
+
+def changes_of(network: str) -> dict[str, Mapping[str, Any]]:
+    """All that the recipe changes, by name."""
+    return {**CHANGES, **(OF_RECURRENT if network == "recurrent" else {})}
+
+
+def conditions_of(network: str) -> dict[str, dict[str, Any]]:
+    """Fields of every condition: ours, ours with one change, the recipe, the recipe without one."""
+    changes = changes_of(network)
+    if network == "recurrent":  # one of its sequences is a whole rollout already
+        changes.pop("whole rollouts")
+    aside = {name: each for name, each in ASIDE.items() if network == "recurrent" or "GRU" not in name}
+    recipe: dict[str, Any] = {}
+    for fields in changes.values():
+        recipe |= fields
+    without = {
+        WITHOUT + name: {field: value for field, value in recipe.items() if field not in fields}
+        for name, fields in changes.items()
+    }
+    added = {f"ours + {name}": dict(fields) for name, fields in {**changes, **aside}.items()}
+    return {"jaxmarl": recipe, "ours": {}, **added, **without}
+
+
+def configured(condition: str, network: str, env_steps: int) -> Any:
+    """The registered `mappo` with the sizes of the recipe and the changes of a condition.
+
+    Our schedule ends at a rate of 0 in the last iteration, JaxMARL's one iteration later; both are lines.
+    """
+    conditions = conditions_of(network)
+    if condition not in conditions:
+        raise unknown("condition", condition, conditions)
+    fields = dict(conditions[condition])
+    later = ITERATION if fields.pop("later", False) else 0
+    rate, steps = RATE * (1 + later / env_steps), float(env_steps + later)
+    algorithm = jaxvf.algorithms.make("mappo")
+    networks = {"actor": NETWORKS[network], "critic": NETWORKS[network]}
+    schedule = {"learning_rate": rate, "critic_learning_rate": rate, "learning_rate_anneal": steps}
+    for field, value in {**SIZES, **networks, **schedule, **fields}.items():
+        algorithm = replace(algorithm, field, value)
+    return algorithm
+
+
+def sweep_of(condition: str, setting: Gap) -> jaxvf.Sweep:
+    """All seeds of a condition."""
+    steps = setting.steps_of()
+    return jaxvf.Sweep(
+        env=ENV,
+        algorithms=configured(condition, setting.network, steps),
+        seeds=setting.seeds,
+        env_steps=steps,
+        test_interval=EVALUATE_EVERY * ITERATION,
+        test_episodes=TEST_EPISODES,
+    )
