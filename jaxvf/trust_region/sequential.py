@@ -104,9 +104,8 @@ def update_in_turn(
     radii = divided_budget(config, actors, jax.vmap(restore)(mine), own) if config.budget == "shared" else None
     turns = mine, own, order, jnp.arange(agents), jax.random.split(key, agents), radii
     _, (after, numbers) = jax.lax.scan(turn, jnp.zeros_like(samples.log_prob[..., 0]), turns)
-    facts = jax.vmap(unpack[-1])(numbers)
-    facts |= {} if radii is None else {"radius": radii}
-    return jax.vmap(restore)(after[jnp.argsort(order)]), facts
+    state, facts = jax.vmap(restore)(after[jnp.argsort(order)]), jax.vmap(unpack[-1])(numbers)
+    return state, facts if radii is None else facts | {"radius": radii}
 
 
 def divided_budget(config: Settings, actors: Actors, states: ActorState, own: Samples) -> Float[Array, "N"]:
