@@ -35,7 +35,7 @@ def _algorithms() -> Iterator[str]:
         columns = {"jaxvf": learner, **columns}
         fields = [dict(_fields(make(algorithm))) for algorithm in columns.values()]
         yield from ("", f"### {learner}", "", f"| field | {' | '.join(columns)} |", "|---|" + "---|" * len(columns))
-        for field in dict.fromkeys(field for each in fields for field in each):
+        for field in sorted({field for each in fields for field in each}):
             values = [each.get(field, NOTHING) for each in fields]
             if len(set(values)) > 1:
                 yield f"| `{field}` | {' | '.join(values)} |"
@@ -52,7 +52,7 @@ def _said(release: Release) -> Iterator[tuple[str, str]]:
 
 
 def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every field by dotted name with its value as it is shown; of a part first its registered name."""
+    """Every field by dotted name with its value as it is shown; of a part its registered name too."""
     for field in dataclasses.fields(config):
         if field.name in ("parent", "name"):  # flax's own bookkeeping
             continue
