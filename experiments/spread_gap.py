@@ -20,8 +20,9 @@ import numpy as np
 import jaxvf
 from jaxvf.errors import unknown
 from jaxvf.hyperparameters import replace
-from jaxvf.reproduction import MEAN, SMALL, Scale, caption, choose, facts_of, train
+from jaxvf.reproduction import SMALL, Scale, choose, train
 from jaxvf.results import summaries
+from jaxvf.results.statistics import mean_interval
 from jaxvf.trust_region import FeedForward, Recurrent
 
 ENV = "jaxmarl/MPE_simple_spread_v3:exact_limit=True"
@@ -81,16 +82,22 @@ WITHOUT = "jaxmarl without "
 
 @dataclass(frozen=True, kw_only=True)
 class Gap(Scale):
-    """Which network, and which conditions; none stands for all."""
+    """Which networks, and which conditions; none stands for all."""
 
-    network: str = "feed_forward"
+    networks: tuple[str, ...] = tuple(NETWORKS)
     conditions: tuple[str, ...] = ()
 
 
 SCALES = {
-    "small": Gap(minutes=25, seeds=4, env_steps=30 * ITERATION),
-    "medium": Gap(minutes=600, seeds=4, env_steps=120 * ITERATION, network="recurrent"),
-    "paper": Gap(minutes=30_000, seeds=10, env_steps=10_000_000, network="recurrent"),
+    "small": Gap(
+        minutes=7,
+        seeds=4,
+        env_steps=30 * ITERATION,
+        networks=("feed_forward",),
+        conditions=("jaxmarl", "ours", "ours + raw returns", "ours + rewards of agents", "ours + limit ends"),
+    ),
+    "medium": Gap(minutes=500, seeds=4, env_steps={"feed_forward": 30 * ITERATION, "recurrent": 120 * ITERATION}),
+    "paper": Gap(minutes=60_000, seeds=10, env_steps=10_000_000),
 }
 
 
@@ -101,42 +108,45 @@ def reproduce(
     seeds: int | None = None,
     env_steps: int | None = None,
     yes: bool = False,
-    network: str | None = None,
+    networks: tuple[str, ...] | None = None,
     conditions: tuple[str, ...] | None = None,
 ) -> None:
-    """Run a sweep a condition, write Parquet, `summary.json` and a figure of learning curves to `out`."""
-    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, network=network, conditions=conditions)
-    if setting.network not in NETWORKS:
-        raise unknown("network", setting.network, NETWORKS)
-    names = setting.conditions or tuple(conditions_of(setting.network))
-    sweeps = {directory_of(name): sweep_of(name, setting) for name in names}
-    results = train(sweeps, out, setting, yes=yes)
-    rows, curves = [], {}
-    for name in names:
-        result = results[directory_of(name)]
-        curves |= summaries.curves_of(result, {name: {}})
-        rows.append(row_of(name, result, setting))
+    """Run a sweep a condition, write Parquet, `summary.json` and a table to `out`.
+
+    Greedy play of so few seeds is noisy, and moves back and forth between evaluations; what the sampling policies earn
+    while they learn is not, so the table has both.
+    """
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, networks=networks, conditions=conditions)
+    cells = cells_of(setting)
+    results = train({where: sweep_of(*cell, setting) for where, cell in cells.items()}, out, setting, yes=yes)
+    rows = [row_of(*cell, results[where], setting) for where, cell in cells.items()]
     summaries.write_summary(rows, out)
-    facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=MEAN)
-    note = caption(f"Return of greedy play, mean of {TEST_EPISODES} episodes an evaluation.", **facts)
-    for path in summaries.save_panels({f"spread, {setting.network}": curves}, out, labels=names, note=note):
-        print(path)
     for row in rows:
-        print(f"{row['condition']:42} return {summaries.return_text(row['final_return'])}")
+        final, earned = (summaries.return_text(row[name]) for name in ("final_return", "train_return"))
+        print(f"{row['network']:12} {row['condition']:42} greedy {final}  in training {earned}")
 
 
-def row_of(name: str, result: jaxvf.Result, setting: Gap) -> dict[str, Any]:
-    """The line of a condition, with every seed's curve."""
-    row = summaries.condition_row(
-        result, result.select(), scale=setting.label, network=setting.network, condition=name, environment="spread"
-    )
-    seconds = sum(timing["run_seconds"] for timing in result.timing)
-    return row | {"returns": np.round(result.metric("test_return"), 3).tolist(), "run_seconds": round(seconds, 1)}
+def cells_of(setting: Gap) -> dict[str, tuple[str, str]]:
+    """Directory to network and condition, for every condition of the setting that a network has."""
+    cells = {}
+    for network in setting.networks:
+        if network not in NETWORKS:
+            raise unknown("network", network, NETWORKS)
+        for name in setting.conditions or conditions_of(network):
+            cells[f"{network}/{name.replace(' ', '_').replace('+_', 'plus_')}"] = network, name
+    return cells
 
 
-def directory_of(name: str) -> str:
-    """The directory of a condition."""
-    return name.replace(" ", "_").replace("+_", "plus_")
+def row_of(network: str, condition: str, result: jaxvf.Result, setting: Gap) -> dict[str, Any]:
+    """The line of a condition: of greedy play and of the last segment's training, with every seed's curve."""
+    labels = {"scale": setting.label, "network": network, "condition": condition}
+    test, earned = result.metric("test_return"), result.metric("train_return")
+    return summaries.condition_row(result, result.select(), **labels) | {
+        "train_return": mean_interval(earned[:, -1], rng=np.random.default_rng(0)),
+        "test_returns": np.round(test.astype(float), 3).tolist(),
+        "train_returns": np.round(earned.astype(float), 3).tolist(),
+        "run_seconds": round(sum(timing["run_seconds"] for timing in result.timing)),
+    }
 
 
 def changes_of(network: str) -> dict[str, Mapping[str, Any]]:
@@ -180,12 +190,12 @@ def configured(condition: str, network: str, env_steps: int) -> Any:
     return algorithm
 
 
-def sweep_of(condition: str, setting: Gap) -> jaxvf.Sweep:
+def sweep_of(network: str, condition: str, setting: Gap) -> jaxvf.Sweep:
     """All seeds of a condition."""
-    steps = setting.steps_of()
+    steps = setting.steps_of(network)
     return jaxvf.Sweep(
         env=ENV,
-        algorithms=configured(condition, setting.network, steps),
+        algorithms=configured(condition, network, steps),
         seeds=setting.seeds,
         env_steps=steps,
         test_interval=EVALUATE_EVERY * ITERATION,

@@ -36,6 +36,23 @@ def test_the_product_of_many_ratios_collapses_and_its_clip_does_not():
     assert score[clipped, -1].mean() > 0.9
 
 
+def test_agents_that_share_a_budget_learn_the_chain():
+    """Four softmax agents, 24 iterations of 200 samples: four seeds play the best chain.
+
+    While they learn, radii add up to the budget, and are unequal; when all play one chain, nobody expects a gain.
+    """
+    algorithm = dataclasses.replace(
+        make("hatrpo_shared"), actor=Table(), baseline="exact", num_envs=200, rollout_length=1, kl_radius=0.02
+    )
+    result = jaxvf.run(
+        SoftmaxChain(4), algorithm, seeds=4, env_steps=24 * 200, test_interval=200, test_episodes=1, progress="none"
+    )
+    assert (result.metric("test_expected_return")[:, -1] > 0.9).all()
+    radii = np.stack([result.metric(f"radius_by_agent/{agent}") for agent in range(4)])
+    np.testing.assert_allclose(radii.sum(axis=0)[:, :10], 0.08, rtol=1e-4)
+    assert (radii[:, :, :3].max(axis=0) > 0.025).any() and radii.sum(axis=0).max() < 0.0801
+
+
 def test_the_gaussian_team_is_learned_with_a_learned_critic(tmp_path):
     """Untrained, the team's expected reward is about -0.75; 10k steps take it beyond -0.15, action noise included.
 
