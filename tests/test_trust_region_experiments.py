@@ -15,6 +15,7 @@ from jaxvf.errors import InputError
 from jaxvf.theory.team_ascent import ascend
 from jaxvf.training import Clock, make_program
 from jaxvf.trust_region import FeedForward, Recurrent, TrustRegion
+from jaxvf.trust_region.actor_update import learning_rate
 
 
 def reproduce(name, out, **options):
@@ -141,3 +142,40 @@ def test_tasks_have_the_settings_of_le_and_tas_code(learner, task, fields):
     """Run configurations of the code of Le & Ta 2025; IPPO keeps its own critic in combat."""
     configured = scripts.load("experiments", "trust_region_tasks").configured(learner, task, 7)
     assert {field: getattr(configured, field) for field in fields} == fields
+
+
+def test_conditions_on_spread_are_one_change_from_ours_to_the_recipe():
+    """What a condition changes is what it says; the recipe without one thing and that thing make up the recipe."""
+    module = scripts.load("experiments", "spread_gap")
+    for network in module.NETWORKS:
+        conditions, changes = module.conditions_of(network), module.changes_of(network)
+        assert conditions["ours"] == {}
+        for name in changes:
+            if f"ours + {name}" not in conditions:  # a GRU's sequences are whole rollouts already
+                assert (network, name) == ("recurrent", "whole rollouts")
+                continue
+            added, left = conditions[f"ours + {name}"], conditions[f"jaxmarl without {name}"]
+            assert added == changes[name] and added | left == conditions["jaxmarl"] and not added.keys() & left.keys()
+    cells = module.cells_of(module.SCALES["small"])
+    assert cells["feed_forward/ours_plus_raw_returns"] == ("feed_forward", "ours + raw returns")
+    assert len(cells) == 5 and len(module.cells_of(module.SCALES["medium"])) == 22 + 25
+
+
+def test_the_recipe_on_spread_is_jaxmarls_configuration():
+    """Sizes, networks and rates of its run configuration of 2 million steps, K = 122 iterations."""
+    module = scripts.load("experiments", "spread_gap")
+    steps = 122 * 128 * 128
+    recipe = module.configured("jaxmarl", "recurrent", steps)
+    ours = module.configured("ours", "recurrent", steps)
+    expected = {
+        "num_envs": 128, "rollout_length": 128, "chunk_length": 128, "actor_epochs": 4, "critic_epochs": 4,
+        "minibatches": 4, "clip": 0.2, "value_clip": 0.2, "entropy_weight": 0.01, "max_grad_norm": 0.5,
+        "discount": 0.99, "td_lambda": 0.95, "reward": "agents", "agent_id": False, "normalization": "minibatch",
+        "value_norm": False, "value_loss": "squared", "value_weight": 0.5, "truncation": "terminate",
+        "minibatch_agents": "apart", "parameters": "shared", "critic_inputs": "state", "updates": "joint",
+        "actor": Recurrent(hidden=128, head_layers=1, head_gain=2.0, gru_init="flax", layer_norm=False),
+    }  # fmt: skip
+    assert {field: getattr(recipe, field) for field in expected} == expected and recipe.critic == recipe.actor
+    for algorithm, ahead in ((recipe, 1), (ours, 0)):
+        rates = [learning_rate(algorithm, algorithm.learning_rate, jnp.int32(k * 128 * 128)) for k in (1, 61, 122)]
+        np.testing.assert_allclose(rates, [2e-3 * (1 - (k - ahead) / 122) for k in (1, 61, 122)], rtol=1e-4, atol=1e-9)
