@@ -3,15 +3,22 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxvf.algorithms import ALGORITHMS, make
-from jaxvf.releases import Release, releases
+from jaxvf.releases import releases
 from jaxvf.trust_region.objectives import UNBOUNDED
 
 PAGE = Path(__file__).with_name("released_settings.md")
 BELOW = "<!-- written by docs/release_tables.py -->\n"
 NOTHING = "–"  # where a learner's parts do not have the field
+
+
+class Field(NamedTuple):
+    """What a field holds, and what its class gives it, as they are shown."""
+
+    value: str
+    default: str
 
 
 def tables() -> str:
@@ -36,23 +43,21 @@ def _algorithms() -> Iterator[str]:
         fields = [dict(_fields(make(algorithm))) for algorithm in columns.values()]
         yield from ("", f"### {learner}", "", f"| field | {' | '.join(columns)} |", "|---|" + "---|" * len(columns))
         for field in sorted({field for each in fields for field in each}):
-            values = [each.get(field, NOTHING) for each in fields]
-            if len(set(values)) > 1:
-                yield f"| `{field}` | {' | '.join(values)} |"
+            found = [each.get(field) for each in fields]
+            # A field that only some columns have, of their network say, differs if it is not at its default.
+            values = {one.value for one in found if one} | {one.default for one in found if one and None in found}
+            if len(values) > 1:
+                yield f"| `{field}` | {' | '.join(one.value if one else NOTHING for one in found)} |"
 
 
 def _unlike() -> Iterator[str]:
     yield from ("", "## What no field says", "", "| release | of what | the release, and jaxvf |", "|---|---|---|")
     for name, release in releases().items():
-        yield from (f"| `{name}` | {of} | {text} |" for of, text in _said(release))
+        yield from (f"| `{name}` | {of} | {text} |" for of, text in release.unlike.items())
 
 
-def _said(release: Release) -> Iterator[tuple[str, str]]:
-    yield from release.unlike.items()
-
-
-def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every field by dotted name with its value as it is shown; of a part its registered name too."""
+def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, Field]]:
+    """Every field by dotted name; of a part its registered name too."""
     for field in dataclasses.fields(config):
         if field.name in ("parent", "name"):  # flax's own bookkeeping
             continue
@@ -60,10 +65,10 @@ def _fields(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
         if dataclasses.is_dataclass(value):
             registry = field.metadata.get("registry")
             if registry is not None:
-                yield prefix + field.name, _registered(value, registry)
+                yield prefix + field.name, Field(_registered(value, registry), _registered(field.default, registry))
             yield from _fields(value, f"{prefix}{field.name}.")
         else:
-            yield prefix + field.name, _shown(value)
+            yield prefix + field.name, Field(_shown(value), _shown(field.default))
 
 
 def _registered(part: Any, registry: Mapping[str, Any]) -> str:
