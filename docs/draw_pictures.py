@@ -73,6 +73,27 @@ def first_available(*order: int) -> Callable[..., Any]:
     return choose
 
 
+def at_random(step: Any, obs: Any, avail: Any) -> Any:
+    """Any available actions."""
+    return jax.random.categorical(jax.random.fold_in(jax.random.key(1), step), jnp.where(avail, 0.0, -jnp.inf))
+
+
+def towards(*first: int) -> Callable[..., Any]:
+    """MPE: every agent goes to what its observation has from `first` on, an offset (x, y), along the longer axis.
+
+    Its velocity comes first there; who lets go rolls on by 0.4 of it.
+    """
+
+    def choose(step: Any, obs: Any, avail: Any) -> Any:
+        offset = jnp.stack([obs[agent, at : at + 2] for agent, at in enumerate(first)]) - 0.4 * obs[:, :2]
+        x, y = offset.T
+        level, upright = jnp.where(x < 0, 1, 2), jnp.where(y < 0, 3, 4)  # left or right, down or up
+        near = jnp.maximum(jnp.abs(x), jnp.abs(y)) < 0.1
+        return jnp.where(near, 0, jnp.where(jnp.abs(x) > jnp.abs(y), level, upright))
+
+    return choose
+
+
 class Drawn(NamedTuple):
     """What is played, and with which seed."""
 
@@ -112,6 +133,14 @@ DRAWN = {
     "smax": scripted("smax/2s3z", first_available(1, 4, 0, 2, 3)),
     "softmax_chain": scripted("softmax_chain", plan((0, 0, 0, 1, 1, 0, 2, 2))),
     "gaussian_team": scripted("gaussian_team", lambda step, obs, avail: jnp.full(avail.shape, 0.6)),
+    # Everyone covers the landmark of its number; pursuers follow the last of the others, who stays where it is.
+    "jaxmarl_spread": scripted("jaxmarl/MPE_simple_spread_v3", towards(4, 6, 8)),
+    "jaxmarl_tag": scripted("jaxmarl/MPE_simple_tag_v3", towards(12, 12, 12, 0), seed=1),
+    "jaxmarl_smax": scripted("jaxmarl/HeuristicEnemySMAX:scenario=2s3z", first_available(1, 4, 0, 2, 3)),
+    "jaxmarl_overcooked": scripted("jaxmarl/overcooked:layout=coord_ring", at_random),
+    "jaxmarl_overcooked_v2": scripted("jaxmarl/overcooked_v2", at_random),
+    "jaxmarl_coin_game": scripted("jaxmarl/coin_game:num_inner_steps=10,num_outer_steps=1", at_random),
+    "jaxmarl_hanabi": scripted("jaxmarl/hanabi", at_random),
     "random_team_game": scripted("random_team_game", plan((0, 1, 1))),
 }
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs.jaxmarl_names import Options, built, label_of, parse
+from jaxvf.envs.jaxmarl_pictures import scene_of
 from jaxvf.envs.jaxmarl_rules import Rules, Step, is_general_sum, rules_of
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, Outcome, View, cut_at_limit, strongly_typed
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters
@@ -113,6 +115,15 @@ class FromJaxMARL(Environment):
         bridge = _bridge(self)
         features = state.features or bridge.look(state.inner)
         return View(features.obs, features.state, bridge.available(state.inner), bridge.alive(state.inner))
+
+    def picture(self, state: FromJaxMARLState, params: EnvParams) -> Scene:
+        """What is where, or else what the agents see."""
+        return scene_of(_bridge(self).env, state.inner, lambda: np.asarray(_observing(self)(state, params).obs))
+
+
+@functools.cache
+def _observing(adapter: FromJaxMARL) -> Callable[[FromJaxMARLState, EnvParams], View]:
+    return jax.jit(adapter.observe)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -64,15 +64,20 @@ def rules_of(env: Any) -> Rules:
     Raises:
         InputError: for an environment that declares no limit, or whose terminal observation is lost.
     """
-    for kind in type(env).__mro__:
-        if kind.__module__.partition(".")[0] in ("jaxmarl", "jaxvf") and kind.__name__ in RULES:
-            return RULES[kind.__name__](env)
+    for kind in kinds_of(env):
+        if kind in RULES:
+            return RULES[kind](env)
     return _by_the_clock(env)
+
+
+def kinds_of(env: Any) -> list[str]:
+    """Names of the classes of JaxMARL, or of jaxvf, that an environment is of, its own first."""
+    return [kind.__name__ for kind in type(env).__mro__ if kind.__module__.partition(".")[0] in ("jaxmarl", "jaxvf")]
 
 
 def is_general_sum(env: Any) -> bool:
     """Whether agents are rewarded at each other's cost; of a class that is not JaxMARL's nobody knows."""
-    kinds = [kind.__name__ for kind in type(env).__mro__ if kind.__module__.partition(".")[0] in ("jaxmarl", "jaxvf")]
+    kinds = kinds_of(env)
     if "ToJaxMARL" in kinds:
         return env.env.spec.general_sum
     return any(kind in OPPOSED for kind in kinds)

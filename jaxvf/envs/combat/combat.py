@@ -17,8 +17,8 @@ from jaxvf.envs.combat.graded import opponent_of
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
-from jaxvf.envs.combat.outcome import REWARDS, outcome_of
-from jaxvf.envs.combat.picture import MOVE_NAMES, Troops, battle, unit_names
+from jaxvf.envs.combat.outcome import METRICS, REWARDS, outcome_of
+from jaxvf.envs.combat.picture import MOVE_NAMES, battle, troops, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import state_of
 from jaxvf.envs.combat.terrain import all_walkable
@@ -123,7 +123,7 @@ class Combat(Flags, NativeBatch):
             obs_dim=len(obs),
             state_dim=len(state),
             limit_max=self.battle.limit,
-            metric_names=("won", "dead_allies", "dead_enemies"),
+            metric_names=METRICS,
             agent_states=self.state_kind == "agent_specific",
             storage=self.storage,
             obs_spans=obs if in_steps else (),
@@ -231,20 +231,17 @@ class Combat(Flags, NativeBatch):
     def picture(self, state: CombatState, params: CombatParams, actions: np.ndarray | None = None) -> pictures.Scene:
         """The battlefield from above; lines show orders to attack or to heal, and whom the enemies attack."""
         n, kind = self.battle.n_allies, np.asarray(state.kind)
-        ordered = np.full(n, -1) if actions is None else np.asarray(actions) - self.layout.first_target
-        heals = units.AIR[kind[:n]]
-        full = np.where(np.arange(len(kind)) < n, params.health[kind], params.enemy_health[kind])
-        shield = np.where(units.PROTOSS[kind], state.shield / np.maximum(params.shield[kind], 1.0), -1.0)
-        troops = Troops(
-            np.asarray(state.x),
-            np.asarray(state.y),
-            np.asarray(params.radius)[kind],
-            np.asarray(state.health / full),
-            shield,
-            tuple(units.KINDS[number] for number in kind),
-            np.concatenate([np.where((ordered >= 0) & ~heals, ordered + n, ordered), state.target]),
+        drawn = troops(
+            n,
+            kind,
+            state,
+            radius=np.asarray(params.radius)[kind],
+            health=np.where(np.arange(len(kind)) < n, params.health[kind], params.enemy_health[kind]),
+            shield=np.asarray(params.shield)[kind],
+            ordered=None if actions is None else np.asarray(actions) - self.layout.first_target,
+            chosen=state.target,
         )
-        return battle(self.battle.ground, n, troops)
+        return battle(self.battle.ground, n, drawn)
 
     def names(self, state: CombatState) -> pictures.Names:
         """Agents by kind and number, and their actions."""

@@ -3,10 +3,12 @@
 Built once a step, for allies alone. Arrays are batch-first: [B, units].
 """
 
+from collections.abc import Iterable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 from jaxvf.envs.combat import sight, terrain
 from jaxvf.envs.combat.dynamics import FIRST_TARGET
@@ -27,11 +29,13 @@ def observations(
     first = layout.first_target
     attackable = avail[..., first : first + battle.n_enemies]
     foes = shown([attackable, *(f[..., n:] for f in between), *traits(layout, scene, enemies)], seen_enemies)
-    mates = shown([visible[..., :n], *(f[..., :n] for f in between), *traits(layout, scene, allies)], visible[..., :n])
+    between_mates = [visible[..., :n], *(f[..., :n] for f in between)]
+    mates = shown_to_mates([*between_mates, *traits(layout, scene, allies)], visible[..., :n])
     if flags.obs_last_action:
-        done = jnp.where(visible[..., :n, None], last_actions(layout, scene)[:, None], 0.0)
+        others = without_itself(visible[..., :n])
+        done = jnp.where(others[..., None], without_itself(last_actions(layout, scene)[:, None]), 0.0)
         mates = jnp.concatenate([mates, done], axis=-1)
-    sides = [foes.reshape(*foes.shape[:2], -1), without_itself(mates)]
+    sides = [part.reshape(*part.shape[:2], -1) for part in (foes, mates)]
     whole = jnp.concatenate([_moves(layout, scene, avail), *sides, _own(layout, scene)], axis=-1)
     seen = jnp.where(scene.alive[:, :n, None], whole, 0.0)
     return with_time(seen, scene) if flags.obs_timestep_number else seen
@@ -110,9 +114,17 @@ def shown(parts: list[Array], visible: Bool[Array, "B N J"]) -> Float[Array, "B 
     return jnp.where(visible[..., None], block, 0.0)
 
 
-def without_itself(seen: Float[Array, "B N J F"]) -> Float[Array, "B N rest"]:
-    """Drop the diagonal and flatten: ally i sees units 0 .. i-1, i+1 .. J-1."""
-    n, units = seen.shape[1:3]
-    before = np.arange(units - 1)[None, :, None] < np.arange(n)[:, None, None]
-    others = jnp.where(before, seen[:, :, :-1], seen[:, :, 1:])
-    return others.reshape(*seen.shape[:2], (units - 1) * seen.shape[-1])
+def shown_to_mates(parts: Iterable[Array], visible: Bool[Array, "B N N"]) -> Float[Array, "B N rest F"]:
+    """The same of allies: ally i sees units 0 .. i-1, i+1 .. N-1.
+
+    Each feature drops the diagonal before they are stacked, so that the whole table of pairs never exists.
+    """
+    rest = [without_itself(part if part.ndim == 3 else part[:, None]) for part in parts]
+    return shown(rest, without_itself(visible))
+
+
+def without_itself(pairs: Shaped[Array, "B n N *F"]) -> Shaped[Array, "B N rest *F"]:
+    """Pairs of allies without those of one with itself; of size 1 along the first of their axes where all see alike."""
+    n = pairs.shape[2]
+    earlier = np.arange(n - 1) < np.arange(n)[:, None]
+    return jnp.where(earlier.reshape(n, n - 1, *[1] * (pairs.ndim - 3)), pairs[:, :, :-1], pairs[:, :, 1:])

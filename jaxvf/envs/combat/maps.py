@@ -54,13 +54,8 @@ class Map:
         if len(self.attack_point) != 2:
             raise InputError(f"attack_point={self.attack_point!r} of map {self.name} is not a pair (x, y)")
         for side in ("allies", "enemies"):
-            groups = tuple((str(kind), int(count), float(x), float(y)) for kind, count, x, y in getattr(self, side))
-            for kind, count, _, _ in groups:
-                if kind not in units.ID:
-                    raise unknown(f"kind of {side}", kind, units.ID)
-                if count < 0:
-                    raise InputError(f"{side} of map {self.name}: {count} of {kind} is no number of units")
-            if sum(count for _, count, _, _ in groups) < 1:
+            groups = tuple(_group(side, self.name, group) for group in getattr(self, side))
+            if not groups:
                 raise InputError(f"{side}={groups!r} of map {self.name} hold no unit")
             object.__setattr__(self, side, groups)
         object.__setattr__(self, "attack_point", tuple(self.attack_point))
@@ -84,6 +79,18 @@ class Map:
     def kinds(self) -> tuple[str, ...]:
         """The kinds that can be present, in the order of the type bits."""
         return RACES[self.race] if self.race else tuple(kind for kind in TYPE_ORDER if kind in self.unit_kinds)
+
+
+def _group(side: str, name: str, group: Sequence[Any]) -> tuple[str, int, float, float]:
+    """A group as a map keeps it, once it names a kind, a whole number of units and a point."""
+    if len(group) != 4:
+        raise InputError(f"{side} of map {name}: {group!r} is not (kind, number, x, y)")
+    kind, count, x, y = group
+    if kind not in units.ID:
+        raise unknown(f"kind of {side}", kind, units.ID)
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"{side} of map {name}: {count!r} of {kind} is no number of units from 1 on")
+    return kind, count, float(x), float(y)
 
 
 # Order of the type bits in features; of the three kinds of a race the last is the exception (weight 0.1).

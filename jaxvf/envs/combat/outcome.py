@@ -4,7 +4,7 @@ Arrays are batch-last: [units, B].
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.envs.combat import units
 from jaxvf.envs.combat.dynamics import Forces
@@ -18,6 +18,7 @@ from jaxvf.envs.protocol import Outcome, cut_at_limit
 # "signed": the same, less what allies lose, weighted by `reward_negative_scale`: `reward_only_positive=False`.
 # "sparse": 1 for a won battle, -1 for a lost one, nothing else: `reward_sparse=True`.
 REWARDS = ("damage", "absolute", "clipped", "signed", "sparse")
+METRICS = ("won", "dead_allies", "dead_enemies")
 
 
 def outcome_of(
@@ -47,7 +48,6 @@ def outcome_of(
     beaten, victorious = ~fights[:n].any(axis=0), ~fights[n:].any(axis=0)
     won, lost = victorious & ~beaten, beaten & ~victorious
     terminated = victorious | beaten
-    truncated = cut_at_limit(terminated, t, params.limit)
     if reward == "sparse":
         earned = won * 1.0 - lost * 1.0
     else:
@@ -55,17 +55,31 @@ def outcome_of(
         most = enemies + params.reward_kill * battle.n_enemies + params.reward_win
         end = params.reward_win * won + params.reward_defeat * lost
         earned = (_fought(reward, params, before, after, dealt, n) + end) * params.reward_scale / most
+    return told(earned, won, terminated, cut_at_limit(terminated, t, params.limit), alive, n)
+
+
+def told(
+    reward: Float[Array, "B"],
+    won: Bool[Array, "B"],
+    terminated: Bool[Array, "B"],
+    truncated: Bool[Array, "B"],
+    alive: Bool[Array, "U B"],
+    n: int,
+) -> Outcome:
+    """The outcome of a step with a battle's metrics, `METRICS`; who died counts in the last step.
+
+    Args:
+        reward: the team's.
+        won: whether the battle is.
+        terminated: whether it is over.
+        truncated: whether the clock alone ended it.
+        alive: who is, after the step; allies first.
+        n: allies, N.
+    """
     dead = jnp.where(terminated | truncated, ~alive, False)
-    return Outcome(
-        reward=earned,
-        terminated=terminated,
-        truncated=truncated,
-        metrics={
-            "won": won.astype(jnp.float32),
-            "dead_allies": dead[:n].sum(axis=0).astype(jnp.float32),
-            "dead_enemies": dead[n:].sum(axis=0).astype(jnp.float32),
-        },
-    )
+    counts = (won, dead[:n].sum(axis=0), dead[n:].sum(axis=0))
+    metrics = {name: count.astype(jnp.float32) for name, count in zip(METRICS, counts, strict=True)}
+    return Outcome(reward=reward, terminated=terminated, truncated=truncated, metrics=metrics)
 
 
 def _fought(

@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxvf.envs.combat.terrain import BLOCKED, HIGH, RAMP, Ground
-from jaxvf.envs.combat.units import AIR, ID, WORLD
+from jaxvf.envs.combat.units import AIR, ID, KINDS, PROTOSS, WORLD
 from jaxvf.envs.pictures import (
     BLUE,
     GREEN,
@@ -58,6 +58,42 @@ class Troops(NamedTuple):
     shield: Float[np.ndarray, "U"] | None  # fraction of full; below 0 for who has none
     names: tuple[str, ...]
     shoots_at: Int[np.ndarray, "U"]  # another unit, or -1
+
+
+def troops(
+    n: int,
+    kind: Int[np.ndarray, "U"],
+    state: Any,
+    *,
+    radius: Float[np.ndarray, "U"],
+    health: Float[np.ndarray, "U"],
+    shield: Float[np.ndarray, "U"],
+    ordered: Int[np.ndarray, "N"] | None,
+    chosen: Int[np.ndarray, "E"],
+) -> Troops:
+    """What is drawn of a battle with SMAC's actions.
+
+    Args:
+        n: allies, N.
+        kind: numbers of kinds.
+        state: with `x`, `y`, `health` and `shield` of every unit.
+        radius: of every unit.
+        health: what is full.
+        shield: what is full; 0 for who has none.
+        ordered: number of each ally's target, a mate's for who heals; below 0 without one; None after the end.
+        chosen: the ally that each enemy is after, or the unit that it heals; below 0 without one.
+    """
+    number = np.full(n, -1) if ordered is None else ordered
+    target = np.where((number >= 0) & ~AIR[kind[:n]], number + n, number)
+    return Troops(
+        np.asarray(state.x),
+        np.asarray(state.y),
+        radius,
+        np.asarray(state.health / health),
+        np.where(PROTOSS[kind], state.shield / np.maximum(shield, 1.0), -1.0),
+        tuple(KINDS[each] for each in kind),
+        np.concatenate([target, np.asarray(chosen)]),
+    )
 
 
 def battle(ground: Ground, n_allies: int, troops: Troops) -> Scene:

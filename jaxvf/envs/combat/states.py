@@ -11,9 +11,9 @@ from jaxvf.envs.combat.features import (
     last_actions,
     relative,
     shown,
+    shown_to_mates,
     vitals,
     with_time,
-    without_itself,
 )
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.scene import Scene
@@ -60,7 +60,7 @@ def agent_states(layout: Layout, scene: Scene, avail: Bool[Array, "B N A"]) -> F
 
     traits = [*vitals(layout, scene, allies), *place(allies), *kind_bits(layout, scene, allies)]
     of_mates = [visible[..., :n], *(f[..., :n] for f in between), scene.charge[:, :n], *traits]
-    mates = shown([*of_mates, *jnp.moveaxis(actions, -1, 0)], living[..., :n])
+    mates = shown_to_mates([*of_mates, *jnp.moveaxis(actions, -1, 0)], living[..., :n])
     attackable = avail[..., layout.first_target : layout.first_target + battle.n_enemies]
     of_foes = [attackable, *(f[..., n:] for f in between), visible[..., n:], *vitals(layout, scene, enemies)]
     foes = shown([*of_foes, *kind_bits(layout, scene, enemies), *place(enemies)], living[..., n:])
@@ -68,7 +68,8 @@ def agent_states(layout: Layout, scene: Scene, avail: Bool[Array, "B N A"]) -> F
     itself = jnp.broadcast_to(jnp.array([1.0, 0.0, 0.0, 0.0]), (*actions.shape[:2], 4))
     moves = avail[..., 2:FIRST_TARGET].astype(jnp.float32)
     own = [itself, jnp.stack(traits, axis=-1), actions]
-    flat = jnp.concatenate([without_itself(mates), foes.reshape(*foes.shape[:2], -1), moves, *own], axis=-1)
+    sides = [part.reshape(*part.shape[:2], -1) for part in (mates, foes)]
+    flat = jnp.concatenate([*sides, moves, *own], axis=-1)
     known = jnp.where(alive[:, :n, None], flat, 0.0)
     indexed = jnp.concatenate([known, jnp.broadcast_to(jnp.eye(n), (known.shape[0], n, n))], axis=-1)
     return with_time(indexed, scene) if layout.flags.state_timestep_number else indexed

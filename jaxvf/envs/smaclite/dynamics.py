@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxvf.envs.combat.units import Stats
@@ -52,6 +51,7 @@ def tick(
     aims = aims_of(rules, params, stats, units, orders, distance)
     alive, radius, speed = units.health > 0, stats.radius[:, 0], stats.speed[:, 0]
     movers = Movers(units.x, units.y, units.vx, units.vy, aims.wish_x, aims.wish_y, alive, radius, speed)
-    most = avoidance.most_neighbours(np.asarray(SmacliteParams().radius)[rules.kind])
-    vx, vy = avoidance.velocities(rules.battle.ground, movers, distance, rules.heals, rules.place, most)
+    vx, vy = avoidance.velocities(
+        rules.battle.ground, movers, distance, rules.heals, rules.place, rules.most_neighbours
+    )
     return turns.play(rules, params, stats, units._replace(vx=vx, vy=vy), aims, order)

@@ -6,6 +6,7 @@ are SMAC's.
 
 import math
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -104,41 +105,45 @@ def kinds_of(battle: Map) -> np.ndarray:
     return np.array([units.ID[kind] for kind in battle.unit_kinds])
 
 
-def starting_places(battle: Map, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def starting_places(battle: Map, radius: Any) -> tuple[Any, Any]:
     """Coordinates x and y of every unit, [U] each: a side's groups at one point stand there as one block.
+
+    In float32 they are SMAClite's on its maps, to the last bit.
 
     Args:
         battle: the map.
-        radius: of each kind.
+        radius: of each kind, an array of NumPy or of JAX, as the coordinates then are.
     """
-    parts = []
-    for groups, sign in ((battle.allies, 1.0), (battle.enemies, -1.0)):
-        at = [tuple(group[2:]) for group in groups for _ in range(group[1])]
-        own = radius[[units.ID[group[0]] for group in groups for _ in range(group[1])]]
-        side = np.zeros((len(at), 2))
-        for point in dict.fromkeys(at):
-            members = [unit for unit, place in enumerate(at) if place == point]
-            side[members] = np.array(point) + sign * _block(own[members])
-        parts.append(side)
-    both = np.concatenate(parts)
-    return both[:, 0], both[:, 1]
+    kinds, sides = kinds_of(battle), ((battle.allies, 1.0), (battle.enemies, -1.0))
+    starts = [(sign, x, y) for groups, sign in sides for _, count, x, y in groups for _ in range(count)]
+    order, across, along = [], [], []
+    for start in dict.fromkeys(starts):
+        members = [unit for unit, own in enumerate(starts) if own == start]
+        sign, x, y = start
+        (block_x, gap_x), (block_y, gap_y) = _block(radius[kinds[members]])
+        order += members
+        across.append(sign * block_x + (x + sign * gap_x))
+        along.append(sign * block_y + (y + sign * gap_y))
+    join, back = radius.__array_namespace__().concatenate, np.argsort(order)
+    return join(across)[back], join(along)[back]
 
 
-def _block(radius: np.ndarray) -> np.ndarray:
-    """Places round the origin, [units, 2]: a square of rows, filled one after the other.
+def _block(radius: Any) -> tuple[tuple[Any, np.ndarray], tuple[Any, np.ndarray]]:
+    """Places round the origin, [units]: a square of rows, filled one after the other.
 
     A row is as high as its largest unit. The height counts the gaps, and those of empty rows, but the width does not.
+
+    Args:
+        radius: of each unit.
+
+    Returns:
+        Coordinates x without the gaps and what those add, then y likewise.
     """
-    side = math.ceil(math.sqrt(len(radius)))
-    rows = [radius[start : start + side] for start in range(0, side * side, side)]
-    heights = [row.max(initial=0.0) for row in rows]
-    left = -max(row.sum() for row in rows)
-    y = -sum(heights) - GAP * (side - 1) / 2
-    places = []
-    for row, half in zip(rows, heights, strict=True):
-        x, y = left, y + half
-        for own in row:
-            places.append((x + own, y))
-            x += 2 * own + GAP
-        y += half + GAP
-    return np.array(places)
+    join, units_here = radius.__array_namespace__(), len(radius)
+    side = math.ceil(math.sqrt(units_here))
+    row, column = np.divmod(np.arange(units_here), side)
+    table = join.concatenate([radius, join.zeros(side * side - units_here, radius.dtype)]).reshape(side, side)
+    half = table.max(axis=1)  # of each row's height
+    x = join.cumsum(2 * table, axis=1) - table - table.sum(axis=1).max()
+    y = join.cumsum(2 * half) - half - half.sum()
+    return (x[row, column], GAP * column), (y[row], GAP * (row - (side - 1) / 2))

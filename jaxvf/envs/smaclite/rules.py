@@ -61,6 +61,7 @@ class Rules:
 
     battle: Map
     enemies_first: bool  # whether the list of units begins with the enemies
+    most_neighbours: int  # whom a unit keeps clear of, at most
 
     @property
     def n(self) -> int:

@@ -14,7 +14,8 @@ from jaxvf.envs.combat import features, masks, units
 from jaxvf.envs.combat.dynamics import FIRST_TARGET
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import POINT, Map, map_of
-from jaxvf.envs.combat.picture import MOVE_NAMES, Troops, battle, unit_names
+from jaxvf.envs.combat.outcome import METRICS, told
+from jaxvf.envs.combat.picture import MOVE_NAMES, battle, troops, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import global_state
 from jaxvf.envs.combat.terrain import all_walkable
@@ -22,10 +23,13 @@ from jaxvf.envs.combat.units import TICK, TICKS, Stats
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
 from jaxvf.envs.smaclite import dynamics
-from jaxvf.envs.smaclite.maps import SMACLITE_MAPS, lists_enemies_first, starting_places
+from jaxvf.envs.smaclite.avoidance import most_neighbours as neighbours_of
+from jaxvf.envs.smaclite.maps import SMACLITE_MAPS, kinds_of, lists_enemies_first, starting_places
 from jaxvf.envs.smaclite.rules import Rules, SmacliteParams, stats_of
 from jaxvf.envs.smaclite.targets import NOBODY, Units
 from jaxvf.errors import InputError
+
+DEFAULT_RADIUS = np.asarray(SmacliteParams().radius)
 
 
 class SmacliteState(NamedTuple):
@@ -64,10 +68,13 @@ class Smaclite(NativeBatch):
         map: a key of `SMACLITE_MAPS`, or a `combat.Map` of one's own; its enemies attack-move to the attack point.
         enemies_first: whether the list of units begins with the enemies, who then learn in a tick what allies aimed at
             in the one before; None for what SMAClite does on its maps, and allies first on others.
+        most_neighbours: how many others a unit keeps clear of, at most; None for as many as fit round it by the default
+            radii. SMAClite heeds whoever is near.
     """
 
     map: str | Map = "3s_vs_5z"
     enemies_first: bool | None = None
+    most_neighbours: int | None = None
 
     def __post_init__(self):
         battle = map_of(self.map, SMACLITE_MAPS)
@@ -79,7 +86,10 @@ class Smaclite(NativeBatch):
             )
         if not isinstance(self.enemies_first, bool | None):
             raise InputError(f"enemies_first={self.enemies_first!r} is neither True, False nor None")
-        if not all_walkable(battle.ground, *starting_places(battle, np.asarray(SmacliteParams().radius))):
+        most = self.most_neighbours
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or most < 0):
+            raise InputError(f"most_neighbours={most!r} is neither a whole number from 0 on nor None")
+        if not all_walkable(battle.ground, *starting_places(battle, DEFAULT_RADIUS)):
             raise InputError(f"units of map {battle.name} would start on blocked ground; move its groups")
 
     @property
@@ -90,8 +100,12 @@ class Smaclite(NativeBatch):
     @functools.cached_property
     def rules(self) -> Rules:
         """What is known of the map before anything runs."""
-        first = self.enemies_first
-        return Rules(self.battle, lists_enemies_first(self.battle) if first is None else first)
+        battle, first, most = self.battle, self.enemies_first, self.most_neighbours
+        return Rules(
+            battle,
+            enemies_first=lists_enemies_first(battle) if first is None else first,
+            most_neighbours=neighbours_of(DEFAULT_RADIUS[kinds_of(battle)]) if most is None else most,
+        )
 
     @property
     def layout(self) -> Layout:
@@ -109,15 +123,25 @@ class Smaclite(NativeBatch):
             obs_dim=len(layout.obs_spans),
             state_dim=len(layout.state_spans),
             limit_max=self.battle.limit,
-            metric_names=("won", "dead_allies", "dead_enemies"),
+            metric_names=METRICS,
         )
 
     def default_params(self) -> SmacliteParams:
         return jax.tree.map(jnp.array, SmacliteParams(limit=jnp.int32(self.battle.limit)))
 
+    def check_params(self, params: SmacliteParams) -> None:
+        radius = np.asarray(params.radius)
+        if not all_walkable(self.battle.ground, *starting_places(self.battle, radius)):
+            raise InputError(f"env.radius: units of map {self.battle.name} would start on blocked ground")
+        fit, most = neighbours_of(radius[self.rules.kind]), self.rules.most_neighbours
+        if self.most_neighbours is None and fit > most:
+            raise InputError(
+                f"env.radius: {fit} units fit round one, and {most} are heeded; set env.most_neighbours={fit}"
+            )
+
     def init_batch(self, key: Key[Array, ""], params: SmacliteParams, num_envs: int) -> SmacliteState:
         stats, shape = stats_of(self.battle, params), (num_envs, len(self.rules.kind))
-        x, y = starting_places(self.battle, np.asarray(SmacliteParams().radius))
+        x, y = starting_places(self.battle, jnp.asarray(params.radius))
 
         def same(values: Array | np.ndarray) -> Array:
             return jnp.broadcast_to(jnp.asarray(values, jnp.float32), shape)
@@ -176,19 +200,17 @@ class Smaclite(NativeBatch):
     ) -> pictures.Scene:
         """The battlefield from above; lines show orders to attack or to heal, and whom the enemies are after."""
         n, kind = self.battle.n_allies, self.rules.kind
-        ordered = np.full(n, -1) if actions is None else np.asarray(actions) - FIRST_TARGET
-        troops = Troops(
-            np.asarray(state.x),
-            np.asarray(state.y),
-            np.asarray(params.radius)[kind],
-            np.asarray(state.health / np.asarray(params.health)[kind]),
-            np.where(units.PROTOSS[kind], state.shield / np.maximum(np.asarray(params.shield)[kind], 1.0), -1.0),
-            tuple(units.KINDS[number] for number in kind),
-            np.concatenate([
-                np.where((ordered >= 0) & ~self.rules.heals[:n], ordered + n, ordered), np.asarray(state.target)[n:]
-            ]),
-        )  # fmt: skip
-        return battle(self.battle.ground, n, troops)
+        drawn = troops(
+            n,
+            kind,
+            state,
+            radius=np.asarray(params.radius)[kind],
+            health=np.asarray(params.health)[kind],
+            shield=np.asarray(params.shield)[kind],
+            ordered=None if actions is None else np.asarray(actions) - FIRST_TARGET,
+            chosen=np.asarray(state.target)[n:],
+        )
+        return battle(self.battle.ground, n, drawn)
 
     def names(self, state: SmacliteState) -> pictures.Names:
         """Agents by kind and number, and their actions."""
@@ -201,16 +223,6 @@ class Smaclite(NativeBatch):
         n = self.battle.n_allies
         won = ~alive[n:].any(axis=0)
         terminated = won | ~alive[:n].any(axis=0)
-        truncated = cut_at_limit(terminated, t, params.limit)
         most = (stats.health + stats.shield)[n:].sum() + params.reward_kill * self.battle.n_enemies + params.reward_win
-        dead = jnp.where(terminated | truncated, ~alive, False)
-        return Outcome(
-            reward=(gained + params.reward_win * won) * params.reward_scale / most,
-            terminated=terminated,
-            truncated=truncated,
-            metrics={
-                "won": won.astype(jnp.float32),
-                "dead_allies": dead[:n].sum(axis=0).astype(jnp.float32),
-                "dead_enemies": dead[n:].sum(axis=0).astype(jnp.float32),
-            },
-        )
+        reward = (gained + params.reward_win * won) * params.reward_scale / most
+        return told(reward, won, terminated, cut_at_limit(terminated, t, params.limit), alive, n)

@@ -115,6 +115,10 @@ def test_a_wrong_map_is_named(unchecked):
         ({"limit": 7.5}, "limit=7.5 of map 3m is no number"),
         ({"attack_point": (9.0, 16.0, 1.0)}, r"attack_point=\(9.0, 16.0, 1.0\) of map 3m is not a pair"),
         ({"enemies": (("marine", 3, 23, 16), ("zealot", -1, 23, 16))}, "enemies of map 3m: -1 of zealot is no number"),
+        ({"allies": (("marine", 2.5, 9, 16),)}, "allies of map 3m: 2.5 of marine is no number of units from 1 on"),
+        ({"allies": (("marine", 3, 9, 16), ("zealot", 0, 9, 16))}, "allies of map 3m: 0 of zealot is no number"),
+        ({"allies": (("marine", True, 9, 16),)}, "allies of map 3m: True of marine is no number"),
+        ({"allies": (("marine", 3, 9),)}, r"allies of map 3m: \('marine', 3, 9\) is not \(kind, number, x, y\)"),
     ],
 )
 def test_numbers_that_a_map_cannot_have(unchecked, fields, line):
