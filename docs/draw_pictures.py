@@ -140,6 +140,10 @@ DRAWN = {
     "jaxmarl_overcooked": scripted("jaxmarl/overcooked:layout=coord_ring", at_random),
     "jaxmarl_overcooked_v2": scripted("jaxmarl/overcooked_v2", at_random),
     "jaxmarl_coin_game": scripted("jaxmarl/coin_game:num_inner_steps=10,num_outer_steps=1", at_random),
+    "brax_ant": scripted("brax/ant_4x2", lambda step, obs, avail: jnp.sin(0.3 * step + jnp.arange(8).reshape(4, 2))),
+    "brax_halfcheetah": scripted(
+        "brax/halfcheetah_6x1", lambda step, obs, avail: jnp.sin(0.4 * step + jnp.arange(6).reshape(6, 1))
+    ),
     "jaxmarl_hanabi": scripted("jaxmarl/hanabi", at_random),
     "random_team_game": scripted("random_team_game", plan((0, 1, 1))),
 }

@@ -13,8 +13,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from jaxvf.envs.brax_picture import Limbs, limbs_of, side_view
+from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit, strongly_typed
 from jaxvf.envs.silence import silent
 from jaxvf.errors import InputError, unknown
@@ -111,6 +114,17 @@ class BraxTeam(Environment):
         obs = jnp.concatenate([jnp.broadcast_to(seen, (agents, seen.shape[0])), jnp.eye(agents)], axis=-1)
         available, alive = jnp.ones((agents, actuators), bool), jnp.ones(agents, bool)
         return View(standardized(obs), standardized(seen), available, alive)
+
+    def picture(self, state: BraxTeamState, params: BraxTeamParams) -> Scene:
+        """The body from the side, in the colours of its agents."""
+        links = state.inner.pipeline_state.x
+        return side_view(_limbs(self), np.asarray(links.pos), np.asarray(links.rot))
+
+
+@functools.cache
+def _limbs(team: BraxTeam) -> Limbs:
+    parts = _parts(team.split)
+    return limbs_of(_body(parts.body, team.backend)[0].sys.mj_model, parts.actuators)
 
 
 def standardized(vector: Float[Array, "*b F"]) -> Float[Array, "*b F"]:

@@ -44,7 +44,7 @@ def check_env(
         env: the environment.
         params: its numbers; default `env.default_params()`.
         key: random key; default `jax.random.key(0)`.
-        steps: length of the random play; by default longer than an episode can be.
+        steps: length of the random play; by default longer than an episode can be. 0: nothing is compiled or played.
         most_steps: the most that this default may be.
 
     Raises:
@@ -62,7 +62,7 @@ def check_env(
         steps = steps if most_steps is None else min(steps, most_steps)
         _check_params(params)
         _check_types(env, spec, key, params)
-        for play in random_plays(env, key, (params, again), steps):
+        for play in random_plays(env, key, (params, again), steps) if steps else ():
             check_play(spec, play)
 
 

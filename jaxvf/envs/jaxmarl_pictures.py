@@ -134,7 +134,8 @@ def kitchen(env: Any, state: Any) -> Scene:
     codes = np.asarray(state.maze_map)[margin:-margin, margin:-margin, 0]
     named = {number: CELLS[cell] for number, cell in FIRST_KITCHEN.items()}
     held = [THINGS.get(thing, "") for thing in np.asarray(state.agent_inv).tolist()]
-    things = [(column, row, THINGS[int(codes[row, column])]) for row, column in np.argwhere(np.isin(codes, [*THINGS]))]
+    there = np.argwhere(np.isin(codes, [*THINGS])).tolist()
+    things = [(column, row, THINGS[int(codes[row, column])]) for row, column in there]
     return _kitchen(codes, named, np.asarray(state.agent_pos), held, things)
 
 
@@ -144,7 +145,7 @@ def second_kitchen(env: Any, state: Any) -> Scene:
     named = {number: CELLS[cell] for number, cell in SECOND_KITCHEN.items()}
     named |= {code: (f"I{code - FIRST_PILE}", AMBER) for code in range(FIRST_PILE, int(codes.max()) + 1)}
     held = ["holds" if thing else "" for thing in np.asarray(state.agents.inventory).tolist()]
-    things = [(column, row, "thing") for row, column in np.argwhere(lying)]
+    things = [(column, row, "thing") for row, column in np.argwhere(lying).tolist()]
     return _kitchen(codes, named, np.stack([state.agents.pos.x, state.agents.pos.y], axis=1), held, things)
 
 

@@ -50,6 +50,12 @@ def test_contract(env):
     check_env(env)
 
 
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_registered_environment_has_the_shapes_of_its_spec(name):
+    """Shapes, dtypes, structures and names of metrics, without compiling anything."""
+    check_env(make(name), steps=0)
+
+
 def random_play(env, key, params):
     """Outcomes of random play with auto-reset, [T, B, ...], and whether a view after a reset is not a fresh one."""
     stepper = AutoReset(EpisodeStatistics(env))

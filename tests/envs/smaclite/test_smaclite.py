@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxvf.envs import make
+from jaxvf.envs.check_play import random_actions
 from jaxvf.envs.combat import Map
 from jaxvf.envs.smaclite import SMACLITE_MAPS, Smaclite
 from jaxvf.errors import InputError
@@ -27,7 +28,8 @@ SIZES = {
     "corridor": (30, 156, 282, 6, 24, 1280),
     "2c_vs_64zg": (70, 332, 342, 2, 64, 3080),
 }
-STOP = {"3s_vs_5z": 27, "3s5z_vs_3s6z": 38, "MMM": 34, "corridor": 31}  # steps until the last of a still side falls
+# Steps until the last of a still side falls in SMAClite: means of 40 starts within 0.00001.
+STOP = {"3s_vs_5z": 27, "3s5z_vs_3s6z": 38, "MMM": 34.9, "corridor": 30.3}
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -65,8 +67,8 @@ def test_an_order_that_smaclite_does_not_know_is_refused(order):
 
 @pytest.mark.parametrize("name", STOP)
 def test_who_stands_still_lasts_as_long_as_in_smaclite(name):
-    """In the mean over starts 0.00001 apart, for rounding alone moves a length by more than a step in a crowd."""
-    env, episodes = Smaclite(name), 32
+    """In the mean over starts within 0.00001, for in a crowd a length is rounding's."""
+    env, episodes = Smaclite(name), 16
     params, n = env.default_params(), env.spec.n_agents
 
     def step(states, key):
@@ -81,7 +83,7 @@ def test_who_stands_still_lasts_as_long_as_in_smaclite(name):
 
     over, reward = jax.jit(play)()
     length = np.where(over.any(axis=0), over.argmax(axis=0) + 1, 999)
-    assert abs(length.mean() - STOP[name]) <= 0.75, length
+    assert abs(length.mean() - STOP[name]) <= 1, length
     assert not np.asarray(reward).any()
 
 
@@ -110,7 +112,7 @@ def test_radii_that_no_start_or_no_neighbours_fit_are_refused(unchecked):
     marines = battle((("marine", 12, 10.0, 16.0), ("zealot", 2, 10.0, 20.0)), (("marine", 3, 23.0, 16.0),))
     small = dataclasses.replace(params, radius=params.radius.at[0].set(0.2))
     most = marines.rules.most_neighbours
-    with pytest.raises(InputError, match=rf"env.radius: 16 units fit round one, {most} are heeded; set env.most_neigh"):
+    with pytest.raises(InputError, match=rf"env.radius: 16 units fit round one, and {most} are heeded; set env"):
         marines.check_params(small)
     dataclasses.replace(marines, most_neighbours=16).check_params(small)
 
@@ -121,24 +123,28 @@ def test_most_neighbours_is_a_number_of_units(unchecked, most):
         Smaclite("3s_vs_5z", most_neighbours=most)
 
 
-def test_random_play_earns_what_it_earns_in_smaclite():
-    """3.4 in the mean of 3s_vs_5z's episodes."""
-    env, episodes = Smaclite("3s_vs_5z"), 200
+def test_100_000_steps_of_random_play_are_finite_and_earn_what_they_earn_in_smaclite():
+    """3.4 in the mean of 3s_vs_5z's episodes. `benchmarks/smaclite.py` plays the other maps."""
+    env, battles, steps = Smaclite("3s_vs_5z"), 1000, 100
     params = env.default_params()
 
     def step(carry, key):
         states, live = carry
         act_key, step_key = jax.random.split(key)
         view = env.observe_batch(states, params)
-        actions = jax.random.categorical(act_key, jnp.where(view.avail, 0.0, -1e9))
+        actions = random_actions(env.spec, act_key, view.avail)
         states, outcome = env.transition_batch(step_key, states, actions, params)
-        return (states, live & ~outcome.terminated), outcome.reward * live
+        numbers = [view.obs, view.state, outcome.reward, *jax.tree.leaves(states)]
+        finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in numbers]).all()
+        return (states, live & ~outcome.done), (outcome.reward * live, finite)
 
     def play(key):
-        first = env.init_batch(key, params, episodes)
-        return jax.lax.scan(step, (first, jnp.ones(episodes, bool)), jax.random.split(key, 100))[1].sum(axis=0)
+        first = env.init_batch(key, params, battles)
+        return jax.lax.scan(step, (first, jnp.ones(battles, bool)), jax.random.split(key, steps))
 
-    assert abs(jax.jit(play)(jax.random.key(0)).mean() - 3.4) < 0.4
+    (_, live), (rewards, finite) = jax.jit(play)(jax.random.key(0))
+    assert finite.all() and not live.any()
+    assert abs(rewards.sum(axis=0).mean() - 3.4) < 0.4
 
 
 def battle(allies, enemies, **fields):
