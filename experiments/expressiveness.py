@@ -28,6 +28,13 @@ MIXERS: dict[str, Mixer] = {
     "qplex, full": QplexMixer(adv_hypernet_layers=2, adv_stop_grad=False),
     "duelmix": DuelmixMixer(context="state"),
 }
+# The same classes with networks that are just wide enough, for the many more starts of what was not found at first.
+NARROW: dict[str, Mixer] = {
+    "qmix": QmixMixer(embed=8, hypernet_embed=8),
+    "qplex": QplexMixer(adv_hypernet_layers=2, hypernet_embed=8, adv_hypernet_embed=8),
+    "qplex, full": QplexMixer(adv_hypernet_layers=2, hypernet_embed=8, adv_hypernet_embed=8, adv_stop_grad=False),
+    "duelmix": DuelmixMixer(context="state", hypernet_embed=8),
+}
 H1, H2, U1, U2 = np.indices((2, 2, 2, 2))
 TABLES = {
     "V": (H1 != H2) - 0.5 * U1 - 0.5 * U2,
@@ -86,20 +93,27 @@ NOTE = (
     "rested elsewhere. The darker a cell, the larger the share of the table's variance that is missed."
 )
 TOLERANCE = 0.005  # of a mean squared error, relative to the table's variance where that is above 1
+CLOSE = 1e-3  # the same, from which on a cell is fitted again from many more starts; expected numbers have three digits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fits(Scale):
-    """Seeds are restarts of a fit; steps are gradient steps."""
+    """Seeds are restarts of a fit; steps are gradient steps.
+
+    Attributes:
+        again: restarts and steps of the cells that are not `CLOSE` to what is expected; none where both are 0.
+    """
 
     steps: int
     mixers: tuple[str, ...] = tuple(MIXERS)
+    again: tuple[int, int] = (0, 0)
 
 
 SCALES = {
     "small": Fits(minutes=4, seeds=4, steps=1_000),
-    "medium": Fits(minutes=60, seeds=24, steps=3_000),
-    "paper": Fits(minutes=600, seeds=100, steps=10_000),  # no paper's: ours, at its largest
+    "medium": Fits(minutes=15, seeds=4, steps=1_000, again=(96, 3_000)),
+    # No paper's: ours, at its largest.
+    "paper": Fits(minutes=600, seeds=100, steps=10_000, again=(1_000, 10_000)),
 }
 
 
@@ -134,24 +148,65 @@ def reproduce(
         errors = np.asarray(fit(MIXERS[mixer], tasks, jax.random.key(0), restarts=restarts, steps=steps).error)
         for name, table, found in zip(names, tables, errors, strict=True):
             expected = EXPECTED[name][CLASSES.index(mixer.partition(",")[0])]
-            best, tolerance = float(found.min()), TOLERANCE * max(1.0, float(table.var()))
             row = {
                 "scale": setting.label,
                 "steps": steps,
                 "mixer": mixer,
                 "table": name,
                 "restarts": restarts,
-                "least_error": best,
+                "least_error": float(found.min()),
             }
-            row |= {"median_error": float(np.median(found)), "variance": float(table.var()), "expected": expected}
-            rows.append(row | {"agrees": None if expected is None else abs(best - expected) < tolerance})
+            rows.append(
+                row | {"median_error": float(np.median(found)), "variance": float(table.var()), "expected": expected}
+            )
+    if setting.again[0]:
+        fit_again(rows, *setting.again)
+    for row in rows:
+        row["agrees"] = None if row["expected"] is None else distance(row) < TOLERANCE
+        row["close"] = None if row["expected"] is None else distance(row) < CLOSE
+        row["reason"] = reason(row, rows)
     summaries.write_summary(rows, out)
     print(draw(rows, out))
     for row in rows:
         wanted = "" if row["expected"] is None else f"  expected {row['expected']:8.4f}"
         verdict = {True: "", False: "  differs", None: ""}[row["agrees"]]
         numbers = f"least {row['least_error']:8.4f}  median {row['median_error']:8.4f}"
-        print(f"{row['mixer']:11} {row['table']:23} {numbers}{wanted}{verdict}")
+        why = f"  ({row['reason']})" if row["reason"] else ""
+        print(f"{row['mixer']:11} {row['table']:23} {numbers}{wanted}{verdict}{why}")
+
+
+def fit_again(rows: list[dict[str, Any]], restarts: int, steps: int) -> None:
+    """Fit the cells that are not close from many more starts, with narrow networks, and keep the smaller error."""
+    names, tables, contexts = cases()
+    for mixer, module in NARROW.items():
+        left = [row for row in rows if row["mixer"] == mixer and row["expected"] is not None and distance(row) >= CLOSE]
+        if not left:
+            continue
+        places = [names.index(row["table"]) for row in left]
+        tasks = make_tasks([tables[place] for place in places], [contexts[place] for place in places])
+        errors = np.asarray(fit(module, tasks, jax.random.key(1), restarts=restarts, steps=steps).error)
+        for row, found in zip(left, errors, strict=True):
+            row |= {"again": restarts, "again_steps": steps, "first_error": row["least_error"]}
+            row["least_error"] = min(row["least_error"], float(found.min()))
+
+
+def distance(row: dict[str, Any]) -> float:
+    """How far the least error is from the expected one, relative to the table's variance where that is above 1."""
+    return abs(row["least_error"] - row["expected"]) / max(1.0, row["variance"])
+
+
+def reason(row: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """Why a cell is not close, where its own numbers and those of the same class say so."""
+    if row["close"] is not False:
+        return ""
+    if row["least_error"] < row["expected"]:
+        return "below the number that is expected, which is itself the best of some fits"
+    twin = [other for other in rows if (other["mixer"], other["table"]) == (f"{row['mixer']}, full", row["table"])]
+    if twin and distance(twin[0]) < CLOSE:
+        return "the rule: its stopped gradient rests here, the same module without it does not"
+    if "again" not in row:
+        return "few starts: not fitted again at this scale"
+    return "not found from any start"
 
 
 def cases() -> tuple[list[str], list[np.ndarray], list[np.ndarray]]:
@@ -189,7 +244,9 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         shade[cell] = row["least_error"] / row["variance"]
     steps = f", {rows[0]['steps']:,} gradient steps each" if "steps" in rows[0] else ""
     scale = "Own setting" if rows[0]["scale"] == OWN else f"Scale {rows[0]['scale']}"
-    note = f"{NOTE} {scale}; best of {rows[0]['restarts']} restarts{steps}; no interval."
+    again = next((row for row in rows if "again" in row), None)
+    more = f"; tables not found so: best of {again['again']} more of {again['again_steps']:,} steps" if again else ""
+    note = f"{NOTE} {scale}; best of {rows[0]['restarts']} restarts{steps}{more}; no interval."
     figure = plots.number_table(
         measured, rows=[row_words(name) for name in names], columns=mixers, expected=wanted, shade=shade, note=note
     )

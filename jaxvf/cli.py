@@ -16,6 +16,7 @@ from jaxvf.commands.figures import compare, plot
 from jaxvf.commands.policies import evaluate, export_policy, load
 from jaxvf.commands.probe import probe
 from jaxvf.commands.report import report
+from jaxvf.commands.reproduce import keep_nothing, reproduce
 from jaxvf.commands.run import Flag, Import, Log, Positional, export, run, together
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
@@ -111,48 +112,6 @@ def list_(
     listing.show(what, as_json=json)
 
 
-def reproduce(
-    experiment: Positional[str],
-    scale: str | None = None,
-    seeds: int | None = None,
-    env_steps: float | None = None,
-    out: Path | None = None,
-    yes: Flag[bool] = False,
-    quick: Flag[bool] = False,
-    no_cache: Flag[bool] = False,
-) -> None:
-    """Run an experiment: the sweep, the statistic and the figure of a paper.
-
-    Args:
-        experiment: its name (`jaxvf list experiments`).
-        scale: small (minutes on two CPU cores, the default), medium (hours) or paper (the paper's own protocol).
-        seeds: seeds per cell; by default the scale's own.
-        env_steps: environment steps of one run, where the experiment trains any; by default the scale's own.
-        out: directory for its Parquet and figures; by default runs/EXPERIMENT_SCALE.
-        yes: agree to a run that takes more than an hour.
-        quick: another name of --scale small.
-        no_cache: do not keep compiled programs, nor what is measured of them, in ~/.cache/jaxvf.
-    """
-    from jaxvf import scripts
-
-    if no_cache:
-        _keep_nothing()
-    module = scripts.load("experiments", experiment)
-    if quick and scale not in (None, "small"):
-        raise InputError(f"--quick is --scale small; leave it out for --scale {scale}")
-    if seeds is not None and seeds < 1:
-        raise InputError(f"seeds={seeds} must be at least 1")
-    if env_steps is not None and (env_steps < 1 or env_steps % 1 != 0):
-        raise InputError(f"env_steps={env_steps:g} is not a whole number from 1 on")
-    scale = scale or "small"
-    budget = None if env_steps is None else int(env_steps)
-    out = out or Path("runs") / f"{experiment}_{scale}"
-    try:
-        module.reproduce(scale=scale, seeds=seeds, env_steps=budget, out=out, yes=yes)
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt("What is done is saved; the same command goes on from there.") from error
-
-
 def bench(
     benchmark: Positional[str] = "throughput",
     quick: Flag[bool] = False,
@@ -171,7 +130,7 @@ def bench(
     from jaxvf.results.store import write_atomically
 
     if no_cache:
-        _keep_nothing()
+        keep_nothing()
     text = dumps(scripts.load("benchmarks", benchmark).bench(quick=quick))
     if out is not None:
         write_atomically(out, text.encode())
@@ -224,13 +183,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt as error:  # Interrupted is one: it says how to go on
         print(f"jaxvf: stopped. {error}".rstrip(), file=sys.stderr)
         sys.exit(INTERRUPTED)
-
-
-def _keep_nothing() -> None:
-    """For scripts, which run sweeps themselves: switch JAX's own cache off, and jaxvf's with it."""
-    import jax
-
-    jax.config.update("jax_enable_compilation_cache", False)
 
 
 if __name__ == "__main__":

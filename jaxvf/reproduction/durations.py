@@ -13,7 +13,7 @@ from jaxvf.results import Result
 from jaxvf.results.store import write_atomically
 from jaxvf.sweeps import Sweep, cache
 from jaxvf.sweeps.measurements import program_key
-from jaxvf.sweeps.space import expand
+from jaxvf.sweeps.space import Run, expand
 
 FILE = "durations.json"
 
@@ -50,19 +50,28 @@ class Duration:
         return self.compile_seconds + work.steps * self.step_seconds
 
 
-def workloads(sweep: Sweep) -> list[Workload]:
-    """The programs of a sweep, in the order of its plan; nothing is compiled.
+def programs(sweep: Sweep) -> list[list[Run]]:
+    """The runs of a sweep, those of one compiled program together, in the order of its plan.
 
     Raises:
         InputError: for anything in the description that is not valid.
     """
-    groups: dict[Any, list[Any]] = {}
+    groups: dict[Any, list[Run]] = {}
     for run in expand(sweep.env, sweep.algorithms, sweep.grid, sweep.seeds, sweep.root_seed):
         shapes = tuple((leaf.shape, leaf.dtype.name) for leaf in jax.tree.leaves(run.env_params))
         groups.setdefault((run.env, jax.tree.structure(run.algorithm), shapes), []).append(run)
+    return list(groups.values())
+
+
+def workloads(sweep: Sweep) -> list[Workload]:
+    """What each program of a sweep is to do, in the order of its plan; nothing is compiled.
+
+    Raises:
+        InputError: for anything in the description that is not valid.
+    """
     return [
         Workload(program_key(runs[0], test_episodes=sweep.test_episodes), len(runs), len(runs) * int(sweep.env_steps))
-        for runs in groups.values()
+        for runs in programs(sweep)
     ]
 
 

@@ -20,7 +20,7 @@ from jaxvf.results.store import write_atomically
 
 CONFIRMED, REFUTED, UNDECIDED = "confirmed", "refuted", "undecided"
 NEEDED = ("paper", "statement", "environment", "learners", "command")
-OPTIONAL = ("data", "find", "checks", "because", "h100")
+OPTIONAL = ("data", "find", "checks", "because", "h100", "only")
 
 
 class Found(NamedTuple):
@@ -48,6 +48,7 @@ class Claim:
         because: the reason where the verdict needs one.
         h100: what its cost is predicted from: the cell of the kernel table (`env`, `algorithm`), `runs`, `env_steps`
             of a run, `steps` of an iteration.
+        only: which part of the experiment of its command decides it, as arguments of `reproduce`; empty for all of it.
     """
 
     paper: str
@@ -60,6 +61,7 @@ class Claim:
     checks: Sequence[str] = ()
     because: str = ""
     h100: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    only: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def read_claims(path: Path) -> list[Claim]:
@@ -133,6 +135,23 @@ def verdict(claim: Claim, numbers: Mapping[str, Found]) -> str:
     if any(each is False for each in outcomes):
         return REFUTED
     return CONFIRMED if outcomes and all(outcomes) else UNDECIDED
+
+
+def judged() -> tuple[list[Claim], list[str]]:
+    """The claims of this installation with their verdicts.
+
+    Raises:
+        InputError: if a claim or its data are not in order.
+    """
+    folder = scripts.directory("experiments")
+    claims = read_claims(folder / "claims.toml")
+    return claims, [verdict(claim, numbers_of(claim, folder / "figures")) for claim in claims]
+
+
+def numbers_of(claim: Claim, figures: Path) -> dict[str, Found]:
+    """The numbers that a claim names, from the summaries in a folder; none where nothing was run."""
+    rows = summary_rows(figures / f"{claim.data}_summary.json") if claim.data else []
+    return {name: number for name, (number, _) in look_up(claim, rows).items()} if claim.data else {}
 
 
 def h100_hours(cost: Mapping[str, Any], kernels: Mapping[str, Any]) -> tuple[float, float]:
