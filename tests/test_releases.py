@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from jaxvf import cli, releases
+from jaxvf import cli, releases, scripts
 from jaxvf.algorithms import ALGORITHMS, make
+from jaxvf.errors import InputError
 from jaxvf.hyperparameters import field_at
+from jaxvf.serialize import to_json
 from jaxvf.sweeps.space import expand
 from jaxvf.sweeps.sweep_file import read
 
@@ -37,6 +39,35 @@ def test_a_release_reaches_the_learner_on_the_environment_that_it_names(path):
             declared, made = field_at(run.algorithm, field)
             registry = declared.metadata.get("registry")
             assert type(made) is type(registry[value]()) if registry else made == value, (name, field)
+
+
+# What a battle, which rewards the team alone and has discrete actions, does not allow of a release.
+NOT_IN_BATTLES = {
+    "iql@jaxmarl": ("reward", "team"),
+    "ippo@jaxmarl": ("reward", "team"),
+    "mappo@jaxmarl": ("reward", "team"),
+    "ippo@jaxmarl_ff": ("reward", "team"),
+    "clip_happo@low_variance": ("entropy_reduction", "mean"),
+}
+
+
+def test_a_release_goes_with_any_environment_or_says_which_setting_does_not():
+    for name in releases.available():
+        if name in NOT_IN_BATTLES:
+            field, value = NOT_IN_BATTLES[name]
+            with pytest.raises(InputError, match=f"{field}=.*use {field}='{value}'"):
+                expand("combat/3m", name, {}, 1)
+            expand("combat/3m", name, {field: [value]}, 1)
+        else:
+            expand("combat/3m", name, {}, 1)
+
+
+def test_jaxmarl_s_mappo_is_the_recipe_of_the_experiment_but_for_its_size():
+    """spread_gap runs the recipe of 2023: 128 environments, 2 million steps; the release is that of today."""
+    recipe = scripts.load("experiments", "spread_gap").configured("jaxmarl", "recurrent", 2_000_000)
+    there, here = (to_json(one)["fields"] for one in (recipe, make("mappo@jaxmarl")))
+    sizes = {"num_envs", "learning_rate", "critic_learning_rate", "learning_rate_anneal"}
+    assert {field for field in there if there[field] != here[field]} == sizes
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
