@@ -62,14 +62,14 @@ def _pow(mixer: Mixer) -> WeightedLearner:
 def _non_monotonic(novelty: str) -> QLearning:
     """Non-monotonic QMIX (Hu et al. 2026, eq. 25 to 31): no absolute values, SARSA TD(λ), RND.
 
-    λ and all other settings are PyMARL2's: the paper does not state its own.
+    λ and all other settings are PyMARL2's, but for the half before its loss: the paper does not state its own.
     """
     settings = {**PORT, "epsilon_anneal": 100_000}
     return QLearning(mixer=QmixMixer(monotonic=False), bootstrap="sarsa", novelty=novelty, **settings)
 
 
 def _qfix(fixee: str, *, additive: bool = True) -> QLearning:
-    """QFIX or Q+FIX (Baisero et al. 2025, their code's settings for SMACv2)."""
+    """QFIX or Q+FIX (Baisero et al. 2025), with the rates and sizes of their code for SMACv2; `@qfix` has the rest."""
     settings = {**PORT, "epsilon_anneal": 100_000}
     return QLearning(mixer=QfixMixer(fixee=fixee, additive=additive), **settings)
 
