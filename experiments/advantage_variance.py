@@ -8,6 +8,7 @@ the samples that these were fitted to, and on as many new ones.
 
 import dataclasses
 import itertools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from jaxvf.hyperparameters import replace
 from jaxvf.reproduction import SMALL, Scale, agree, caption, choose
 from jaxvf.results import figure_style as look
 from jaxvf.results import plots, summaries
+from jaxvf.results.store import write_atomically
 from jaxvf.training import Clock, Program, make_program
 from jaxvf.training.keys import Purpose, run_key
 from jaxvf.trust_region import FeedForward, TrustRegion, weight_bounds
@@ -67,6 +69,7 @@ def reproduce(
     env_steps: int | None = None,
     yes: bool = False,
     agents: int | None = None,
+    settings: tuple[tuple[str, float, int], ...] | None = None,
 ) -> None:
     """Compute the exact part, train, write `summary.json` and the figure by position to `out`.
 
@@ -77,22 +80,31 @@ def reproduce(
         env_steps: refused; a setting has its iterations.
         yes: agree to more than an hour.
         agents: of the team.
+        settings: some of `SETTINGS`.
     """
-    chosen = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, agents=agents)
+    chosen = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, agents=agents, settings=settings)
     agree(chosen, yes=yes)
     rows = exact_rows(chosen.draws)
-    for step, size, batch in chosen.settings:
-        iterations = chosen.iterations[step]
+    for setting in chosen.settings:
         for rule in RULES:
-            variances = trained(step, size, batch, rule, chosen.agents, chosen.seeds, iterations)
-            for kind in BATCHES:
-                title = f"{step} {size:g}, B = {batch}"
-                rows.append(trained_row(title, rule, kind, variances[kind]) | {"iterations": iterations})
+            rows += setting_rows(setting, rule, chosen, out)
     rows = [{"scale": chosen.label, **row} for row in rows]
     summaries.write_summary(rows, out)
     for row in rows:
         print(text(row))
     print(draw(rows, out))
+
+
+def setting_rows(setting: tuple[str, float, int], rule: str, chosen: Teams, out: Path) -> list[dict[str, Any]]:
+    """A row for either batch; kept in `out`, so that an interrupted experiment goes on with the next setting."""
+    step, size, batch = setting
+    iterations, title = chosen.iterations[step], f"{step} {size:g}, B = {batch}"
+    path = out / "parts" / f"{step}_{size:g}_{batch}_{rule}_{chosen.agents}x{iterations}x{chosen.seeds}.json"
+    if not path.exists():
+        variances = trained(step, size, batch, rule, chosen.agents, chosen.seeds, iterations)
+        rows = [trained_row(title, rule, kind, variances[kind]) | {"iterations": iterations} for kind in BATCHES]
+        write_atomically(path, json.dumps(rows).encode())
+    return json.loads(path.read_text())
 
 
 def exact_rows(draws: int) -> list[dict[str, Any]]:

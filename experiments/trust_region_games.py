@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 import jaxvf
+from jaxvf import scripts
 from jaxvf.envs import GaussianTeam, SoftmaxChain
+from jaxvf.errors import InputError
 from jaxvf.reproduction import MEAN, SMALL, Scale, caption, choose, facts_of, train
 from jaxvf.results import Interval, Result, plots, summaries
 from jaxvf.results import figure_style as look
@@ -21,6 +23,7 @@ from jaxvf.results.panels import curve_panels
 from jaxvf.results.statistics import mean_interval
 from jaxvf.trust_region import FeedForward, Table, TrustRegion, weight_bounds
 
+EXPECTED = scripts.part("experiments", "_prototype_scores").EXPECTED
 RULES = {
     "is": weight_bounds("is"),
     "clip": weight_bounds("clip1"),
@@ -61,6 +64,7 @@ class Study:
         sizes: step sizes.
         rules: names of `RULES`.
         iterations: of a run.
+        draw: which random draw of what the game leaves open; 0 is the choice that was made in pilots.
     """
 
     game: str
@@ -70,11 +74,12 @@ class Study:
     sizes: tuple[float, ...]
     rules: tuple[str, ...] = BASIC
     iterations: int = 100
+    draw: int = 0
 
     @property
     def name(self) -> str:
         """Directory of its runs."""
-        return f"{self.game}-{self.step}-n{self.agents}-b{self.batch}"
+        return f"{self.game}-{self.step}-n{self.agents}-b{self.batch}" + (f"-draw{self.draw}" if self.draw else "")
 
     def algorithm(self) -> TrustRegion:
         """The learner of this game, all but what its sweep sets."""
@@ -88,8 +93,10 @@ class Study:
         iterations = self.iterations
         size = "learning_rate" if self.step == "clip" else "kl_radius"
         grid: dict[str, Any] = {"weight_low,weight_high": [RULES[rule] for rule in self.rules], size: self.sizes}
+        if self.game == "chain" and self.draw:
+            grid["env.decline,env.noise"] = [chain_draw(self.draw)]
         return jaxvf.Sweep(
-            env=SoftmaxChain(self.agents) if self.game == "chain" else GaussianTeam(self.agents),
+            env=SoftmaxChain(self.agents) if self.game == "chain" else GaussianTeam(self.agents, self.draw),
             algorithms=self.algorithm(),
             grid=grid,
             seeds=seeds,
@@ -97,6 +104,12 @@ class Study:
             test_interval=min(INTERVAL, iterations) * self.batch,
             test_episodes=1 if self.game == "chain" else 2048,  # contexts over which the exact score is averaged
         )
+
+
+def chain_draw(draw: int) -> tuple[float, float]:
+    """A chain's decline, in [0.1, 0.4], and its noise, from 0.01 to 0.05 evenly in the logarithm."""
+    rng = np.random.default_rng([draw, 1])
+    return round(float(rng.uniform(0.1, 0.4)), 3), round(float(np.exp(rng.uniform(*np.log((0.01, 0.05))))), 4)
 
 
 STUDIES = (
@@ -129,36 +142,6 @@ SCALES = {
     "paper": Studies(minutes=160, seeds=64, studies=STUDIES),  # no paper's: ours, at its largest
 }
 
-# The prototype's scores by (game, step, agents, batch, size); in the order of the rules named.
-EXPECTED: dict[tuple[str, str, int, int, float], dict[str, float]] = {
-    ("chain", "clip", 4, 400, 0.05): {"is": 0.987, "clip": 0.975, "none": 0.975},
-    ("chain", "clip", 8, 400, 0.05): {"is": 0.987, "clip": 0.991, "none": 0.989},
-    ("chain", "clip", 16, 400, 0.05): {"is": 0.972, "clip": 0.983, "none": 0.983},
-    ("chain", "clip", 32, 400, 0.05): {"is": 0.980, "clip": 0.991, "none": 0.986},
-    ("chain", "clip", 64, 400, 0.05): {"is": 0.667, "clip": 0.983, "none": 0.981},
-    ("chain", "clip", 64, 1600, 0.05): {"is": 0.918, "clip": 0.996, "none": 0.999},
-    ("chain", "natural", 64, 400, 0.001): {"is": 0.847, "clip": 0.855, "none": 0.848},
-    ("chain", "natural", 64, 400, 0.005): {"is": 0.969, "clip": 0.982, "none": 0.987},
-    ("chain", "natural", 64, 400, 0.02): {"is": 0.880, "clip": 0.979, "none": 0.973},
-    ("team", "clip", 4, 250, 5e-4): {"is": -0.1521, "clip": -0.1522, "none": -0.1530},
-    ("team", "clip", 4, 250, 5e-3): {"is": -0.0195, "clip": -0.0178, "none": -0.0224},
-    ("team", "clip", 16, 250, 5e-4): {"is": -0.1684, "clip": -0.1682, "none": -0.1691},
-    ("team", "clip", 16, 250, 2e-3): {"is": -0.1173, "clip": -0.1126, "none": -0.1241},
-    ("team", "clip", 16, 250, 5e-3): {
-        "is": -0.0738, "clip": -0.0436, "none": -0.0865,
-        "max 5": -0.0359, "max 2": -0.0335, "max 1.2": -0.0383, "two-sided": -0.0738,
-    },
-    ("team", "clip", 32, 250, 5e-4): {"is": -0.1767, "clip": -0.1758, "none": -0.1764},
-    ("team", "clip", 32, 250, 2e-3): {"is": -0.1446, "clip": -0.1275, "none": -0.1440},
-    ("team", "clip", 32, 250, 5e-3): {"is": -0.1113, "clip": -0.0516, "none": -0.1312},
-    ("team", "natural", 4, 250, 0.001): {"is": -0.0973, "clip": -0.0967, "none": -0.1005},
-    ("team", "natural", 4, 250, 0.01): {"is": -0.0224, "clip": -0.0188, "none": -0.0221},
-    ("team", "natural", 4, 250, 0.05): {"is": -0.0148, "clip": -0.0104, "none": -0.0114},
-    ("team", "natural", 16, 250, 0.001): {"is": -0.1351, "clip": -0.1307, "none": -0.1354},
-    ("team", "natural", 16, 250, 0.01): {"is": -0.0965, "clip": -0.0682, "none": -0.0757},
-    ("team", "natural", 16, 250, 0.05): {"is": -0.1000, "clip": -0.0440, "none": -0.0496},
-}  # fmt: skip
-
 CLAIM = (
     "Exact expected reward after training, agents updated one after another; the lines differ in how an agent's "
     "objective is weighted for those updated before it. On the chain of 64 agents the product of their ratios "
@@ -166,6 +149,7 @@ CLAIM = (
     "ones the clip loses less than the product and than weight 1."
 )
 LOOSER = "There bounds of 1.2 to 5 lose less still, and the product within 10 % of 1 more than the clip."
+DRAWN = "Draws are random: of the chain's decline and noise, and of the team's target."
 BEST = "The best is 1 on the chain, 0 on the team."
 
 
@@ -177,9 +161,18 @@ def reproduce(
     env_steps: int | None = None,
     yes: bool = False,
     studies: tuple[Study, ...] | None = None,
+    draws: int | None = None,
 ) -> None:
-    """Run the sweeps, write Parquet, `summary.json` and the figure to `out`; a study has its own iterations."""
+    """Run the sweeps, write Parquet, `summary.json` and the figure to `out`; a study has its own iterations.
+
+    With `draws`, every study is run with so many random draws: of the chain's decline and noise, of the team's target.
+    """
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, studies=studies)
+    if draws is not None:
+        if draws < 1:
+            raise InputError(f"draws={draws} must be at least 1")
+        drawn = [dataclasses.replace(study, draw=draw) for study in setting.studies for draw in range(1, draws + 1)]
+        setting = dataclasses.replace(setting, studies=tuple(drawn), changed=True, minutes=draws * setting.minutes)
     chosen = {study.name: study for study in setting.studies}
     sweeps = {name: study.sweep(setting.seeds) for name, study in chosen.items()}
     chunk = {name: CHUNK[study.game] for name, study in chosen.items()} if _on_cpu() else None
@@ -213,11 +206,12 @@ def rows_of(study: Study, result: Result, seeds: int) -> list[dict[str, Any]]:
             rows.append({
                 **dict(zip(("game", "step", "agents", "batch", "size"), key, strict=True)),
                 "rule": rule,
+                **({"draw": study.draw} if study.draw else {}),
                 "runs": seeds,
                 "iterations": study.iterations,
                 "score": mean_interval(score[i, j], rng=np.random.default_rng(0)),
                 "standard_error": float(valid.std(ddof=1) / len(valid) ** 0.5) if len(valid) > 1 else None,
-                "expected": EXPECTED.get(key, {}).get(rule),
+                "expected": None if study.draw else EXPECTED.get(key, {}).get(rule),
                 # Each number is a mean over ten iterations already; means are dominated by rare batches.
                 "variance_mean": float(np.nanmean(variance[i, j])),
                 "variance_median": float(np.nanmedian(variance[i, j])),
@@ -240,6 +234,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     iterations = sorted({row["iterations"] for row in rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
     claim = " ".join([CLAIM, *([LOOSER] if any(row["rule"] == "max 2" for row in rows) else []), BEST])
+    claim = f"{claim} {DRAWN}" if any("draw" in row for row in rows) else claim
     facts: dict[str, Any] = facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN) | {
         "steps": steps
     }
@@ -257,7 +252,7 @@ def panels_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, list[dict
     for field, xlabel in xlabels.items():
         groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         for row in rows:
-            others = tuple(row[name] for name in ("game", "step", *xlabels) if name != field)
+            others = (*(row[name] for name in ("game", "step", *xlabels) if name != field), row.get("draw", 0))
             groups.setdefault(others, []).append(row)
         for chosen in groups.values():
             cells = {condition(row) for row in chosen}
@@ -267,6 +262,7 @@ def panels_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, list[dict
             row = chosen[0]
             facts = {"agents": f"{row['agents']} agents", "size": size_text(row), "batch": f"{row['batch']} samples"}
             said = ", ".join(text for name, text in facts.items() if name != field)
+            said += f", draw {row['draw']}" if "draw" in row else ""
             steps = "PPO" if row["step"] == "clip" else "natural"
             found.append((f"{games[row['game']]}, {steps} steps\n{said}", xlabel, field, chosen))
     return found or [("all cells", xlabels["agents"], "agents", rows)]  # these share no axis
@@ -280,7 +276,8 @@ def size_text(row: dict[str, Any]) -> str:
 def condition(row: dict[str, Any]) -> str:
     """What the runs of a row have in common but for their rule."""
     size = "lr" if row["step"] == "clip" else "δ"
-    return f"{row['game']} {row['step']} n={row['agents']} B={row['batch']} {size} {row['size']:g}"
+    which = f" draw {row['draw']}" if "draw" in row else ""
+    return f"{row['game']} {row['step']} n={row['agents']} B={row['batch']} {size} {row['size']:g}{which}"
 
 
 def line(row: dict[str, Any]) -> str:

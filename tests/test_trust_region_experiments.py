@@ -12,6 +12,7 @@ import jaxvf
 from jaxvf import scripts
 from jaxvf.envs import GaussianTeam
 from jaxvf.errors import InputError
+from jaxvf.reproduction.plan import Planned, planning
 from jaxvf.theory.team_ascent import ascend
 from jaxvf.training import Clock, make_program
 from jaxvf.trust_region import FeedForward, Recurrent, TrustRegion
@@ -114,6 +115,22 @@ def test_the_games_report_every_rule(tmp_path):
         np.testing.assert_allclose(by_position.mean(axis=0), by_agent.mean(axis=0), rtol=1e-4)  # the same, reordered
     np.testing.assert_allclose(stored.metric("weight_max_by_position/0"), 1.0, rtol=1e-5)
     assert (tmp_path / "scores.png").is_file()
+
+
+def test_draws_repeat_every_study_with_other_payoffs(tmp_path):
+    """Two draws of the four small studies: chains of their own decline and noise, teams of their own target."""
+    module = scripts.load("experiments", "trust_region_games")
+    with planning(), pytest.raises(Planned) as caught:
+        module.reproduce(out=tmp_path, draws=2)
+    sweeps, scale = caught.value.sweeps, caught.value.scale
+    assert len(sweeps) == 8 and (scale.label, scale.minutes) == ("own setting", 8)
+    assert sweeps["team-natural-n16-b250-draw2"].env == GaussianTeam(16, 2)
+    chains = [sweeps[f"chain-clip-n64-b400-draw{draw}"].grid["env.decline,env.noise"] for draw in (1, 2)]
+    assert chains == [[module.chain_draw(1)], [module.chain_draw(2)]] and chains[0] != chains[1]
+    for decline, noise in (chain[0] for chain in chains):
+        assert 0.1 <= decline <= 0.4 and 0.01 <= noise <= 0.05
+    with pytest.raises(InputError, match="draws=0 must be at least 1"):
+        module.reproduce(out=tmp_path, draws=0)
 
 
 @pytest.mark.parametrize(

@@ -136,12 +136,18 @@ class GaussianTeam(OneStepGame):
     - Actions: one real number per agent.
     - Reward: minus the squared distance of Σ a_i / √n from the target, plus normal noise.
     - Ends: after the one step, as a termination.
+
+    Attributes:
+        n_agents: N.
+        draw: which target; 0 is sin x + cos(y) / 2 of two of the context's entries, any other a random one (`target`).
     """
 
     n_agents: int = 4
+    draw: int = 0
 
     def __post_init__(self) -> None:
         _at_least("n_agents", self.n_agents, 1)
+        _at_least("draw", self.draw, 0)
 
     @property
     def spec(self) -> EnvSpec:
@@ -167,7 +173,7 @@ class GaussianTeam(OneStepGame):
     def transition(
         self, key: Key[Array, ""], state: GaussianTeamState, actions: Float[Array, "N 1"], params: GaussianTeamParams
     ) -> tuple[GaussianTeamState, Outcome]:
-        error = actions.sum() / self.n_agents**0.5 - target(state.context)
+        error = actions.sum() / self.n_agents**0.5 - target(state.context, self.draw)
         reward = params.noise * jax.random.normal(key) - error**2
         return state, _ended(reward, {})
 
@@ -179,7 +185,7 @@ class GaussianTeam(OneStepGame):
     def picture(self, state: GaussianTeamState, params: GaussianTeamParams, actions: np.ndarray | None = None) -> Scene:
         """What the agents add up to, and what they should."""
         shares = None if actions is None else (np.asarray(actions)[:, 0] / self.n_agents**0.5).tolist()
-        return team_games_picture.tracking(float(target(jnp.asarray(state.context))), shares)
+        return team_games_picture.tracking(float(target(jnp.asarray(state.context), self.draw)), shares)
 
     def expected_reward(
         self,
@@ -188,13 +194,25 @@ class GaussianTeam(OneStepGame):
         params: GaussianTeamParams,
     ) -> Float[Array, ""]:
         mean, std = policy
-        error = mean.sum() / self.n_agents**0.5 - target(state.context)
+        error = mean.sum() / self.n_agents**0.5 - target(state.context, self.draw)
         return -(error**2 + (std**2).sum() / self.n_agents)
 
 
-def target(context: Float[Array, "4"]) -> Float[Array, ""]:
-    """What the Gaussian team must output; two of the context's entries mean nothing."""
-    return jnp.sin(context[0]) + 0.5 * jnp.cos(context[1])
+def target(context: Float[Array, "4"], draw: int = 0) -> Float[Array, ""]:
+    """What the Gaussian team must output.
+
+    Draw 0 is sin x + cos(y) / 2 of the context's first entries; two of them mean nothing. Any other draw is of the same
+    kind, a sin(v·c + φ) + b cos(w·c + ψ), with random directions v and w, phases, and sizes a in [1/2, 3/2] and b in
+    [1/4, 3/4].
+    """
+    if draw == 0:
+        return jnp.sin(context[0]) + 0.5 * jnp.cos(context[1])
+    rng = np.random.default_rng([draw, CONTEXT])
+    directions = rng.normal(size=(2, CONTEXT))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    phases, sizes = rng.uniform(0, 2 * np.pi, size=2), rng.uniform((0.5, 0.25), (1.5, 0.75))
+    inside = jnp.asarray(directions, jnp.float32) @ context + jnp.asarray(phases, jnp.float32)
+    return float(sizes[0]) * jnp.sin(inside[0]) + float(sizes[1]) * jnp.cos(inside[1])
 
 
 def random_team_game(n_agents: int, n_actions: int, seed: int = 0) -> MatrixGame:

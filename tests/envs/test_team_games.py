@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvf.envs import GaussianTeam, MatrixGame, SoftmaxChain, make
+from jaxvf.envs import GaussianTeam, MatrixGame, SoftmaxChain, make, team_games
 from jaxvf.envs.one_step_game import nash_gap
 from jaxvf.errors import InputError
 
@@ -80,3 +80,19 @@ def test_registered_random_game_is_a_matrix_game():
 def test_bad_sizes_say_so(build, message):
     with pytest.raises(InputError, match=message):
         build()
+
+
+def test_targets_of_the_gaussian_team_by_draw():
+    """Draw 0 is sin x + cos(y) / 2; the others differ from it and from each other, and pay by the same rule."""
+    context = jnp.array([0.5, -1.0, 2.0, 0.1])
+    expected = np.sin(0.5) + 0.5 * np.cos(-1.0)
+    found = [float(team_games.target(context, draw)) for draw in range(4)]
+    assert found[0] == pytest.approx(expected, abs=1e-6) and len({round(value, 4) for value in found}) == 4
+    assert all(abs(value) <= 2.25 for value in found)
+    state = team_games.GaussianTeamState(context)
+    for draw in (0, 2):
+        env = GaussianTeam(4, draw)
+        _, outcome = env.transition(jax.random.key(0), state, jnp.ones((4, 1)), env.default_params())
+        assert float(outcome.reward) == pytest.approx(-((2.0 - found[draw]) ** 2), abs=1e-5)
+    with pytest.raises(InputError, match="draw=-1 must be at least 0"):
+        GaussianTeam(4, -1)

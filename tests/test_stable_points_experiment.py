@@ -1,0 +1,96 @@
+"""Stable points as an experiment: its table, its counts, and predictions beside made-up ends, at the smallest size."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxvf import scripts, theory
+from jaxvf.envs.payoff_families import random_games
+from jaxvf.errors import InputError
+
+GAMES = 20
+
+
+@pytest.fixture(scope="module")
+def module():
+    return scripts.load("experiments", "stable_points")
+
+
+@pytest.fixture(scope="module")
+def rows(module, tmp_path_factory):
+    """Twenty games; everyone ends at the optimum, but for VDN, which ends at the first joint action."""
+    out = tmp_path_factory.mktemp("stable_points")
+    symbols = module.predictions.SYMBOLS
+    best = "".join(symbols[game.payoff().argmax()] for game in random_games(2, 3, GAMES))
+    ends = {"qmix-2x3 annealed": {"last": best, "before": best}}
+    ends["vdn-2x3 annealed"] = {"last": "-" + "0" * (GAMES - 1), "before": "1" * GAMES}
+    facts = {"scale": "own setting", "seeds": 1, "env_steps": 100, "games": {"2x3": GAMES}, "ends": ends}
+    (out / "ends.json").write_text(json.dumps(facts))
+    module.reproduce(out=out, games=GAMES, improving=40, ends=out / "ends.json")
+    assert (out / "stable.png").is_file() and (out / "confusion.png").is_file()
+    return json.loads((out / "summary.json").read_text())
+
+
+def test_the_table_is_the_prototypes_but_for_one_set(rows):
+    """36 sets of nine rows, exactly; one is larger, as an exact solver agrees that it is."""
+    compared = [row for row in rows if row.get("agrees") is not None]
+    assert len(compared) == 36
+    (differs,) = (row for row in compared if not row["agrees"])
+    assert (differs["game"], differs["behaviour"], differs["class"]) == ("climbing", "independent", "monotone (QMIX)")
+    assert (differs["stable"], differs["expected"]) == ("AA CC", "AA")
+
+
+def test_a_complete_class_settles_at_the_optimum_alone(rows):
+    for row in rows:
+        if "optimum_stable" in row and row["class"].startswith(("complete", "QPLEX")):
+            assert (row["games"], row["optimum_stable"][0], row["other_stable"][0], row["points"]) == (GAMES, 1, 0, 1)
+
+
+def test_rounds_improve_and_the_first_is_the_class_itself(rows):
+    """No exception in any pair; K = 1 on sums has the stable points of a sum."""
+    improving = [row for row in rows if "improvement" in row]
+    assert {row["exceptions"] for row in improving} == {0} and len(improving) == 10
+    assert sum(row["pairs"] for row in improving) == 2 * (10 * (9 + 25 + 27 + 16) + 4 * 9)
+    found = {(row["class"], row["behaviour"]): row for row in rows if "optimum_stable" in row}
+    for behaviour in ("uniform", "ε-greedy"):
+        one, sums = found["MRVF on sums, K = 1", behaviour], found["sum (VDN)", behaviour]
+        assert one["other_stable"] == sums["other_stable"] and one["points"] == sums["points"]
+
+
+def test_ends_are_counted_by_what_was_predicted(rows):
+    """Sixteen games without ties. Nobody outside a set whose end is stable; a diverged run is outside and moved."""
+    found = {(row["learner"], row["predictor"]): row for row in rows if "counts" in row}
+    assert found.keys() == {("qmix", "monotone"), ("vdn", "sum")}
+    qmix, vdn = found["qmix", "monotone"], found["vdn", "sum"]
+    assert qmix["ended"] == vdn["ended"] == 16
+    assert np.sum(qmix["counts"], axis=0).tolist()[1] == 0
+    assert sum(row[0] for row in qmix["counts"][:2]) + sum(row[2] for row in qmix["counts"]) <= 16
+    payoff = np.stack([game.payoff() for game in random_games(2, 3, GAMES) if game.family != "spikes"])
+    stable = theory.stable_points(payoff, theory.vdn, "independent", 0.05).any
+    inside = int(stable[1:, 0, 0].sum())  # the first run diverged
+    assert vdn["inside"][0] == inside / 16 and vdn["chance"] == pytest.approx(stable.mean())
+    outside = {name: count for name, (count, _) in vdn["outside"].items()}
+    assert outside == {
+        "still moving": 16 - inside, "stable under wider play": 0, "stable for a sum": 0, "unexplained": 0
+    }  # fmt: skip
+    path = np.array(qmix["path"])
+    assert path.sum() == 16 and path[:, 1].sum() == 0  # all ended at the optimum
+
+
+def test_a_learner_that_ends_where_its_class_once_was_stable_is_explained(module):
+    """Ends at the uniform fit's top, which falling exploration leaves unstable: stable under wider play."""
+    payoff = np.stack([game.payoff() for game in random_games(2, 3, 200) if game.family != "spikes"])
+    predictor = module.predictions.PREDICTORS["vdn"][0]
+    late, uniform = predictor.ends(payoff, 0.05), predictor.ends(payoff, 1.0)
+    runs = np.flatnonzero((uniform & ~late).any(axis=1))
+    assert len(runs)
+    place = (uniform & ~late)[runs].argmax(axis=1)
+    ends = module.predictions.Ends(payoff[runs], place, place)
+    found = module.predictions.explained(predictor, ends, late[runs], np.ones(len(runs), bool))
+    assert found["stable under wider play"][0] == len(runs) and found["unexplained"][0] == 0
+
+
+def test_ends_that_are_not_there_are_one_line(module, tmp_path):
+    with pytest.raises(InputError, match=r"ends=.* is not there; a run of basin_atlas writes ends\.json"):
+        module.prediction_rows(tmp_path / "ends.json")
