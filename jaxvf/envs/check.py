@@ -80,6 +80,7 @@ def _checked_spec(env: Environment) -> EnvSpec:
             raise BrokenRuleError(f"spec.{name}={size!r} is not a whole number")
         if size < 1:
             raise InputError(f"{spec.name}: spec.{name}={size} is below 1")
+    _check_own(spec)
     if spec.storage not in STORAGE:
         raise unknown(f"storage of {spec.name}", spec.storage, STORAGE)
     for name, spans, size in (("obs", spec.obs_spans, spec.obs_dim), ("state", spec.state_spans, spec.state_dim)):
@@ -89,6 +90,20 @@ def _checked_spec(env: Environment) -> EnvSpec:
         if odd:
             raise BrokenRuleError(f"spec.{name}_spans: {tuple(odd[0])} neither begins at 0 nor has it in the middle")
     return spec
+
+
+def _check_own(spec: EnvSpec) -> None:
+    """What agents of different sizes have of padded observations and actions."""
+    for name, own in (("own_obs", spec.own_obs), ("own_actions", spec.own_actions)):
+        if own and len(own) != spec.n_agents:
+            raise BrokenRuleError(f"spec.{name} is of {len(own)} agents, and spec.n_agents is {spec.n_agents}")
+    for ranges in spec.own_obs:
+        places = [0, *(place for pair in ranges for place in pair), spec.obs_dim]
+        if not ranges or places != sorted(places) or any(first == last for first, last in ranges):
+            raise BrokenRuleError(f"spec.own_obs has {ranges}, not ranges in order within obs_dim={spec.obs_dim}")
+    for count in spec.own_actions:
+        if not 1 <= count <= spec.n_actions:
+            raise BrokenRuleError(f"spec.own_actions has {count}, not a number from 1 to n_actions={spec.n_actions}")
 
 
 def _check_params(params: EnvParams) -> None:

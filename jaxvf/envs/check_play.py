@@ -23,6 +23,7 @@ class Play(NamedTuple):
     """What T steps of B environments showed; a step covers the view acted on and the view that it led to."""
 
     n_available: Int[Array, "T B N"]  # the fewer of both views
+    lacking: Bool[Array, "T B N"]  # an action is available that the agent does not have
     finite: Bool[Array, "T B"]  # obs and state
     one_hot: Bool[Array, "T B"]  # every agent's obs
     uint8_loss: Float[Array, "T B"]  # largest distance of an obs or state entry from what uint8 can hold, unrounded
@@ -91,9 +92,11 @@ def _examined(spec: EnvSpec, view: View, reached: View, outcome: Outcome, length
     obs = jnp.concatenate([view.obs, reached.obs], axis=1)  # [B, 2 N, O]
     features = jnp.concatenate([obs.reshape(NUM_ENVS, -1), view.state, reached.state], axis=1)
     lost = (spec.obs_storage.lost(obs), spec.state_storage.lost(jnp.stack([view.state, reached.state], axis=1)))
+    owned = np.arange(spec.n_actions) < np.array(spec.action_dims)[:, None]
     alike = [(leaf == leaf[:1]).all() for leaf in jax.tree.leaves((view, reached, outcome.done))]
     return Play(
         n_available=jnp.minimum(view.avail.sum(axis=-1), reached.avail.sum(axis=-1)),
+        lacking=((view.avail | reached.avail) & ~owned).any(axis=-1),
         finite=jnp.isfinite(features).all(axis=-1),
         one_hot=(((obs == 0) | (obs == 1)).all(axis=-1) & (obs.sum(axis=-1) == 1)).all(axis=-1),
         uint8_loss=jnp.maximum(*(part.max(axis=(1, 2)) for part in lost)),
@@ -120,6 +123,7 @@ def _rules(spec: EnvSpec, play: Play) -> Iterator[tuple[Any, str]]:
     """Where each rule is broken, [T], [T, B] or [T, B, N], and how to say it."""
     done = play.terminated | play.truncated
     yield play.n_available == 0, "every agent must always have an available action; there is none"
+    yield play.lacking, "spec.own_actions denies an agent an action that is available"
     yield ~play.finite, "obs and state must be finite; they are not"
     named = {"reward": play.reward, "agent_rewards": play.agent_rewards}
     for name, values in (named | {f"metrics[{name!r}]": values for name, values in play.metrics.items()}).items():

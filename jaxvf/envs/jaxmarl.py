@@ -45,7 +45,8 @@ class FromJaxMARLState(NamedTuple):
 class FromJaxMARL(Environment):
     """A JaxMARL environment, stepped by its `step_env`: nothing resets inside, and the terminal observation is kept.
 
-    - Observation: JaxMARL's, flattened; zeros after an agent's own features where agents differ in size.
+    - Observation: JaxMARL's, flattened; zeros after an agent's own features where agents differ in size, which
+      `EnvSpec.own_obs` and `own_actions` tell.
     - State: `get_world_state` or `obs["world_state"]` where there is one, else all observations in a row.
     - Actions: JaxMARL's, with its mask where it has one; what an agent lacks of the largest action set is masked.
       Continuous actions are cut to each agent's box.
@@ -198,12 +199,13 @@ def _bridge(adapter: FromJaxMARL) -> _Bridge:
     state = _shape_of(env, "get_world_state", inner) if world else obs.get("world_state")
     leaves = [obs[agent] for agent in env.agents] + ([state] if state is not None else [])
     sizes = [int(np.prod(leaf.shape)) for leaf in leaves]
+    own = sizes[: len(env.agents)]
     spec = EnvSpec(
         name=label,
         version=1,
         n_agents=len(env.agents),
         n_actions=max(n_actions),
-        obs_dim=max(sizes[: len(env.agents)]),
+        obs_dim=max(own),
         state_dim=sizes[-1] if state is not None else sum(sizes),
         limit_max=rules.limit if adapter.exact_limit else rules.longest,
         metric_names=tuple(rules.metrics),
@@ -213,6 +215,8 @@ def _bridge(adapter: FromJaxMARL) -> _Bridge:
         continuous=bool(boxes),
         agent_rewards=True,
         general_sum=is_general_sum(env),
+        own_obs=tuple(((0, size),) for size in own) if len(set(own)) > 1 else (),
+        own_actions=n_actions if len(set(n_actions)) > 1 else (),
     )
     return _Bridge(
         env=env,

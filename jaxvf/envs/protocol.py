@@ -53,6 +53,10 @@ class EnvSpec:
         agent_states: True where the state is N states of one length end to end, each as one agent's critic sees it.
         storage: dtype of observation and state in replay: "float32"; "uint8" holds 0/1 features without loss and others
             in steps of their spans; "bfloat16" holds them with a relative error of 0.4 %.
+        own_obs: for each agent which entries of an observation are its own, as ranges [first, last), the others being
+            padding; () where all entries are everyone's.
+        own_actions: how many actions, or entries of an action vector, each agent has, the first ones; () where all have
+            n_actions.
         obs_spans: where the features of an observation lie, for "uint8"; what comes after those given is whole numbers
             from 0 to 255.
         state_spans: the same of the state.
@@ -79,6 +83,20 @@ class EnvSpec:
     storage: str = "float32"
     obs_spans: tuple[Span, ...] = ()
     state_spans: tuple[Span, ...] = ()
+    own_obs: tuple[tuple[tuple[int, int], ...], ...] = ()
+    own_actions: tuple[int, ...] = ()
+
+    @property
+    def obs_dims(self) -> tuple[int, ...]:
+        """How many entries of an observation each agent has."""
+        if not self.own_obs:
+            return (self.obs_dim,) * self.n_agents
+        return tuple(sum(last - first for first, last in ranges) for ranges in self.own_obs)
+
+    @property
+    def action_dims(self) -> tuple[int, ...]:
+        """How many actions, or entries of an action vector, each agent has."""
+        return self.own_actions or (self.n_actions,) * self.n_agents
 
     @property
     def obs_storage(self) -> Storage:

@@ -140,7 +140,9 @@ class AgentId(Wrapper):
     @property
     def spec(self) -> EnvSpec:
         inner = self.env.spec
-        return dataclasses.replace(inner, obs_dim=inner.obs_dim + inner.n_agents, one_hot_obs=False, agent_ids=True)
+        return dataclasses.replace(
+            _wider(inner, (inner.n_agents,) * inner.n_agents, inner.n_agents), one_hot_obs=False, agent_ids=True
+        )
 
     def change_view(self, view: View, memory: None) -> View:
         identity = jnp.eye(self.env.spec.n_agents, dtype=view.obs.dtype)
@@ -156,9 +158,10 @@ class LastAction(Wrapper):
     @property
     def spec(self) -> EnvSpec:
         inner = self.env.spec
-        obs_dim = inner.obs_dim + inner.n_actions
         # The view now depends on the actions taken, so it differs along B.
-        return dataclasses.replace(inner, obs_dim=obs_dim, fixed_view=False, one_hot_obs=False, agent_ids=False)
+        return dataclasses.replace(
+            _wider(inner, inner.action_dims, inner.n_actions), fixed_view=False, one_hot_obs=False, agent_ids=False
+        )
 
     def start(self, key: Key[Array, ""], *batch: int) -> Float[Array, "*b N A"]:
         return jnp.zeros((*batch, self.env.spec.n_agents, self.env.spec.n_actions))
@@ -186,7 +189,7 @@ class OpenLoop(Wrapper):
     def spec(self) -> EnvSpec:
         inner = self.env.spec
         obs_dim = inner.limit_max + inner.n_agents
-        return dataclasses.replace(inner, obs_dim=obs_dim, one_hot_obs=False, agent_ids=True, obs_spans=())
+        return dataclasses.replace(inner, obs_dim=obs_dim, one_hot_obs=False, agent_ids=True, obs_spans=(), own_obs=())
 
     def start(self, key: Key[Array, ""], *batch: int) -> Int[Array, "*b"]:
         return jnp.zeros(batch, jnp.int32)
@@ -258,6 +261,25 @@ class EpisodeStatistics(Wrapper):
         now = Earned(memory.episode_return + outcome.reward, memory.episode_length + 1)
         totals = {name: jnp.where(outcome.done, jnp.float32(sofar), 0.0) for name, sofar in now._asdict().items()}
         return now, outcome._replace(metrics={**outcome.metrics, **totals})
+
+
+def _wider(spec: EnvSpec, own: tuple[int, ...], width: int) -> EnvSpec:
+    """`spec` with observations of `width` more entries at their end, of which each agent has the first `own`."""
+    start, end = spec.obs_dim, spec.obs_dim + width
+    before = spec.own_obs or (((0, start),),) * spec.n_agents
+    ranges = tuple(_joined(*mine, (start, start + count)) for mine, count in zip(before, own, strict=True))
+    everyones = all(mine == ((0, end),) for mine in ranges)
+    return dataclasses.replace(spec, obs_dim=end, own_obs=() if everyones else ranges)
+
+
+def _joined(*ranges: tuple[int, int]) -> tuple[tuple[int, int], ...]:
+    """The same places in as few ranges as possible."""
+    joined: list[tuple[int, int]] = []
+    for first, last in ranges:
+        if joined and joined[-1][1] == first:
+            first = joined.pop()[0]
+        joined.append((first, last))
+    return tuple(joined)
 
 
 def _appended(view: View, features: Float[Array, "*b N F"]) -> View:

@@ -70,14 +70,18 @@ def by_group(apply: Callable[..., Any], grouped: Grouped, *arrays: Any) -> Any:
 
 
 def over_groups(function: Callable[..., Any], *trees: Any) -> Any:
-    """`function(*trees)`; of trees by group, of every group's alone, each result by group again."""
+    """`function(*trees)`; of trees by group, of each group's alone, and the results are by group too."""
     if not isinstance(trees[0], Grouped):
         return function(*trees)
-    groups = trees[0].groups
-    results = [function(*parts) for parts in zip(*(tree.parts for tree in trees), strict=True)]
-    if isinstance(results[0], tuple) and not hasattr(results[0], "_fields"):  # several results, not one record
-        return tuple(Grouped(parts, groups) for parts in zip(*results, strict=True))
-    return Grouped(tuple(results), groups)
+    results = (function(*parts) for parts in zip(*(tree.parts for tree in trees), strict=True))
+    return Grouped(tuple(results), trees[0].groups)
+
+
+def several(results: Any) -> tuple[Any, ...]:
+    """What `over_groups` gave for a function of several results, one by one."""
+    if not isinstance(results, Grouped):
+        return results
+    return tuple(Grouped(parts, results.groups) for parts in zip(*results.parts, strict=True))
 
 
 def rows(x: Float[Array | np.ndarray, "*b N F"], places: Sequence[int]) -> Float[Array | np.ndarray, "*b n F"]:

@@ -1,15 +1,21 @@
-"""Actors and critics of a team: one network per agent with stacked parameters, or one network for all."""
+"""Actors and critics of a team: one network per agent with stacked parameters, or one network for all.
+
+Where networks are as wide as agents' own observations and actions (`sizes="own"`), that holds within each group of
+agents of one size, and parameters are `Grouped`.
+"""
 
 import dataclasses
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.envs.protocol import EnvSpec
-from jaxvf.networks.members import each_member, init_members
+from jaxvf.networks.members import Group, Grouped, by_group, each_member, entries, init_members
 from jaxvf.trust_region.distributions import Categorical, DiagonalGaussian, Distribution
+from jaxvf.trust_region.sizes import action_mask, input_groups, input_width, padded, size_groups
 
 # Le & Ta 2025.
 ACTOR_GAIN = 0.01
@@ -71,24 +77,56 @@ class Actors:
 
     module: nn.Module
     shared: bool
+    own_sizes: bool = False
 
-    def init(self, key: Key[Array, ""], spec: EnvSpec) -> ActorParams:
+    def init(self, key: Key[Array, ""], spec: EnvSpec) -> ActorParams | Grouped:
         """Fresh parameters for the shapes of `spec`."""
-        network = self.ensemble(spec.n_actions).init(key, spec.obs_dim, spec.n_agents)
-        shape = (spec.n_actions,) if self.shared else (spec.n_agents, spec.n_actions)
+        groups = size_groups(spec) if self.own_sizes else ()
+        if not groups:
+            everyone = Group(tuple(range(spec.n_agents)), None, spec.n_actions)
+            return self._init_group(key, everyone, spec)
+        keys = jax.random.split(key, len(groups))
+        parts = (self._init_group(own, group, spec) for own, group in zip(keys, groups, strict=True))
+        return Grouped(tuple(parts), groups)
+
+    def _init_group(self, key: Key[Array, ""], group: Group, spec: EnvSpec) -> ActorParams:
+        members, n_actions = len(group.agents), group.outputs or spec.n_actions
+        network = self.ensemble(n_actions).init(key, input_width(group, spec.obs_dim), members)
+        shape = (n_actions,) if self.shared else (members, n_actions)
         return ActorParams(network, jnp.full(shape, INITIAL_XI) if spec.continuous else None)
 
     def policies(
         self,
-        params: ActorParams,
+        params: ActorParams | Grouped,
         obs: Float[Array, "T B N O"],
         carry: Float[Array, "B N H"],
         started: Bool[Array, "T B"],
         avail: Bool[Array, "T B N A"],
     ) -> tuple[Distribution, Float[Array, "T B N H"]]:
         """All agents' action distributions [T, B, N], and what they remember after every frame."""
+        if isinstance(params, Grouped):
+            return self._policies_by_group(params, obs, carry, started, avail)
         outputs, states = self.ensemble(avail.shape[-1]).unroll(params.network, obs, carry, started)
         return distribution(outputs, params.xi, avail), states
+
+    def _policies_by_group(
+        self, params: Grouped, obs: Array, carry: Array, started: Array, avail: Array
+    ) -> tuple[Distribution, Array]:
+        """Every group's networks on its own entries; distributions are padded with actions that nobody has."""
+        n_actions = avail.shape[-1]
+
+        def unrolled(part: ActorParams, group: Group, obs: Array, carry: Array) -> tuple[Array, Array]:
+            own = entries(obs, group.inputs)
+            outputs, states = self.ensemble(group.outputs or n_actions).unroll(part.network, own, carry, started)
+            return padded(outputs, n_actions), states
+
+        def deviations(part: ActorParams, group: Group) -> Array:
+            assert part.xi is not None
+            return padded(jnp.broadcast_to(part.xi, (len(group.agents), part.xi.shape[-1])), n_actions)
+
+        outputs, states = by_group(unrolled, params, obs, carry)
+        xi = None if params.parts[0].xi is None else by_group(deviations, params)
+        return distribution(outputs, xi, avail & action_mask(params.groups, n_actions)), states
 
     def policy(
         self,
@@ -131,6 +169,7 @@ class Critic:
     module: nn.Module
     inputs: str
     shared: bool
+    own_sizes: bool = False
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> Any:
         """Fresh parameters for the shapes of `spec`."""
@@ -139,7 +178,21 @@ class Critic:
             "agent_state": spec.state_dim + spec.obs_dim,
             "own_state": spec.state_dim // spec.n_agents,
         }
-        return self._ensemble().init(key, widths.get(self.inputs, spec.state_dim), self.members(spec.n_agents))
+        width = widths.get(self.inputs, spec.state_dim)
+        groups = self._groups(spec)
+        if not groups:
+            return self._ensemble().init(key, width, self.members(spec.n_agents))
+        parts = (
+            self._ensemble().init(own, input_width(group, width), len(group.agents))
+            for own, group in zip(jax.random.split(key, len(groups)), groups, strict=True)
+        )
+        return Grouped(tuple(parts), groups)
+
+    def _groups(self, spec: EnvSpec) -> tuple[Group, ...]:
+        """Agents whose inputs have one size, where those differ and are not to be padded; else nothing."""
+        if not self.own_sizes or self.inputs not in ("observation", "agent_state"):
+            return ()
+        return input_groups(spec, spec.state_dim if self.inputs == "agent_state" else 0)
 
     @property
     def stacked(self) -> bool:
@@ -163,7 +216,14 @@ class Critic:
         self, params: Any, inputs: Float[Array, "T B M I"], carry: Float[Array, "B M H"], started: Bool[Array, "T B"]
     ) -> tuple[Float[Array, "T B M"], Float[Array, "T B M H"]]:
         """Values in the critic's own units, and what it remembers after every frame."""
-        outputs, states = self._ensemble().unroll(params, inputs, carry, started)
+
+        def unrolled(part: Any, group: Group, own: Array, carry: Array) -> tuple[Array, Array]:
+            return self._ensemble().unroll(part, entries(own, group.inputs), carry, started)
+
+        if isinstance(params, Grouped):
+            outputs, states = by_group(unrolled, params, inputs, carry)
+        else:
+            outputs, states = self._ensemble().unroll(params, inputs, carry, started)
         return outputs[..., 0], states
 
     def initial_carry(self, batch: tuple[int, ...]) -> Float[Array, "*batch H"]:

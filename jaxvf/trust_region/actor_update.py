@@ -20,9 +20,9 @@ from jaxvf.trust_region.settings import Settings
 
 
 class ActorState(NamedTuple):
-    """Parameters and optimizer of one actor, or of all along a leading axis N."""
+    """Parameters and optimizer of one actor, or of all along a leading axis N, by group where sizes differ."""
 
-    params: ActorParams
+    params: Any
     opt_state: Any
 
 

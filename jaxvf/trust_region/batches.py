@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.algorithm import Rollout
+from jaxvf.networks.members import Group, entries
 from jaxvf.trust_region.settings import Settings
 
 Batch = TypeVar("Batch", bound=Any)
@@ -60,6 +61,12 @@ class Samples(NamedTuple):
         each = self._each(lambda leaf: jnp.take(jnp.moveaxis(leaf, 2, 0), order, axis=0))
         shared = (jnp.broadcast_to(leaf, (len(order), *leaf.shape)) for leaf in (self.started, self.filled))
         return each._replace(**dict(zip(("started", "filled"), shared, strict=True)))
+
+    def narrowed(self, group: Group) -> "Samples":
+        """Without what only larger agents than those of the group have."""
+        own = None if group.outputs is None else ((0, group.outputs),)
+        actions = entries(self.actions, own) if self.actions.ndim > self.log_prob.ndim else self.actions
+        return self._replace(obs=entries(self.obs, group.inputs), avail=entries(self.avail, own), actions=actions)
 
     def apart(self) -> "Samples":
         """The samples of all agents as those of one, who has N environments for each of theirs."""

@@ -72,8 +72,19 @@ def _check_updates(config: Settings, spec: EnvSpec) -> None:
         )
     if config.budget == "shared" and config.step != "natural":
         raise InputError("budget='shared' divides the divergence of natural-gradient steps; use step='natural'")
+    if config.sizes == "own" and (spec.own_obs or spec.own_actions):
+        _check_own_sizes(config, spec)
     if config.step == "natural":
         _check_natural(config)
+
+
+def _check_own_sizes(config: Settings, spec: EnvSpec) -> None:
+    """What needs one network of all agents has none where each size has its own."""
+    sizes = f"sizes='own', which gives {spec.name} a network for each size of agents"
+    if config.parameters == "shared" and config.updates == "sequential":
+        raise InputError(f"parameters='shared' updates='sequential' with {sizes}; use parameters='independent'")
+    if config.minibatch_agents == "apart":
+        raise InputError(f"minibatch_agents='apart' with {sizes}; use minibatch_agents='together'")
 
 
 def _check_apart(config: Settings) -> None:

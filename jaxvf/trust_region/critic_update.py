@@ -12,10 +12,12 @@ from jaxtyping import Array, Bool, Float, Key
 from jaxvf.algorithm import Metrics
 from jaxvf.envs.protocol import where_done
 from jaxvf.minibatches import epochs
+from jaxvf.networks.members import over_groups, several
 from jaxvf.trust_region.actor_critic import Critic
 from jaxvf.trust_region.advantages import masked_mean
 from jaxvf.trust_region.batches import agents_apart, chunked, guarded_step, make_optimizer, piece_length
 from jaxvf.trust_region.settings import Settings
+from jaxvf.trust_region.sizes import total
 from jaxvf.trust_region.value_norm import ValueNorm
 
 HUBER_WIDTH = 10.0  # Le & Ta 2025
@@ -108,11 +110,15 @@ def critic_update(
             norm = where_done(any_step, norm.update(part.returns, part.filled[..., None]), norm)
         returns, clip = _in_units(config, norm, part.returns), _clip_of(config, norm)
         error, gradient = jax.value_and_grad(loss)(state.params, part, returns, clip)
-        move = functools.partial(guarded_step, optimizer)
-        # Every agent's gradient has its own norm.
-        move = jax.vmap(move, in_axes=(0, 0, 0, None)) if critic.stacked else move
-        params, opt_state, skipped = move(gradient, state.params, state.opt_state, any_step)
-        return CriticState(params, opt_state, norm), {"value_loss": error, "skipped": skipped.sum()}
+
+        def move(gradient: Any, params: Any, opt_state: Any) -> Any:
+            one = functools.partial(guarded_step, optimizer)
+            # Every agent's gradient has its own norm.
+            one = jax.vmap(one, in_axes=(0, 0, 0, None)) if critic.stacked else one
+            return one(gradient, params, opt_state, any_step)
+
+        params, opt_state, skipped = several(over_groups(move, gradient, state.params, state.opt_state))
+        return CriticState(params, opt_state, norm), {"value_loss": error, "skipped": total(skipped)}
 
     pieces = chunked(data, piece_length(config, data.carry))
     return epochs(step, state, pieces, key, count=config.critic_epochs, minibatches=config.minibatches)

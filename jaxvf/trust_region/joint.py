@@ -1,19 +1,22 @@
 """Joint updates: all agents move at once in every mini-batch (IPPO, MAPPO, CoPPO)."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.minibatches import epochs
-from jaxvf.trust_region.actor_critic import ActorParams, Actors
+from jaxvf.networks.members import Grouped, by_group, over_groups, several
+from jaxvf.trust_region.actor_critic import Actors
 from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, of_step, pieces_of
 from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
 from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import Distribution, divergence
 from jaxvf.trust_region.objectives import preceding_weight
 from jaxvf.trust_region.settings import Settings
+from jaxvf.trust_region.sizes import total
 
 
 def update_jointly(
@@ -39,8 +42,11 @@ def update_jointly(
         gradient, facts = jax.grad(functools.partial(joint_loss, config, actors), has_aux=True)(state.params, part)
         move = functools.partial(guarded_step, optimizer)
         move = move if actors.shared else jax.vmap(move)  # every agent's gradient has its own norm
-        living = part.alive.any() if actors.shared else part.alive.any(axis=(0, 1))
-        params, opt_state, skipped = move(gradient, state.params, state.opt_state, living)
+        living = _living(part.alive, gradient, shared=actors.shared)
+        moved = over_groups(move, gradient, state.params, state.opt_state, living)
+        params, opt_state, skipped = several(moved)
+        if isinstance(skipped, Grouped):
+            skipped = total(skipped) if actors.shared else by_group(lambda own, _: own[:, None], skipped)[:, 0]
         return ActorState(params, opt_state), counted(facts, skipped)
 
     pieces = pieces_of(config, actors, samples.apart() if config.minibatch_agents == "apart" else samples)
@@ -50,7 +56,7 @@ def update_jointly(
     return after, facts | still | _measured(config, actors, state, after, samples)
 
 
-def joint_loss(config: Settings, actors: Actors, params: ActorParams, part: Samples) -> tuple[Float[Array, ""], Facts]:
+def joint_loss(config: Settings, actors: Actors, params: Any, part: Samples) -> tuple[Float[Array, ""], Facts]:
     """The loss of all agents on a mini-batch, and facts [N] by agent, each of the agent's own samples."""
     policies, _ = actors.policies(params, part.obs, part.carry[0], part.started, part.avail)
     log_ratio = jax.lax.stop_gradient(policies.log_prob(part.actions) - part.log_prob)
@@ -62,6 +68,17 @@ def joint_loss(config: Settings, actors: Actors, params: ActorParams, part: Samp
     if actors.shared:  # all agents' samples are one batch
         return clip_loss(config, policies, part, config.clip)[0], facts
     return losses.sum(), facts
+
+
+def _living(alive: Bool[Array, "T _ N"], gradient: Any, *, shared: bool) -> Any:
+    """Whether anybody lived whose network this is, with the structure of a gradient's networks: by group, by agent."""
+
+    def any_of(alive: Bool[Array, "T _ n"]) -> Array:
+        return alive.any() if shared else alive.any(axis=(0, 1))
+
+    if not isinstance(gradient, Grouped):
+        return any_of(alive)
+    return Grouped(tuple(any_of(alive[..., list(group.agents)]) for group in gradient.groups), gradient.groups)
 
 
 def _measured(config: Settings, actors: Actors, before: ActorState, after: ActorState, samples: Samples) -> Facts:

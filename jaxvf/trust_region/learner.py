@@ -10,6 +10,7 @@ from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.one_step_game import OneStepGame, one_step_game
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, EnvState, View
 from jaxvf.hyperparameters import hyperparameters
+from jaxvf.networks.members import Grouped, over_groups
 from jaxvf.trust_region import advantages
 from jaxvf.trust_region.actor_critic import ActorParams, Actors, Critic
 from jaxvf.trust_region.actor_update import ActorState, learning_rate
@@ -30,7 +31,7 @@ SMALLEST_VALUE = 1e-6  # where A/V is a score
 class Params(NamedTuple):
     """Parameters of actors and critic."""
 
-    actor: ActorParams
+    actor: ActorParams | Grouped
     critic: Any
 
 
@@ -73,12 +74,12 @@ class TrustRegion(Settings):
     @property
     def actors(self) -> Actors:
         """The policies, without their parameters."""
-        return Actors(self.actor, self.shared)
+        return Actors(self.actor, self.shared, self.sizes == "own")
 
     @property
     def values(self) -> Critic:
         """The critic, without its parameters."""
-        return Critic(self.critic, self.critic_inputs, self.shared)
+        return Critic(self.critic, self.critic_inputs, self.shared, self.sizes == "own")
 
     def init(self, key: Key[Array, ""], spec: EnvSpec) -> LearnerState:
         """Fresh networks for the shapes of `spec`."""
@@ -89,7 +90,8 @@ class TrustRegion(Settings):
         actor_init = init if self.shared else jax.vmap(init)
         critic_init = jax.vmap(init) if self.values.stacked and critic != () else init
         carry = self.initial_critic_carry(1 if spec.fixed_view else self.num_envs, spec.n_agents)
-        return LearnerState(Params(actor, critic), (actor_init(actor), critic_init(critic)), ValueNorm.start(), carry)
+        optimizers = over_groups(actor_init, actor), over_groups(critic_init, critic)
+        return LearnerState(Params(actor, critic), optimizers, ValueNorm.start(), carry)
 
     def initial_carry(self, batch: tuple[int, ...]) -> Any:
         """What the actors remember before an episode; `batch` is (B or 1, N)."""
@@ -99,7 +101,7 @@ class TrustRegion(Settings):
         """What the critic remembers before an episode."""
         return self.values.initial_carry((num_envs, self.values.members(n_agents)))
 
-    def forward(self, params: ActorParams, carry: Any, view: View) -> tuple[Distribution, Any]:
+    def forward(self, params: ActorParams | Grouped, carry: Any, view: View) -> tuple[Distribution, Any]:
         """One frame: distributions [B or 1, N], and what the actors remember then."""
         started = jnp.zeros((1, view.obs.shape[0]), bool)
         policies, states = self.actors.policies(params, view.obs[None], carry, started, view.avail[None])

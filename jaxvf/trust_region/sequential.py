@@ -9,6 +9,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.algorithm import Metrics
+from jaxvf.networks.members import Group, by_group
 from jaxvf.trust_region.actor_critic import Actors
 from jaxvf.trust_region.actor_update import (
     ActorState,
@@ -26,7 +27,9 @@ from jaxvf.trust_region.diagnostics import Facts, turn_facts
 from jaxvf.trust_region.distributions import divergence
 from jaxvf.trust_region.natural_gradient import shared_radii
 from jaxvf.trust_region.objectives import preceding_weight
+from jaxvf.trust_region.seats import Seat, at_seat, by_size, seated, unseated
 from jaxvf.trust_region.settings import Settings
+from jaxvf.trust_region.sizes import padded
 
 # (agent, log of the preceding ratio product) -> the advantage that the agent's turn uses in place of its samples'
 Reestimate = Callable[[Int[Array, ""], Float[Array, "T B"]], Float[Array, "T B"]]
@@ -69,7 +72,7 @@ def update_in_turn(
     key: Key[Array, ""],
     rate: Float[Array, ""],
 ) -> tuple[ActorState, Facts]:
-    """Every agent's whole update, one after another (Kuba et al. 2022); independent parameters.
+    """Every agent's whole update, one after another (Kuba et al. 2022); independent parameters, of one size or several.
 
     Carries the *logarithm* of the unclipped ratio product; it is clipped only where it is used, and stays fixed during
     an agent's whole turn.
@@ -79,13 +82,10 @@ def update_in_turn(
     """
     agents = order.shape[0]
 
-    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[Array, Array]]:
-        flat, own, agent, position, key, radius = now
-        before: ActorState = restore(flat)
-        clip = clip_at(config, position, agents)
-        own = own._replace(weight=preceding_weight(log_weight, config.weight_low, config.weight_high))
-        if reestimate is not None:
-            own = own._replace(advantage=reestimate(agent, log_weight))
+    def move(
+        seat: Seat, row: Array, own: Samples, key: Key[Array, ""], log_weight: Array, clip: Any, radius: Any
+    ) -> tuple[Array, Array, Array]:
+        before, own = seat.read(row), own.narrowed(seat.group)
         if config.step == "natural":
             after, facts = natural_update(config, actors, before, own, config.kl_radius if radius is None else radius)
         else:
@@ -93,31 +93,48 @@ def update_in_turn(
         log_ratio, more = measured(config, actors, before, after, own, log_weight, clip)
         numbers, as_facts = ravel_pytree(facts | more)
         unpack.append(as_facts)
-        return log_weight + log_ratio, (ravel_pytree(after)[0], numbers)
+        return padded(ravel_pytree(after)[0], len(row)), log_ratio, numbers
+
+    def turn(log_weight: Array, now: tuple[Any, ...]) -> tuple[Array, tuple[Array, Array]]:
+        row, own, agent, position, key, radius = now
+        clip = clip_at(config, position, agents)
+        own = own._replace(weight=preceding_weight(log_weight, config.weight_low, config.weight_high))
+        if reestimate is not None:
+            own = own._replace(advantage=reestimate(agent, log_weight))
+        after, log_ratio, numbers = at_seat(move, seats, agent, row, own, key, log_weight, clip, radius)
+        return log_weight + log_ratio, (after, numbers)
 
     unpack: list[Any] = []
 
     # Agents are laid out in the order of their turns, and back, once: writing each into its place would be a scatter.
-    # Each is one vector, because a loop reads and writes every array of its own in a kernel of its own.
-    _, restore = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], state))
-    mine, own = jax.vmap(lambda one: ravel_pytree(one)[0])(state)[order], samples.by_agent(order)
-    radii = divided_budget(config, actors, jax.vmap(restore)(mine), own) if config.budget == "shared" else None
-    turns = mine, own, order, jnp.arange(agents), jax.random.split(key, agents), radii
+    # Each is one row of numbers, because a loop reads and writes every array of its own in a kernel of its own.
+    mine, seats = seated(state)
+    radii = divided_budget(config, actors, state, samples, order) if config.budget == "shared" else None
+    turns = mine[order], samples.by_agent(order), order, jnp.arange(agents), jax.random.split(key, agents), radii
     _, (after, numbers) = jax.lax.scan(turn, jnp.zeros_like(samples.log_prob[..., 0]), turns)
-    state, facts = jax.vmap(restore)(after[jnp.argsort(order)]), jax.vmap(unpack[-1])(numbers)
+    state, facts = unseated(after[jnp.argsort(order)], seats, state), jax.vmap(unpack[-1])(numbers)
     return state, facts if radii is None else facts | {"radius": radii}
 
 
-def divided_budget(config: Settings, actors: Actors, states: ActorState, own: Samples) -> Float[Array, "N"]:
+def divided_budget(
+    config: Settings, actors: Actors, state: ActorState, samples: Samples, order: Int[Array, "N"]
+) -> Float[Array, "N"]:
     """Every agent's δ out of N · kl_radius (`shared_radii`), by what each would gain if it moved first.
 
     Args:
         config: the settings.
         actors: the policies.
-        states: of all agents, along a leading axis N.
-        own: their samples, along the same.
+        state: of all agents.
+        samples: of all agents.
+        order: of the turns, which is that of the result.
     """
-    gains = jax.vmap(lambda params, samples: promised_gain(config, actors, params, samples))(states.params, own)
+
+    def gains_of(part: ActorState, group: Group) -> Float[Array, "n 1"]:
+        own = samples.by_agent(jnp.array(group.agents)).narrowed(group)
+        gains = jax.vmap(lambda params, samples: promised_gain(config, actors, params, samples))(part.params, own)
+        return gains[:, None]
+
+    gains = by_group(gains_of, by_size(state))[order, 0]
     return shared_radii(gains, config.kl_radius * gains.shape[0])
 
 

@@ -24,6 +24,12 @@ class Settings:
         "whether every agent has an actor network of its own, or all share one",
         choices=("independent", "shared"),
     )
+    sizes: str = static(
+        "padded",
+        "how wide networks are: as the largest agent, to which observations and actions are padded; or each as its own "
+        "agent, where agents of an environment differ",
+        choices=("padded", "own"),
+    )
     critic_inputs: str = static(
         "state",
         "what values are predicted from: the state; the state and the agent's own observation, by one network; the "

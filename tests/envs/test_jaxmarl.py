@@ -43,6 +43,14 @@ def test_exact_limit_cuts_at_the_declared_step():
     assert not outcome.terminated.any()
 
 
+def test_agents_of_different_sizes_are_told_apart():
+    """The speaker sees 3 numbers and has 3 words, the listener sees 11 and has 5 moves; in spread all are alike."""
+    spec = make("jaxmarl/MPE_simple_speaker_listener_v4").spec
+    assert (spec.own_obs, spec.own_actions) == ((((0, 3),), ((0, 11),)), (3, 5))
+    assert (spec.obs_dims, spec.action_dims, spec.obs_dim) == ((3, 11), (3, 5), 11)
+    assert (make(f"jaxmarl/{MPE}").spec.own_obs, make(f"jaxmarl/{MPE}").spec.own_actions) == ((), ())
+
+
 def test_continuous_actions_are_vectors_cut_to_the_box():
     adapter = make(f"jaxmarl/{MPE}:action_type=Continuous,num_agents=2,num_landmarks=2")
     assert (adapter.spec.n_actions, adapter.spec.continuous) == (5, True)

@@ -206,3 +206,20 @@ def test_stacked_wrappers_are_an_environment():
     check_env(env)
     assert env.spec.obs_dim == 4 + 2 + 2
     assert env == EpisodeStatistics(AgentId(LastAction(TimeLimit(TwoStepGame(), limit=1))))
+
+
+def test_what_is_appended_is_everyones_own():
+    """Agents with two and four of four entries, one and three of three actions: entries 4 to 6, the index 7 and 8."""
+    inner = EnvSpec("two sizes", 1, 2, 3, 4, 1, 5, own_obs=(((0, 2),), ((0, 4),)), own_actions=(1, 3))
+
+    class Bare(MatrixGame):
+        spec = inner
+
+    bare = Bare(((0.0, 1.0), (1.0, 0.0)))
+    assert LastAction(bare).spec.own_obs == (((0, 2), (4, 5)), ((0, 7),))
+    whole = AgentId(LastAction(bare)).spec
+    assert whole.own_obs == (((0, 2), (4, 5), (7, 9)), ((0, 9),)) and whole.obs_dims == (5, 9)
+    assert AgentId(LastAction(TwoStepGame())).spec.own_obs == ()
+    few = dataclasses.replace(inner, own_obs=())
+    Bare.spec = few
+    assert LastAction(bare).spec.own_obs == (((0, 5),), ((0, 7),)) and AgentId(bare).spec.own_obs == ()

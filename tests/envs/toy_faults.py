@@ -49,6 +49,8 @@ class Toy(Environment):
             fixed_length=self.fault == "early end",
             one_hot_obs=self.fault == "obs not one-hot",
             agent_rewards=self.fault in ("no agent rewards", "one agent reward", "infinite agent reward"),
+            own_obs={"own of one": (((0, 4),),), "own beyond": (((0, 5),), ((0, 4),))}.get(self.fault, ()),
+            own_actions={"no own action": (3, 0), "more than own": (3, 2)}.get(self.fault, ()),
             storage={"fractions": "uint8", "storage": "int7"}.get(self.fault, "float32"),
         )
 
@@ -124,6 +126,10 @@ FAULTS = {
     "nan metric": r"metrics\['won'\] must be finite; found \[nan\] at step 0, env 0 of",
     "no agents": "spec.n_agents=0 is below 1",
     "storage": "unknown storage of toy 'int7'",
+    "own of one": "spec.own_obs is of 1 agents, and spec.n_agents is 2",
+    "own beyond": r"spec.own_obs has \(\(0, 5\),\), not ranges in order within obs_dim=4",
+    "no own action": "spec.own_actions has 0, not a number from 1 to n_actions=3",
+    "more than own": "spec.own_actions denies an agent an action that is available at step 0, env 0, agent 1 of",
     "no view": "observe must return a View, not tuple",
     "no outcome": r"transition must return \(state, Outcome\), not ToyState",
     "python branch": "must work under jit and vmap: Attempted boolean conversion of traced array",

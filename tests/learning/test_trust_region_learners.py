@@ -2,13 +2,14 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxvf
 from jaxvf.algorithms import make
-from jaxvf.envs import GaussianTeam, SoftmaxChain
+from jaxvf.envs import Environment, EnvSpec, GaussianTeam, Outcome, SoftmaxChain, View
 from jaxvf.envs.team_games import target
 from jaxvf.trust_region import FeedForward, Table, TrustRegion, weight_bounds
 
@@ -72,3 +73,43 @@ def test_the_gaussian_team_is_learned_with_a_learned_critic(tmp_path):
     policy.save(tmp_path)
     again = jaxvf.Policy.load(tmp_path)
     np.testing.assert_array_equal(again.act(obs, avail, again.start())[0], actions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Whisper(Environment):
+    """One of three goals is shown. Agent 0 (3 of 5 entries, 2 of 3 actions) must say its parity, agent 1 the goal."""
+
+    @property
+    def spec(self):
+        return EnvSpec(
+            "whisper", 1, 2, 3, 5, 3, 1, self_ending=True, fixed_length=True,
+            own_obs=(((0, 3),), ((0, 5),)), own_actions=(2, 3),
+        )  # fmt: skip
+
+    def default_params(self):
+        return {}
+
+    def init(self, key, params):
+        return jax.random.randint(key, (), 0, 3)
+
+    def transition(self, key, state, actions, params):
+        reward = ((actions[0] == state % 2) & (actions[1] == state)).astype(jnp.float32)
+        return state, Outcome(reward, jnp.bool_(True), jnp.bool_(False), {})
+
+    def observe(self, state, params):
+        goal = jax.nn.one_hot(state, 3)
+        obs = jnp.stack([jnp.concatenate([goal, own]) for own in (jnp.zeros(2), jnp.ones(2))])
+        return View(obs, goal, jnp.array([[True, True, False], [True] * 3]), jnp.ones(2, bool))
+
+
+def test_agents_of_two_sizes_learn_one_after_another():
+    """Random play earns 1/6; both agents right earn 1. Networks 3 -> 8 -> 2 and 5 -> 8 -> 3, in random orders."""
+    small = FeedForward(hidden=8, layers=1, layer_norm=False)
+    algorithm = dataclasses.replace(
+        make("happo"), actor=small, critic=small, sizes="own", num_envs=64, rollout_length=1,
+        learning_rate=2e-2, critic_learning_rate=2e-2,
+    )  # fmt: skip
+    result = jaxvf.run(Whisper(), algorithm, seeds=2, env_steps=6_400, test_episodes=64, progress="none")
+    np.testing.assert_array_equal(result.metric("test_return")[:, -1], 1.0)
+    widths = [part.network["params"]["output"]["kernel"].shape for part in result.policy(0).params.actor.parts]
+    assert widths == [(1, 8, 2), (1, 8, 3)]

@@ -9,7 +9,7 @@ import pytest
 
 from jaxvf.errors import InputError
 from jaxvf.networks import RecurrentAgent
-from jaxvf.networks.members import Group, Grouped, entries, over_groups, rows
+from jaxvf.networks.members import Group, Grouped, entries, over_groups, rows, several
 from jaxvf.networks.sharing import apply_team, groups_of, init_team
 
 T, B, N, O, A = 3, 2, 3, 4, 2  # noqa: E741 - the field's letters
@@ -76,19 +76,19 @@ def test_a_group_is_one_network_on_the_rows_of_its_agents():
 def test_an_agents_loss_moves_its_own_network_alone(sharing, touched):
     """touched[i][k]: whether the gradient of agent i's outputs reaches every array of network k; else it is 0."""
     params, obs, carry = given()
-    several = stacked(params) if sharing == "independent" else Grouped((params, params), groups_of(sharing, N))
+    networks = stacked(params) if sharing == "independent" else Grouped((params, params), groups_of(sharing, N))
 
     @jax.jit
-    def gradient(several, agent):
-        return jax.grad(lambda p: jnp.sum(apply_team(sharing, apply, p, obs, carry)[0][:, :, agent] ** 2))(several)
+    def gradient(networks, agent):
+        return jax.grad(lambda p: jnp.sum(apply_team(sharing, apply, p, obs, carry)[0][:, :, agent] ** 2))(networks)
 
     for agent, reached in enumerate(touched):
-        found = gradient(several, agent)
+        found = gradient(networks, agent)
         if sharing == "independent":
-            networks = [jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(N)]
+            each = [jax.tree.map(lambda leaf, k=k: leaf[k], found) for k in range(N)]
         else:
-            networks = found.parts
-        for network, expected in zip(networks, reached, strict=True):
+            each = found.parts
+        for network, expected in zip(each, reached, strict=True):
             assert {bool(np.any(leaf)) for leaf in jax.tree.leaves(network)} == {bool(expected)}
 
 
@@ -103,8 +103,8 @@ def test_networks_that_are_not_one_start_from_keys_of_their_own():
     np.testing.assert_array_equal(shared, draw(key, N))
     assert independent.shape == (N, 1) and [part.shape for part in grouped.parts] == [(2,), (1,)]
     assert [group.agents for group in grouped.groups] == [(0, 2), (1,)]
-    for several in (independent.ravel(), jnp.concatenate(grouped.parts)):
-        assert len(np.unique(several)) == N
+    for drawn in (independent.ravel(), jnp.concatenate(grouped.parts)):
+        assert len(np.unique(drawn)) == N
 
 
 def test_groups_are_named_for_every_agent():
@@ -131,11 +131,10 @@ def test_rows_and_entries_are_slices_in_the_order_asked_for():
 
 
 def test_what_is_done_by_group_comes_back_by_group():
-    """A record stays one result; a plain tuple is several."""
+    """One result, or several one by one."""
     groups = groups_of("0-1", 2)
     tree = Grouped((jnp.float32(1), jnp.float32(2)), groups)
     assert over_groups(lambda a, b: a + b, tree, tree).parts == (2, 4)
-    low, high = over_groups(lambda a: (a - 1, a + 1), tree)
+    low, high = several(over_groups(lambda a: (a - 1, a + 1), tree))
     assert (low.parts, high.parts) == ((0, 1), (2, 3))
-    assert over_groups(lambda a: Group((a,)), tree).parts == (Group((1.0,)), Group((2.0,)))
-    assert over_groups(lambda a: a + 1, 4) == 5
+    assert over_groups(lambda a: a + 1, 4) == 5 and several((1, 2)) == (1, 2)
