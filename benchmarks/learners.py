@@ -3,7 +3,7 @@
 Two places: a matrix game, where a batch is one row per joint action, and predator-prey, where the GRU runs over 201
 frames. FLOPs and bytes are XLA's cost analysis, which counts the body of a loop once: loops over time are counted from
 two lengths short enough to be written out whole, of which the difference is one step; the recognizer's inner steps are
-counted from the loop alone. A learner whose time ratio exceeds the larger of both ratios is slower than its arithmetic.
+counted from the loop alone. PQN learns as the others here, in one pass over the batch. A learner whose time ratio exceeds the larger of both ratios is slower than its arithmetic.
 """
 
 import dataclasses
@@ -15,17 +15,21 @@ import jax
 import jax.numpy as jnp
 
 from jaxvf import scripts
-from jaxvf.algorithm import Progress, ReplayLearner, Rollout
+from jaxvf.algorithm import Progress, Rollout
 from jaxvf.algorithms import ALGORITHMS, make
 from jaxvf.envs import PAYOFFS, Environment, MatrixGame, PredatorPrey
+from jaxvf.hyperparameters import replace
 from jaxvf.training import observed_by
 from jaxvf.value import recognizer as recognition
-from jaxvf.value.agents import LearnerState
+from jaxvf.value.agents import LearnerState, ValueAgents
 from jaxvf.value.recognizer import Sampled
 
 throughput = scripts.load("benchmarks", "throughput")
 REFERENCE = "qmix"
-SETTING = {"optimizer": "adam", "learning_rate": 1e-3, "td_lambda": 0.6}
+SETTING: dict[str, Any] = {
+    "optimizer": "adam", "learning_rate": 1e-3, "td_lambda": 0.6,
+    "epochs": 1, "minibatches": 1,  # PQN's
+}  # fmt: skip
 # place: environment, appended last action, episodes in the batch, runs in the program, updates in a timed loop
 PLACES: dict[str, tuple[Environment, bool, int, int, int]] = {
     "matrix_game/A": (MatrixGame(PAYOFFS["A"]), False, 9, 16, 100),
@@ -37,18 +41,19 @@ WRITTEN_OUT = (2, 3)  # episode lengths at which every loop over time is unrolle
 
 def bench(*, quick: bool = False) -> dict[str, Any]:
     """A row per place and learner; ratios are to QMIX's row of the same place. `quick` is the matrix game alone."""
-    names = tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if isinstance(make(name), ReplayLearner)]]))
-    rows = [row for place in list(PLACES)[: 1 if quick else None] for row in measure(place, names)]
+    rows = [row for place in list(PLACES)[: 1 if quick else None] for row in measure(place, measured())]
     return {"machine": throughput.machine(), "rounds": ROUNDS, "rows": rows}
+
+
+def measured() -> tuple[str, ...]:
+    """Every registered value learner, the reference first."""
+    return tuple(dict.fromkeys([REFERENCE, *[name for name in ALGORITHMS if isinstance(make(name), ValueAgents)]]))
 
 
 def measure(place: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
     """Time all learners in turn, round after round, so that a drift of the machine meets all alike."""
     env, last_action, episodes, runs, updates = PLACES[place]
-    learners = {
-        name: dataclasses.replace(make(name), **SETTING, last_action=last_action, agent_id=not last_action)
-        for name in names
-    }
+    learners = {name: configured(name, last_action=last_action, agent_id=not last_action) for name in names}
     loops = {name: timed_loop(learner, env, episodes, runs, updates) for name, learner in learners.items()}
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(ROUNDS + 1):
@@ -76,6 +81,15 @@ def measure(place: str, names: tuple[str, ...]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def configured(name: str, **fields: Any) -> Any:
+    """A learner at the common setting, where it has such fields."""
+    learner = make(name)
+    for field, value in {**SETTING, **fields}.items():
+        if hasattr(learner, field):
+            learner = replace(learner, field, value)
+    return learner
 
 
 def timed_loop(learner: Any, env: Environment, episodes: int, runs: int, updates: int) -> tuple[Any, LearnerState]:

@@ -14,7 +14,8 @@ from jaxvf import hyperparameters
 from jaxvf.algorithm import Progress
 from jaxvf.algorithms import ALGORITHMS
 from jaxvf.networks import TabularAgent
-from jaxvf.value.learner import ValueLearner
+from jaxvf.value.agents import ValueAgents
+from jaxvf.value.recognizer import Recognizer
 
 KEY, PROGRESS = jax.random.key(0), Progress(jnp.int32(1), jnp.int32(200_000))
 # Compiling is most of the time of these tests.
@@ -31,6 +32,11 @@ ONE_OF_EACH = (
 @functools.partial(jax.jit, compiler_options=QUICK)
 def update(learner, state, batch):
     return learner.update(state, batch, KEY, PROGRESS)
+
+
+@functools.partial(jax.jit, compiler_options=QUICK)
+def values_of(learner, params, batch):
+    return learner.joint_values(params, batch)
 
 
 def small(name: str, **fields) -> Any:
@@ -118,13 +124,69 @@ def with_nonsense(random_episodes) -> Callable[..., Any]:
     return make
 
 
-@pytest.mark.parametrize("name", [name for name, make in ALGORITHMS.items() if isinstance(make(), ValueLearner)])
+VALUE_LEARNERS = [name for name, make in ALGORITHMS.items() if isinstance(make(), ValueAgents)]
+EVERYTHING = {
+    "novelty_weight": 0.5, "gain_penalty": 0.3, "td_lambda": 0.6, "num_envs": 4, "minibatches": 1, "optimizer": "adam",
+    "central_width": 16, "recognizer": Recognizer(width=16, embed=8),
+}  # fmt: skip
+
+
+@pytest.mark.invariant("value learners")
+@pytest.mark.parametrize("name", VALUE_LEARNERS)
 def test_what_was_not_lived_changes_nothing(name, with_nonsense, state_for):
     """Bitwise: parameters, moments, scales of a bonus and metrics. Counted as steps, the same numbers change all."""
-    learner = small(name, novelty_weight=0.5, gain_penalty=0.3, td_lambda=0.6)
+    learner = small(name, **EVERYTHING)
     pair = with_nonsense(1), with_nonsense(2)
     state = state_for(learner, pair[0])
     chex.assert_trees_all_equal(*(update(learner, state, batch) for batch in pair))
     counted = [batch._replace(filled=np.ones((2, 4), bool)) for batch in pair]
     losses = [float(update(learner, state, batch)[1]["loss"]) for batch in counted]
     assert losses[0] != losses[1]
+
+
+PAYOFF = np.array([[0, 4], [4, 8]])
+
+
+@pytest.fixture
+def additive_game(random_episodes) -> Any:
+    """Every joint action of a game in which each agent's second action pays 4, twice, as episodes of one step.
+
+    The third action is worth a hundred in every row, and never available.
+    """
+    batch, joint = random_episodes(envs=4), np.indices((2, 2)).reshape(2, 4).T
+    return batch._replace(
+        obs=np.ones_like(batch.obs),
+        state=np.ones_like(batch.state),
+        avail=np.broadcast_to([True, True, False], batch.avail.shape),
+        actions=np.broadcast_to(joint, batch.actions.shape).astype(np.int32),
+        reward=np.broadcast_to(PAYOFF.ravel(), (2, 4)).astype(np.float32),
+        terminated=np.ones((2, 4), bool),
+        truncated=np.zeros((2, 4), bool),
+        filled=np.ones((2, 4), bool),
+        started=np.ones((3, 4), bool),
+    )
+
+
+# Which head is the payoff's, where it is not Q_tot; POW recognizes the best joint actions alone, and iql has no table.
+OWN_HEADS = {"qtran": "q_joint", "qtran_alt": "q_joint", "resq": "q_joint"}
+PARTIAL = ("iql", "pow_vdn", "pow_qmix", "pow_qplex")
+
+
+@pytest.mark.learning
+@pytest.mark.learns("value learners")
+@pytest.mark.parametrize("name", VALUE_LEARNERS)
+def test_an_additive_game_is_learned(name, additive_game, state_for):
+    """All hold it: the table is the payoff, and the greedy joint action the best. Non-monotonic mixers give no greedy
+    joint action (Hu et al. 2026): for them the table alone is asked for.
+    """
+    learner = small(name, **EVERYTHING, learning_rate=1e-2, max_grad_norm=1e3, unweighted_steps=0.0)
+    state = state_for(learner, additive_game, scale=0.1)
+    for _ in range(300):
+        state, metrics = update(learner, state, additive_game)
+    assert np.isfinite(metrics["loss"])
+    if not name.startswith("nm_qmix"):
+        local = np.asarray(state.params.agent["params"]["table"]).sum(axis=1)  # of an observation of ones
+        np.testing.assert_array_equal(local[:, :2].argmax(axis=-1), [1, 1])
+    if name not in PARTIAL:
+        learned = values_of(learner, state.params, additive_game)[OWN_HEADS.get(name, "q_tot")]
+        np.testing.assert_allclose(learned[0, :, 0], PAYOFF.ravel(), atol=0.6)
