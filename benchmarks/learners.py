@@ -3,7 +3,8 @@
 Two places: a matrix game, where a batch is one row per joint action, and predator-prey, where the GRU runs over 201
 frames. FLOPs and bytes are XLA's cost analysis, which counts the body of a loop once: loops over time are counted from
 two lengths short enough to be written out whole, of which the difference is one step; the recognizer's inner steps are
-counted from the loop alone. PQN learns as the others here, in one pass over the batch. A learner whose time ratio exceeds the larger of both ratios is slower than its arithmetic.
+counted from the loop alone. PQN learns here as the others do, in one pass over the batch. A learner whose time ratio
+exceeds the larger of both ratios is slower than its arithmetic.
 """
 
 import dataclasses

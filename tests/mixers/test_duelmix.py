@@ -74,6 +74,7 @@ def test_parameter_counts(context, expected):
     assert tuple(count(DuelmixMixer(context=context), size) for size in SIZES) == expected
 
 
+@pytest.mark.golden("duelmix")
 @pytest.mark.parametrize(
     ("context", "adv_context"),
     [

@@ -43,6 +43,7 @@ def test_parameter_counts(heads, layers, expected):
     assert tuple(count(mixer, size) for size in SIZES) == expected
 
 
+@pytest.mark.golden("qplex")
 @pytest.mark.parametrize("transformation", ["affine", "none"])
 @pytest.mark.parametrize(("is_minus_one", "layers"), [(True, 1), (True, 3), (False, 2)])
 def test_qplex_equals_its_equations(transformation, is_minus_one, layers):
@@ -131,6 +132,7 @@ def attention_weights(attention, leaves, x, unit_states) -> tuple[np.ndarray, np
     return np.sum(attended, axis=0) + 1e-10, np.repeat(shift, N), np.array(logits)
 
 
+@pytest.mark.golden("qplex_qatten")
 @pytest.mark.parametrize(
     "options",
     [

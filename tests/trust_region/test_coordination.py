@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from rollout_cases import policies_of
 
 from jaxvf.algorithm import Progress, Rollout
@@ -41,6 +42,7 @@ def off_policy_trace(td, ratio, ended, factor):
     return advantage
 
 
+@pytest.mark.golden("a2po")
 def test_a2po_estimates_the_second_agents_advantage_anew():
     """Its samples weigh later errors by the first agent's new ratio: as the variance of what its turn used shows."""
     low, high = weight_bounds("none")

@@ -57,6 +57,7 @@ def one_sample(ratios):
     return facts["actor_loss"], jax.tree.leaves(gradient)[0].reshape(agents, -1)
 
 
+@pytest.mark.golden("coppo")
 def test_coppo_weighs_by_the_product_of_all_others_clipped_to_a_tenth():
     """Ratios 1.02, 1.05, 1.1: the others' products 1.155, 1.122 and 1.071 are clipped to 1.1, 1.1 and 1.071.
 

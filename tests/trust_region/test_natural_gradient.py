@@ -74,6 +74,7 @@ def test_conjugate_gradients_solve_a_small_system():
     np.testing.assert_array_equal(conjugate_gradient(lambda v: matrix @ v, jnp.zeros(8)), np.zeros(8))
 
 
+@pytest.mark.golden("hatrpo", "clip_hatrpo", "unweighted_hatrpo")
 def test_the_full_step_has_the_radius_in_the_quadratic_model():
     matrix, gradient = jnp.diag(jnp.array([1.0, 4.0])), jnp.array([1.0, 2.0])
     step = full_step(lambda v: matrix @ v, gradient, 0.02)

@@ -19,6 +19,7 @@ LOG_WEIGHT = jnp.log(jnp.array([0.5, 1.0, 1.05, 3.0]))
 ALIVE = jnp.array([True, True, False])
 
 
+@pytest.mark.golden("happo", "clip_happo", "unweighted_happo")
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
@@ -55,6 +56,7 @@ def test_bad_rules_say_what_is_valid(arguments, message):
         weight_bounds(**arguments)
 
 
+@pytest.mark.golden("ippo", "mappo")
 def test_clipped_surrogate_outside_and_inside():
     """Ratios 1.5 and 0.5 with advantages 1 and -1, ε = 0.2, weight 0.5; the dead third counts for nothing."""
     log_ratio, advantage = jnp.log(jnp.array([1.5, 0.5, 9.0])), jnp.array([1.0, -1.0, 9.0])

@@ -74,6 +74,7 @@ def test_increments_are_zero_at_the_anchor_and_grow_with_every_gain(random_episo
             assert not np.asarray(pieces.slopes[index])[~taken].any()
 
 
+@pytest.mark.golden("mrvf")
 def test_the_loss_by_hand(random_episodes, state_for):
     """Q_J and F^1 on y, F^2 on max(0, Q_J(u) - Q_J(p^1) - ξ), which is 0 at the anchor; λ_a times the mean a². The
     bootstrap is the target copy of Q_J at the online p^2 of the next frame.

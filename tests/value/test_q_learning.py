@@ -116,6 +116,7 @@ def test_an_unavailable_action_is_in_no_maximum():
         assert loss == pytest.approx(mean_square(3 - (1 + 0.5 * 210), 7 - 2), rel=1e-6)
 
 
+@pytest.mark.golden("iql")
 def test_independent_learners_regress_each_on_its_own_target():
     """Four errors: agent 1 has 2 and 5 against 1 + 0.5·10 and 2 + 0.5·40, agent 2 1 and 2 against 51 and 152."""
     assert loss_of(batch_of(), mixer=NoMixer()) == pytest.approx(mean_square(2 - 6, 5 - 22, 1 - 51, 2 - 152), rel=1e-6)

@@ -114,6 +114,7 @@ def chosen(values: np.ndarray, actions: np.ndarray) -> np.ndarray:
     return np.take_along_axis(values, np.asarray(actions)[..., None], axis=-1)[..., 0]
 
 
+@pytest.mark.golden("qtran")
 def test_losses_of_the_base_by_hand(random_episodes, state_for):
     """Every formula in float64; a* is the ONLINE greedy joint action, J of it the target's."""
     learner, batch = small(Qtran, opt_coefficient=0.7, nopt_coefficient=0.3), random_episodes(steps=2, envs=6)
@@ -136,6 +137,7 @@ def test_losses_of_the_base_by_hand(random_episodes, state_for):
     assert {name: float(metrics[name]) for name in expected} == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.golden("qtran_alt")
 @pytest.mark.parametrize(("bootstrap", "use_v"), [("max", True), ("mean", True), ("max", False)])
 def test_losses_of_the_alternative_by_hand(bootstrap, use_v, random_episodes, state_for):
     """Every formula in float64: D_i(a) over legal actions, its least value unclamped, both bootstraps, V or not."""

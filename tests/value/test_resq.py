@@ -86,6 +86,7 @@ def test_the_residual_is_never_positive_and_masked_at_the_greedy_joint_action():
     np.testing.assert_allclose(values["q_central"][0, :, 0], Q_C, rtol=1e-6)
 
 
+@pytest.mark.golden("resq")
 def test_loss_and_gradient_by_hand(gradients_of):
     """Y = r + 0.5 (10 + 100), from the target copy of Q_C at the online greedy (0, 1); both losses have weight 1.
 

@@ -89,6 +89,7 @@ def ending(batch):
     return batch._replace(terminated=np.ones_like(batch.terminated), truncated=np.zeros_like(batch.truncated))
 
 
+@pytest.mark.golden("nm_qmix_rnd")
 def test_the_gradient_is_that_of_the_larger_reward(random_episodes, state_for, gradients_of):
     """Agent and mixer learn as if the environment had paid r + β·bonus; the bonus gives them no gradient."""
     batch, learner = ending(random_episodes()), learner_of(novelty="state")

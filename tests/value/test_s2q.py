@@ -61,6 +61,7 @@ def taken(table, stored) -> np.ndarray:
     return np.array([table[0, frame, stored[frame][0]] + table[1, frame, stored[frame][1]] for frame in (0, 1)])
 
 
+@pytest.mark.golden("s2q")
 @pytest.mark.parametrize(
     ("y", "stored", "known", "aims", "weights"),
     [

@@ -92,6 +92,7 @@ def loss_by_hand(weights, y=(56, 0), c_total=1.0, c_central=0.5) -> float:
     return float(c_total * np.mean(weights * total) + c_central * np.mean(central))
 
 
+@pytest.mark.golden("ow_qmix")
 @pytest.mark.parametrize(
     ("y", "weights"),
     [((56, 0), (1, 0.1)), ((2, 8), (0.1, 1)), ((3, 7), (0.1, 0.1)), ((56, 172), (1, 1))],
@@ -105,6 +106,7 @@ def test_optimistic_weights(y, weights):
     assert metrics["value"] == pytest.approx(5)
 
 
+@pytest.mark.golden("cw_qmix")
 @pytest.mark.parametrize(
     ("y", "weights"),
     [
@@ -130,6 +132,7 @@ def test_the_greedy_joint_action_has_central_weight_one():
     assert metrics["loss"] == pytest.approx((25 + 0.25 * 81) / 2 + 0.5 * (256 + 49) / 2, rel=1e-5)
 
 
+@pytest.mark.golden("pow_vdn", "pow_qmix", "pow_qplex")
 @pytest.mark.parametrize(
     ("tolerance", "weights"), [(3, (1, 0)), (2.001, (1, 0)), (2, (0, 0)), (4, (1, 0)), (4.001, (1, 1))]
 )

@@ -1,0 +1,44 @@
+"""What holds for every trust-region learner while it learns what pays at once."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rollout_cases import SMALL, A, acted, learner, start, update
+
+from jaxvf.algorithms import ALGORITHMS, make
+from jaxvf.trust_region import TrustRegion
+
+ACTORS = [name for name, made in ALGORITHMS.items() if isinstance(made(), TrustRegion)]
+UPDATES = 40
+
+
+def small(name: str) -> TrustRegion:
+    """Over tables, without the index that they cannot read, and with steps that 40 updates suffice for."""
+    fields = {**SMALL, "agent_id": False, "learning_rate": 0.1, "kl_radius": 0.05, "minibatches": 1}
+    return dataclasses.replace(make(name), **fields)
+
+
+@pytest.mark.learning
+@pytest.mark.learns("actors")
+@pytest.mark.invariant("actors")
+@pytest.mark.parametrize("name", ACTORS)
+def test_a_team_learns_what_pays_at_once(name):
+    """Each agent adds 1 where its action is the number of its observation, 0 or 1: all learn it, from 1/3 of the time.
+
+    On the way every update's divergence and weights are finite, and an unavailable action has no probability.
+    """
+    config = small(name)
+    acting = learner(actor=config.actor, parameters=config.parameters)
+    state = start(config, 2)
+    for number in range(UPDATES):
+        rollout = acted(acting, 2, state.params.actor, jax.random.key(number))
+        right = np.asarray(rollout.actions) == np.asarray(rollout.obs).argmax(axis=-1)
+        rollout = rollout._replace(reward=jnp.asarray(right[:-1].sum(axis=-1), jnp.float32))
+        state, facts = update(config, state, rollout, jax.random.key(number))
+        assert all(np.isfinite(value).all() for value in facts.values())
+    share = right.mean(axis=(0, 1))
+    assert (share > 0.75).all(), share
+    assert not (np.asarray(rollout.actions)[:, :, 0] == A - 1).any()
