@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 LEARNERS = (
     "vdn", "qmix", "qplex", "duelmix", "nm_qmix", "qtran", "qtran_alt",
     "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex", "mrvf", "iql",
+    "s2q", "qfix_sum", "qfix_mono", "qfix_lin", "q_plus_fix_sum", "q_plus_fix_mono", "q_plus_fix_lin",
+    "pqn_vdn", "pqn_qmix",
 )  # fmt: skip
+LATER = LEARNERS[LEARNERS.index("s2q") :]  # registered after the committed medium run
 TWICE = ("pow_vdn", "pow_qplex")  # POW on two more mixers: a third of the cost of all learners together
 
 # The setting of POW's code in matrix games, for every learner.
@@ -39,12 +42,16 @@ SETTING = {
     "updates_per_episode": 1 / 8,
     "last_action": False,
 }
+# As many gradient steps an episode as the others, on as many episodes each: PQN has no replay.
+WITHOUT_REPLAY = {"num_envs": 128, "rollout_length": 1, "minibatches": 1, "epochs": 16}
 # What POW's code sets apart on matrix games, and for QTRAN its authors' code (of QTRAN-base).
 OF_LEARNER: dict[str, dict[str, Any]] = {
     **{name: {"unweighted_steps": 0.0} for name in ("pow_qmix", "pow_vdn", "pow_qplex")},
     **{name: {"nopt_coefficient": 1.0} for name in ("qtran", "qtran_alt")},
     "qplex": {"mixer.adv_hypernet_layers": 2},
     "resq": {"optimizer": "rmsprop"},
+    "pqn_vdn": WITHOUT_REPLAY,
+    "pqn_qmix": WITHOUT_REPLAY,
 }
 TEST_INTERVAL = 1000
 HERO, HERO_LEARNERS = (("A", "uniform"), ("D", "annealed")), ("vdn", "qmix", "nm_qmix", "cw_qmix", "pow_qmix")
@@ -109,12 +116,14 @@ SCALES = {
         seeds=256,
         env_steps={"uniform": 20_000, "annealed": 50_000},
         cells=(
-            Cell("uniform", ("A", "C", "E", "F", "G"), tuple(name for name in LEARNERS if name not in TWICE)),
-            Cell("annealed", ("B", "D"), tuple(name for name in LEARNERS if name not in TWICE)),
+            Cell(
+                "uniform", ("A", "C", "E", "F", "G"), tuple(name for name in LEARNERS if name not in (*TWICE, *LATER))
+            ),
+            Cell("annealed", ("B", "D"), tuple(name for name in LEARNERS if name not in (*TWICE, *LATER))),
         ),
     ),
     "paper": Games(
-        minutes=2_900,
+        minutes=4_600,
         seeds=256,
         env_steps=50_000,
         cells=tuple(Cell(protocol, tuple(PAYOFFS), LEARNERS) for protocol in PROTOCOLS),
@@ -151,7 +160,8 @@ def reproduce(
 def sweep_of(learner: str, cell: Cell, setting: Games) -> jaxvf.Sweep:
     """One program: all games and seeds of a learner under one behaviour."""
     algorithm = jaxvf.algorithms.make(learner)
-    for field, value in {**SETTING, **OF_LEARNER.get(learner, {})}.items():
+    common = {field: value for field, value in SETTING.items() if hasattr(algorithm, field)}
+    for field, value in {**common, **OF_LEARNER.get(learner, {})}.items():
         algorithm = replace(algorithm, field, value)
     steps = setting.steps_of(cell.protocol)
     start, end, share = PROTOCOLS[cell.protocol]

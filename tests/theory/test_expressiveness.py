@@ -2,8 +2,9 @@
 
 import jax
 import numpy as np
+import pytest
 
-from jaxvf.mixers import DuelmixMixer, VdnMixer
+from jaxvf.mixers import DuelmixMixer, QfixMixer, QplexMixer, VdnMixer
 from jaxvf.theory.expressiveness import fit, make_tasks
 
 ONE = np.zeros((1, 1), int)  # the context of a single decision
@@ -31,3 +32,21 @@ def test_a_context_that_tells_the_joint_history_lets_duelmix_represent_xor():
     least = np.asarray(fits.error).min(axis=1)
     assert least[0] < 1e-3
     np.testing.assert_allclose(least[1], 0.25, atol=0.005)
+
+
+# A joint action that only some histories punish: what it costs that both deviate is an exclusive-or.
+PUNISHED = -np.select([U1 + U2 == 0, U1 + U2 == 1, H1 == H2], [0.0, 1.0, 1.0], 3.0)
+
+
+@pytest.mark.parametrize("additive", [True, False], ids=["q+fix", "qfix"])
+def test_qfix_that_is_told_the_history_represents_what_stateful_qplex_cannot(additive):
+    """Both exclusive-ors below 1e-3, where QPLEX misses a quarter with a state that tells nothing."""
+    mixer = QfixMixer(additive=additive, adv_stop_grad=False, width=32)
+    tasks = make_tasks([XOR, PUNISHED], [np.array([[0, 1], [2, 3]])] * 2)
+    least = np.asarray(fit(mixer, tasks, jax.random.key(0), restarts=2, steps=800).error).min(axis=1)
+    assert (least < 1e-3).all(), least
+    if additive:
+        untold = make_tasks([XOR, PUNISHED], [np.zeros((2, 2), int)] * 2)
+        blind = QplexMixer(adv_hypernet_layers=2, adv_stop_grad=False, hypernet_embed=16, adv_hypernet_embed=16)
+        errors = np.asarray(fit(blind, untold, jax.random.key(0), restarts=2, steps=800).error)
+        np.testing.assert_allclose(errors.min(axis=1), 0.25, atol=0.005)

@@ -81,6 +81,7 @@ def test_an_updates_radii_are_those_of_gains_written_out(updated):
     np.testing.assert_array_equal(table_of(after)[2], table_of(before)[2])
 
 
+@pytest.mark.golden("hatrpo_shared")
 def test_the_first_agents_step_by_hand(updated):
     """Nobody moved before it: √(2 δ / xᵀFx) x, shortened by 0.8 for every trial that was refused."""
     config, before, after, facts = updated
