@@ -28,6 +28,7 @@ class LearnerState(NamedTuple):
     target_params: Any
     opt_state: Any
     novelty: Any = ()  # networks of a novelty bonus, where there is one
+    running: Any = ()  # running means, where a learner keeps any
 
 
 @hyperparameters

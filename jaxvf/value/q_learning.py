@@ -18,6 +18,7 @@ from jaxvf.value import exploration, rnd
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
 from jaxvf.value.mixed_learner import MixedLearner, Networks
+from jaxvf.value.moments import Moments
 from jaxvf.value.returns import OFF_POLICY
 
 
@@ -33,6 +34,11 @@ class QLearning(MixedLearner):
         "double_q",
         "which action the target values: the online network's, the target's own, or the stored one",
         choices=("double_q", "max", "sarsa"),
+    )
+    standardize: str = static(
+        "none",
+        "rewards, or the returns that values regress on, in running deviations from their running mean (EPyMARL)",
+        choices=("none", "rewards", "returns"),
     )
     noise_mode: str = static(
         "per_step",
@@ -78,7 +84,15 @@ class QLearning(MixedLearner):
         params = Networks(agent, self.init_mixer(mixer_key, spec, features))
         size = {"none": 0, "state": spec.state_dim, "observations": spec.obs_dim}[self.novelty]
         novelty = rnd.init(novelty_key, size, self.novelty_width) if size else ()
-        return LearnerState(params, self.start_targets(params), self.make_optimizer().init(params), novelty)
+        optimizer, targets = self.make_optimizer().init(params), self.start_targets(params)
+        values = spec.n_agents if self._apart else 1
+        running = () if self.standardize == "none" else Moments.start(values, standard=True)
+        return LearnerState(params, targets, optimizer, novelty, running)
+
+    @property
+    def _apart(self) -> bool:
+        """Whether statistics are of each agent."""
+        return self.values_agents_apart if self.standardize == "returns" else self.learns_from_agent_rewards
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
@@ -93,29 +107,39 @@ class QLearning(MixedLearner):
         """
         if self.noise_mode == "per_update":
             batch = batch._replace(state=jax.random.normal(key, batch.state.shape))
+        batch, running = self._standardized_rewards(batch, state.running)
         batch, novelty, bonus = self._reward(state.novelty, batch, progress)
-        params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch, progress
+        params, opt_state, (running, means), metrics = self.gradient_step(
+            self._loss, state.params, state.opt_state, state.target_params, batch, progress, running
         )
         target_params = self.update_target(params, state.target_params, progress, batch)
-        return LearnerState(params, target_params, opt_state, novelty), {**metrics, **means, **bonus}
+        return LearnerState(params, target_params, opt_state, novelty, running), {**metrics, **means, **bonus}
 
     def _loss(
-        self, params: Networks, target_params: Any, batch: Rollout, progress: Progress
-    ) -> tuple[Float[Array, ""], Metrics]:
+        self, params: Networks, target_params: Any, batch: Rollout, progress: Progress, running: Any
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         unrolled = self.unroll(params.agent, batch)
         steps = batch.reward.shape[0]
         now = Frames.of(batch, 0, steps)
         value, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
-        target = self._targets(unrolled, target_params, batch, progress)
+        target = self._targets(unrolled, target_params, batch, progress, running)
+        if self.standardize == "returns":
+            running = running.including_steps(target, batch.filled)
+            target = running.standardized(target)
         loss = mean_over_steps((value - target) ** 2 + penalty, batch.filled)
         means = {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}
-        return loss, means
+        if self.standardize != "none":
+            means |= {f"{self.standardize}_mean": running.mean.mean()}
+            means |= {f"{self.standardize}_deviation": jnp.sqrt(running.variance).mean()}
+        return loss, (running, means)
 
     def _targets(
-        self, online: Unrolled, target_params: Any, batch: Rollout, progress: Progress
+        self, online: Unrolled, target_params: Any, batch: Rollout, progress: Progress, running: Any
     ) -> Float[Array, "T B M"]:
-        """Targets around the target network's value of the next frame; SARSA's are Hu et al. 2026, eq. 29 and 30."""
+        """Targets around the target network's value of the next frame; SARSA's are Hu et al. 2026, eq. 29 and 30.
+
+        In units of rewards: where values are standardized they are restored by the statistics so far.
+        """
         target = self.each_target(lambda each: self.unroll(each.agent, batch).frames(1, None), target_params)
         then = Frames.of(batch, 1)
         if self.bootstrap == "sarsa":
@@ -126,11 +150,24 @@ class QLearning(MixedLearner):
             following = greedy_actions(self.mean_target(lambda each: each.outputs, target), then.avail)
 
         def value_of(actions: Int[Array, "_ _ N"]) -> Float[Array, "_ _ M"]:
-            return self.mean_target(
+            value = self.mean_target(
                 lambda each, unrolled: self.mix(each.mixer, unrolled, then, actions)[0], target_params, target
             )
+            return running.restored(value) if self.standardize == "returns" else value
 
         return self.td_targets(batch, progress, following, value_of)
+
+    def _standardized_rewards(self, batch: Rollout, running: Any) -> tuple[Rollout, Any]:
+        """The batch with standardized rewards, and the statistics with these rewards."""
+        if self.standardize != "rewards":
+            return batch, running
+        rewards = batch.agent_rewards if self.learns_from_agent_rewards else batch.reward[..., None]
+        assert rewards is not None  # the program has checked
+        running = running.including_steps(rewards, batch.filled)
+        rewards = running.standardized(rewards)
+        if self.learns_from_agent_rewards:
+            return batch._replace(agent_rewards=rewards), running
+        return batch._replace(reward=rewards[..., 0]), running
 
     def _reward(self, novelty: Any, batch: Rollout, progress: Progress) -> tuple[Rollout, Any, Metrics]:
         """The batch with the bonus added to its rewards; a step whose successor is not stored earns none."""

@@ -12,37 +12,10 @@ import optax
 from jaxtyping import Array, Bool, Float, Key
 
 from jaxvf.networks.linear import MLP
+from jaxvf.value.moments import Moments
 
 CLIP = 5.0  # standard deviations beyond which an input is clipped
 SMALLEST = 1e-8
-
-
-class Moments(NamedTuple):
-    """Running mean and variance of a vector, over all batches so far."""
-
-    count: Float[Array, ""]
-    mean: Float[Array, "D"]
-    variance: Float[Array, "D"]
-
-    @staticmethod
-    def start(size: int) -> "Moments":
-        """Of no rows."""
-        return Moments(jnp.zeros(()), jnp.zeros(size), jnp.zeros(size))
-
-    def including(
-        self, rows: Float[Array, "*batch D"], mask: Bool[Array, "*batch"] | Float[Array, "*batch"]
-    ) -> "Moments":
-        """The moments with a batch added, by the parallel formula of Chan et al. (1979)."""
-        axes = tuple(range(mask.ndim))
-        added = jnp.sum(mask)
-        mean = jnp.sum(rows * mask[..., None], axis=axes) / jnp.maximum(added, 1)
-        variance = jnp.sum((rows - mean) ** 2 * mask[..., None], axis=axes) / jnp.maximum(added, 1)
-        count = self.count + added
-        share = added / jnp.maximum(count, 1)
-        between = share * (1 - share) * (mean - self.mean) ** 2
-        return Moments(
-            count, self.mean + share * (mean - self.mean), (1 - share) * self.variance + share * variance + between
-        )
 
 
 class NoveltyState(NamedTuple):

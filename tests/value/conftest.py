@@ -53,7 +53,8 @@ def state_for() -> Callable[..., LearnerState]:
             novelty = novelty._replace(
                 **{name: zeros_like(getattr(shapes.novelty, name)) for name in ("opt_state", "inputs", "errors")}
             )
-        return LearnerState(params, target, zeros_like(shapes.opt_state), novelty)
+        running = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), shapes.running)
+        return LearnerState(params, target, zeros_like(shapes.opt_state), novelty, running)
 
     return make
 

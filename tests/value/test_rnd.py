@@ -13,7 +13,7 @@ from jaxvf.envs.protocol import EnvSpec
 from jaxvf.mixers import QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent
 from jaxvf.value import QLearning, rnd
-from jaxvf.value.rnd import Moments
+from jaxvf.value.moments import Moments
 
 # Compiling is most of the time of these tests.
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
