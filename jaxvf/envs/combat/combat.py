@@ -154,7 +154,8 @@ class Combat(Flags, NativeBatch):
         x, y = generator.first_positions(battle, place_key, self._stats(kind, params), params, num_envs)
         kind, x, y = generator.numbered(battle, kind, x, y)
         stats = self._stats(kind, params)
-        charged = jnp.where(stats.is_any(units.AIR), units.ENERGY_START, stats.is_any(units.BLASTS) * 1.0)
+        of_healers = jnp.float32(units.ENERGY_START)  # a Python number would leave the state weakly typed
+        charged = jnp.where(stats.is_any(units.AIR), of_healers, stats.is_any(units.BLASTS) * 1.0)
 
         def whole(leaf: Array) -> Array:
             return jnp.broadcast_to(leaf, x.shape).T
