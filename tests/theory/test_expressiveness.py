@@ -40,13 +40,13 @@ PUNISHED = -np.select([U1 + U2 == 0, U1 + U2 == 1, H1 == H2], [0.0, 1.0, 1.0], 3
 
 @pytest.mark.parametrize("additive", [True, False], ids=["q+fix", "qfix"])
 def test_qfix_that_is_told_the_history_represents_what_stateful_qplex_cannot(additive):
-    """Both exclusive-ors below 1e-3, where QPLEX misses a quarter with a state that tells nothing."""
+    """Both exclusive-ors below 1e-3 in the best of eight starts; blind QPLEX misses at least a quarter of either."""
     mixer = QfixMixer(additive=additive, adv_stop_grad=False, width=32)
     tasks = make_tasks([XOR, PUNISHED], [np.array([[0, 1], [2, 3]])] * 2)
-    least = np.asarray(fit(mixer, tasks, jax.random.key(0), restarts=2, steps=800).error).min(axis=1)
+    least = np.asarray(fit(mixer, tasks, jax.random.key(0), restarts=8, steps=800).error).min(axis=1)
     assert (least < 1e-3).all(), least
     if additive:
         untold = make_tasks([XOR, PUNISHED], [np.zeros((2, 2), int)] * 2)
         blind = QplexMixer(adv_hypernet_layers=2, adv_stop_grad=False, hypernet_embed=16, adv_hypernet_embed=16)
         errors = np.asarray(fit(blind, untold, jax.random.key(0), restarts=2, steps=800).error)
-        np.testing.assert_allclose(errors.min(axis=1), 0.25, atol=0.005)
+        assert errors.min() > 0.25 - 1e-3  # the exclusive-or's part that no sum over histories can hold
