@@ -64,8 +64,7 @@ ANT = MUJOCO | {"clip": 0.1, "entropy_weight": 0.0}
 CHEETAH = MUJOCO | {"clip": 0.05, "actor_epochs": 15, "critic_epochs": 15}
 FASTER = {"learning_rate": 1e-3, "critic_learning_rate": 1e-3}
 WALKER = MUJOCO | FASTER | {"clip": 0.05, "entropy_weight": 0.0, "minibatches": 2}
-# JaxMARL's recurrent MAPPO on spread. Ours in its setting still differs: normalized values, Huber error, one reward for
-# the team, agents' indices in observations, and a gain of √2 after the GRU.
+# The sizes of JaxMARL's recurrent MAPPO on spread; what else its recipe does otherwise is in `spread_gap`.
 JAXMARL_NETWORK = Recurrent(hidden=128, head_layers=1, layer_norm=False)
 JAXMARL: dict[str, Any] = {
     "actor": JAXMARL_NETWORK,
