@@ -12,10 +12,10 @@ from jaxvf.networks import RecurrentAgent
 from jaxvf.networks.members import Group, Grouped, entries, over_groups, rows, several
 from jaxvf.networks.sharing import apply_team, groups_of, init_team
 
-T, B, N, O, A = 3, 2, 3, 4, 2  # noqa: E741 - the field's letters
+T, B, N, O, A = 3, 2, 4, 4, 2  # noqa: E741 - the field's letters
 AGENT = RecurrentAgent(hidden=3)
 STARTED = jnp.array([[False, False], [True, False], [False, False]])
-INTERLEAVED = "0-1-0"
+INTERLEAVED = "0-1-1-0"
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -58,12 +58,12 @@ def test_equal_parameters_make_independent_agents_shared_ones(remembers):
 
 
 def test_a_group_is_one_network_on_the_rows_of_its_agents():
-    """Agents 0 and 2 have one network, agent 1 another: each part alone, on its rows, gives the same numbers."""
+    """Agents 0 and 3 have one network, 1 and 2 another: each part alone, on its rows, gives the same numbers."""
     params, obs, carry = given()
     other = jax.tree.map(lambda leaf: leaf + 1.0, params)
     grouped = Grouped((params, other), groups_of(INTERLEAVED, N))
     results = team(INTERLEAVED, grouped, obs, carry)
-    for part, agents in ((params, [0, 2]), (other, [1])):
+    for part, agents in ((params, [0, 3]), (other, [1, 2])):
         alone = team("shared", part, obs[:, :, agents], carry[:, agents])
         for result, wanted in zip(results, alone, strict=True):
             np.testing.assert_allclose(result[..., agents, :], wanted, rtol=1e-5, atol=1e-6)
@@ -71,7 +71,7 @@ def test_a_group_is_one_network_on_the_rows_of_its_agents():
 
 @pytest.mark.parametrize(
     ("sharing", "touched"),
-    [("independent", [[1, 0, 0], [0, 1, 0], [0, 0, 1]]), (INTERLEAVED, [[1, 0], [0, 1], [1, 0]])],
+    [("independent", np.eye(N)), (INTERLEAVED, [[1, 0], [0, 1], [0, 1], [1, 0]])],
 )
 def test_an_agents_loss_moves_its_own_network_alone(sharing, touched):
     """touched[i][k]: whether the gradient of agent i's outputs reaches every array of network k; else it is 0."""
@@ -99,10 +99,12 @@ def test_networks_that_are_not_one_start_from_keys_of_their_own():
     def draw(key, members):
         return jax.random.uniform(key, (members,))
 
-    shared, independent, grouped = (init_team(sharing, draw, key, N) for sharing in ("shared", "independent", "0-1-0"))
+    shared, independent, grouped = (
+        init_team(sharing, draw, key, N) for sharing in ("shared", "independent", "0-1-0-0")
+    )
     np.testing.assert_array_equal(shared, draw(key, N))
-    assert independent.shape == (N, 1) and [part.shape for part in grouped.parts] == [(2,), (1,)]
-    assert [group.agents for group in grouped.groups] == [(0, 2), (1,)]
+    assert independent.shape == (N, 1) and [part.shape for part in grouped.parts] == [(3,), (1,)]
+    assert [group.agents for group in grouped.groups] == [(0, 2, 3), (1,)]
     for drawn in (independent.ravel(), jnp.concatenate(grouped.parts)):
         assert len(np.unique(drawn)) == N
 

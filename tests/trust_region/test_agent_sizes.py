@@ -11,10 +11,13 @@ from rollout_cases import PROGRESS, QUICK
 
 from jaxvf.algorithm import Rollout
 from jaxvf.algorithms import make
+from jaxvf.envs import MatrixGame
 from jaxvf.envs.protocol import EnvSpec, View
+from jaxvf.errors import InputError
 from jaxvf.networks.members import Group
 from jaxvf.trust_region import FeedForward, Table
 from jaxvf.trust_region.batches import Extras
+from jaxvf.trust_region.checks import _check_updates
 from jaxvf.trust_region.sizes import size_groups
 
 T, B, N, S, O, A = 4, 6, 3, 2, 4, 3  # noqa: E741 - the field's letters
@@ -68,13 +71,14 @@ def acted(config, params, obs, avail):
 
 
 def played(config, params):
-    """A rollout of these actors, zeros and nothing available where an agent has nothing."""
+    """A rollout of these actors, zeros and nothing available where an agent has nothing; agent 2 is dead in CoPPO's."""
     generator = np.random.default_rng(1)
     obs = generator.normal(size=(T + 1, B, N, O)).astype(np.float32) * OBS_MASK
     avail = np.broadcast_to(AVAIL_MASK, (T + 1, B, N, A))
     actions, log_prob, before, started = acted(config, params, obs, jnp.asarray(avail))
     reward = generator.normal(size=(T, B)).astype(np.float32)
     flag, alive = np.zeros((T, B), bool), np.ones((T + 1, B, N), bool)
+    alive[..., 2] = config.updates == "sequential"
     rollout = Rollout(
         obs, obs[..., 0, :S], avail, actions, reward, flag, flag, ~flag, started, before[:1], alive, None,
         Extras(log_prob, before),
@@ -187,8 +191,36 @@ def test_what_fills_up_small_agents_changes_nothing(name):
     for found, expected in zip(results, acted(config, state.params.actor, rollout.obs, rollout.avail), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert (np.asarray(results[0]) < np.array(OWN_ACTIONS)).all()
-    moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), state.params.actor, after.params.actor)
-    assert all(jax.tree.leaves(moved))
+    if name == "coppo":
+        counts = [leaf.tolist() for leaf in jax.tree.leaves(after.opt_state[0]) if leaf.dtype == jnp.int32]
+        assert counts == [[4, 0], [4]]  # two passes over two mini-batches; who is dead does not move
+        small = (actor.parts[0].network["params"]["table"] for actor in (state.params.actor, after.params.actor))
+        assert np.abs(np.subtract(*small)).max(axis=(1, 2)).astype(bool).tolist() == [True, False]
+    else:
+        moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), state.params.actor, after.params.actor)
+        assert all(jax.tree.leaves(moved))
+
+
+def test_what_one_network_for_all_needs_is_refused():
+    game = MatrixGame(((0.0, 1.0), (0.0, 0.0)))
+    spec = dataclasses.replace(game.spec, own_actions=(1, 2))
+    for fields, line in (
+        ({"parameters": "shared"}, "parameters='shared' updates='sequential' with sizes='own', .*use parameters='independent'"),
+        (
+            {
+                "parameters": "shared",
+                "updates": "joint",
+                "minibatch_agents": "apart",
+                "weight_low": 1.0,
+                "weight_high": 1.0,
+            },
+            "minibatch_agents='apart' with sizes='own', .*; use minibatch_agents='together'",
+        ),
+    ):
+        config = config_of("happo", actor=PLAIN, critic=PLAIN, **fields)
+        config.check(game)  # nothing is padded: one size
+        with pytest.raises(InputError, match=line):
+            _check_updates(config, spec)
 
 
 def test_gaussian_agents_have_as_many_entries_as_they_have():
