@@ -86,6 +86,8 @@ RELEASED = {
                     "updates_per_episode": 1, "loss_factor": 1, "epsilon_anneal": 50_000, "mixer.embed": 32},
     "qmix@pymarl2": {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 128, "num_envs": 8, "td_lambda": 0.6,
                      "updates_per_episode": 1 / 8, "loss_factor": 0.5, "epsilon_anneal": 100_000, "buffer_size": 5000},
+    "iql@epymarl": {"learning_rate": 3e-4, "agent.hidden": 128, "epsilon_anneal": 200_000, "standardize": "rewards"},
+    "qmix@epymarl": {"optimizer": "adam", "learning_rate": 5e-4, "standardize": "rewards", "last_action": False},
     "iql@pymarl2": {"learning_rate": 5e-4, "batch_size": 32, "td_lambda": 0, "loss_factor": 0.5},
     "qtran@pymarl2": {"learning_rate": 5e-4, "batch_size": 128, "td_lambda": 0, "loss_factor": 1},
     "qplex@pymarl2": {"mixer.num_kernel": 4, "mixer.adv_hypernet_layers": 2, "loss_factor": 0.5},
@@ -129,7 +131,7 @@ def test_the_page_is_what_the_files_say():
     script = runpy.run_path(str(ROOT / "docs" / "release_tables.py"))
     _, mark, below = script["PAGE"].read_text().partition(script["BELOW"])
     assert mark and below == script["tables"]()
-    assert "| `loss_factor` | 1 | 1 | 1 | 1 | 0.5 |" in below  # qmix: jaxvf, jaxmarl, jaxmarl_smax, pymarl, pymarl2
+    assert "| `standardize` | none | rewards | none | none | none | none |" in below  # jaxvf, epymarl, jaxmarl, ...
     for name, release in releases.releases().items():
         assert all(f"| `{name}` | {of} |" in below for of in release.unlike)
 
@@ -164,7 +166,7 @@ def test_names_with_releases_are_listed_with_their_source(capsys):
         (["--algorithm", "mappo@wqmix"], "unknown algorithm of wqmix 'mappo'; valid: cw_qmix, ow_qmix"),
         (["--algorithm", "qmx@pymarl2"], "unknown algorithm 'qmx@pymarl2'; did you mean 'qmix@pymarl2'?"),
         (["--algorithm", "harl"], "unknown algorithm 'harl'; did you mean 'mappo@harl'?"),
-        (["--algorithm", "qmix@"], "unknown release ''; valid: harl, "),
+        (["--algorithm", "qmix@"], "unknown release ''; valid: epymarl, "),
         (["--preset", "qmix@pymarl3"], "unknown release 'pymarl3'; did you mean 'pymarl'?"),
         (["--preset", "happo@hral"], "unknown release 'hral'; did you mean 'harl'?"),
         (["--preset", "wqmix"], "unknown preset 'wqmix'; did you mean 'ow_qmix@wqmix'?"),
