@@ -30,6 +30,34 @@ def test_two_step_game_qmix_reaches_8_and_vdn_7():
     np.testing.assert_allclose(returns[result.select(algorithm="qmix")], 8.0)
 
 
+def test_two_step_game_pqn_reaches_8_with_one_step_returns_and_7_with_long_ones():
+    """λ-returns follow what is played. Under random play state 2B's long return is its mean, 2.5, and 2A's 7 is best.
+
+    In one-step returns the next value is the greedy action's, whatever is played: QMIX holds 2B's table and has its 8.
+    """
+    algorithm = dataclasses.replace(
+        make("pqn_qmix"),
+        agent=TabularAgent(),
+        agent_id=False,
+        last_action=False,
+        optimizer="adam",
+        learning_rate=2e-2,
+        max_grad_norm=10.0,
+        num_envs=32,
+        rollout_length=2,
+        epochs=8,
+        minibatches=1,
+        epsilon_end=1.0,
+    )
+    result = jaxvf.run(
+        "two_step_game", algorithm, seeds=4, sweep={"td_lambda": [0.0, 0.85]}, env_steps=8_000, test_interval=800,
+        test_episodes=1, progress="none",
+    )  # fmt: skip
+    returns = result.metric("test_return")[:, -3:]
+    np.testing.assert_allclose(returns[result.select(td_lambda=0.0)], 8.0)
+    np.testing.assert_allclose(returns[result.select(td_lambda=0.85)], 7.0)
+
+
 def test_predator_prey_without_penalty_is_learned():
     """Four predators, two prey, 20 steps: random play returns 1.6 (mean of 1,000 episodes) of at most 20.
 
