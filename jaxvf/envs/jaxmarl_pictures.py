@@ -117,8 +117,10 @@ def skirmish(env: Any, state: Any) -> Scene:
     kind, n = np.asarray(inner.unit_types), env.num_allies
     number = np.asarray(inner.prev_attack_actions) - env.num_movement_actions
     aims = np.where(np.arange(len(kind)) < n, number + n, n - 1 - number)
+    x, y = np.asarray(inner.unit_positions).T
     troops = battlefield.Troops(
-        *np.asarray(inner.unit_positions).T,
+        x,
+        y,
         np.asarray(env.unit_type_radiuses)[kind],
         np.asarray(inner.unit_health / np.asarray(env.unit_type_health)[kind]),
         None,

@@ -240,7 +240,7 @@ class Combat(Flags, NativeBatch):
             health=np.where(np.arange(len(kind)) < n, params.health[kind], params.enemy_health[kind]),
             shield=np.asarray(params.shield)[kind],
             ordered=None if actions is None else np.asarray(actions) - self.layout.first_target,
-            chosen=state.target,
+            chosen=np.asarray(state.target),
         )
         return battle(self.battle.ground, n, drawn)
 

@@ -92,7 +92,7 @@ def troops(
         np.asarray(state.health / health),
         np.where(PROTOSS[kind], state.shield / np.maximum(shield, 1.0), -1.0),
         tuple(KINDS[each] for each in kind),
-        np.concatenate([target, np.asarray(chosen)]),
+        np.concatenate([target, chosen]),
     )
 
 
