@@ -205,7 +205,10 @@ def test_what_one_network_for_all_needs_is_refused():
     game = MatrixGame(((0.0, 1.0), (0.0, 0.0)))
     spec = dataclasses.replace(game.spec, own_actions=(1, 2))
     for fields, line in (
-        ({"parameters": "shared"}, "parameters='shared' updates='sequential' with sizes='own', .*use parameters='independent'"),
+        (
+            {"parameters": "shared"},
+            "parameters='shared' updates='sequential' with sizes='own', .*use parameters='independent'",
+        ),
         (
             {
                 "parameters": "shared",
