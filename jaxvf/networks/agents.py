@@ -35,6 +35,12 @@ class RecurrentAgent(nn.Module):
     hidden: int = static(64, "width of the first layer and of the GRU", low=1)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
     output_gain: float = static(1.0, OUTPUT_GAIN, low=0)
+    gru_init: str = static(
+        "scheme",
+        "how the GRU's weights start: by scheme; as PyTorch's do (PyMARL2, whatever its linear layers do); "
+        "or as flax's GRUCell does (JaxMARL)",
+        choices=("scheme", "torch", "flax"),
+    )
     layer_norm: str = static(
         "none",
         "what LayerNorm normalizes: nothing, what enters the relu (PQN), the states before the last layer (PyMARL2), "
@@ -53,7 +59,8 @@ class RecurrentAgent(nn.Module):
         x = Linear(self.hidden, self.scheme, name="input")(obs)
         if self.layer_norm in ("hidden", "both"):
             x = layer_norm(x, "norm_input")
-        states = GRU(self.hidden, self.scheme, name="gru")(jax.nn.relu(x), carry, started)
+        gru_scheme = self.scheme if self.gru_init == "scheme" else self.gru_init
+        states = GRU(self.hidden, gru_scheme, name="gru")(jax.nn.relu(x), carry, started)
         known = layer_norm(states, "norm_states") if self.layer_norm in ("states", "both") else states
         return Linear(n_outputs, self.scheme, self.output_gain, name="output")(known), states, states[-1]
 

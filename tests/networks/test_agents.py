@@ -238,3 +238,20 @@ def test_the_last_layers_orthogonal_weights_have_a_gain_of_their_own():
         kernel = np.asarray(params[name]["kernel"])
         gram = kernel @ kernel.T if kernel.shape[0] <= kernel.shape[1] else kernel.T @ kernel
         np.testing.assert_allclose(gram, gain**2 * np.eye(size), atol=1e-5 * gain**2)
+
+
+def test_the_gru_starts_as_it_is_told_beside_orthogonal_layers():
+    """By scheme: one orthogonal matrix of all gates. PyTorch's: uniform in ±1/√7. Flax's: a matrix for each gate."""
+    found = {}
+    for gru_init in ("scheme", "torch", "flax"):
+        agent = RecurrentAgent(hidden=7, scheme="orthogonal", gru_init=gru_init)
+        params = jax.jit(lambda agent=agent: agent.init(jax.random.key(0), jnp.zeros((1, 1, N, O)), None, A))()[
+            "params"
+        ]
+        found[gru_init] = jax.tree.map(np.asarray, params["gru"])
+        np.testing.assert_allclose(params["input"]["kernel"] @ params["input"]["kernel"].T, np.eye(O), atol=1e-5)
+    whole, first = (found[name]["recurrent_kernel"] for name in ("scheme", "flax"))
+    np.testing.assert_allclose(whole @ whole.T, np.eye(7), atol=1e-5)
+    np.testing.assert_allclose(first[:, :7].T @ first[:, :7], np.eye(7), atol=1e-5)
+    assert 0.3 < np.abs(found["torch"]["recurrent_kernel"]).max() <= 7**-0.5 and found["torch"]["bias"].all()
+    assert not found["scheme"]["bias"].any() and not found["flax"]["bias"].any()
