@@ -44,10 +44,7 @@ def joint_values(learner, params, batch):
 
 @pytest.mark.parametrize("name", CLASSES.values())
 def test_every_learner_has_a_network_for_each_agent_or_group(name, random_episodes, state_for):
-    """Three agents: three times as many numbers if independent, two times in two groups. It acts and learns with them.
-
-    Independent agents of equal parameters have the joint values of shared ones.
-    """
+    """Three agents: three times as many numbers if independent, twice as many in two groups; it acts and learns so."""
     batch = jax.tree.map(jnp.asarray, random_episodes(envs=4, agents=AGENTS))
     view = jax.tree.map(lambda leaf: leaf[0], View(batch.obs, batch.state, batch.avail, batch.avail[..., 0]))
 
@@ -67,13 +64,18 @@ def test_every_learner_has_a_network_for_each_agent_or_group(name, random_episod
     assert shapes(after) == shapes(states["independent"])
     assert jax.eval_shape(joint_values, learners[GROUPS], states[GROUPS].params, batch).keys()
 
+
+@pytest.mark.parametrize("name", ["iql", "mrvf"])  # one network of agents; two, and heads of later rounds
+def test_independent_agents_of_equal_parameters_have_the_joint_values_of_shared_ones(name, random_episodes, state_for):
+    batch = random_episodes(agents=AGENTS)
+    shared, independent = (small(name, sharing=sharing) for sharing in ("shared", "independent"))
+    params, several = (state_for(learner, batch).params for learner in (shared, independent))
+
     def repeated(one, several):
         return one if one.shape == several.shape else np.stack([one] * AGENTS)
 
-    params = states["shared"].params
-    equal = jax.tree.map(repeated, params, states["independent"].params)
-    expected = joint_values(learners["shared"], params, batch)
-    for key, values in joint_values(learners["independent"], equal, batch).items():
+    expected = joint_values(shared, params, batch)
+    for key, values in joint_values(independent, jax.tree.map(repeated, params, several), batch).items():
         np.testing.assert_allclose(values, expected[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
