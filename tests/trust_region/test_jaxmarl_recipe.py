@@ -161,8 +161,11 @@ def test_advantages_are_normalized_by_the_samples_of_a_step():
 
 
 def test_one_minibatch_has_every_agents_own_scale():
-    """Independent agents, and turns: the samples of a step are the agent's, so one step is that of `per_agent`."""
-    weight = {"weight_low": 1.0, "weight_high": 1.0}
+    """Independent agents, and turns: the samples of a step are the agent's, so one step is that of `per_agent`.
+
+    Values of their observations give agents advantages apart: those of all would have another scale.
+    """
+    weight = {"weight_low": 1.0, "weight_high": 1.0, "critic_inputs": "observation"}
     for kinds, reference in (
         (({}, {"updates": "joint"}), weight),
         (({"parameters": "shared"},), weight | {"parameters": "shared"}),
