@@ -94,9 +94,25 @@ SCALES = {
         seeds=4,
         env_steps=30 * ITERATION,
         networks=("feed_forward",),
-        conditions=("jaxmarl", "ours", "ours + raw returns", "ours + rewards of agents", "ours + limit ends"),
+        conditions=("jaxmarl", "ours", "ours + raw returns", "ours + raw value clip", "ours + limit ends"),
     ),
-    "medium": Gap(minutes=500, seeds=4, env_steps={"feed_forward": 30 * ITERATION, "recurrent": 120 * ITERATION}),
+    "medium": Gap(
+        minutes=700,
+        seeds=4,
+        env_steps={"feed_forward": 30 * ITERATION, "recurrent": 120 * ITERATION},
+        conditions=(
+            "jaxmarl",
+            "ours",
+            "ours + raw returns",
+            "ours + raw value clip",
+            "ours + limit ends",
+            "ours + rewards of agents",
+            "ours + normalized by mini-batch",
+            "ours + agents apart",
+            "ours + flax GRU",
+            "ours + gain 2",
+        ),
+    ),
     "paper": Gap(minutes=60_000, seeds=10, env_steps=10_000_000),
 }
 
@@ -127,14 +143,22 @@ def reproduce(
 
 
 def cells_of(setting: Gap) -> dict[str, tuple[str, str]]:
-    """Directory to network and condition, for every condition of the setting that a network has."""
-    cells = {}
-    for network in setting.networks:
-        if network not in NETWORKS:
-            raise unknown("network", network, NETWORKS)
-        for name in setting.conditions or conditions_of(network):
-            cells[f"{network}/{name.replace(' ', '_').replace('+_', 'plus_')}"] = network, name
-    return cells
+    """Directory to network and condition, for every condition of the setting that a network has.
+
+    Raises:
+        InputError: for a network or a condition that is not there.
+    """
+    known = {name: None for network in NETWORKS for name in conditions_of(network)}
+    for kind, names, there in (("network", setting.networks, NETWORKS), ("condition", setting.conditions, known)):
+        for name in names:
+            if name not in there:
+                raise unknown(kind, name, there)
+    return {
+        f"{network}/{name.replace(' ', '_').replace('+_', 'plus_')}": (network, name)
+        for network in setting.networks
+        for name in conditions_of(network)
+        if not setting.conditions or name in setting.conditions
+    }
 
 
 def row_of(network: str, condition: str, result: jaxvf.Result, setting: Gap) -> dict[str, Any]:
@@ -143,6 +167,7 @@ def row_of(network: str, condition: str, result: jaxvf.Result, setting: Gap) -> 
     test, earned = result.metric("test_return"), result.metric("train_return")
     return summaries.condition_row(result, result.select(), **labels) | {
         "train_return": mean_interval(earned[:, -1], rng=np.random.default_rng(0)),
+        "entropy": np.round(result.metric("entropy").mean(axis=0).astype(float), 3).tolist(),
         "test_returns": np.round(test.astype(float), 3).tolist(),
         "train_returns": np.round(earned.astype(float), 3).tolist(),
         "run_seconds": round(sum(timing["run_seconds"] for timing in result.timing)),
@@ -176,10 +201,7 @@ def configured(condition: str, network: str, env_steps: int) -> Any:
 
     Our schedule ends at a rate of 0 in the last iteration, JaxMARL's one iteration later; both are lines.
     """
-    conditions = conditions_of(network)
-    if condition not in conditions:
-        raise unknown("condition", condition, conditions)
-    fields = dict(conditions[condition])
+    fields = dict(conditions_of(network)[condition])
     later = ITERATION if fields.pop("later", False) else 0
     rate, steps = RATE * (1 + later / env_steps), float(env_steps + later)
     algorithm = jaxvf.algorithms.make("mappo")
