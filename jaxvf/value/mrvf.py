@@ -23,6 +23,8 @@ from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.imagination import imagined_actions
 from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
 
+ERROR_MEMORY = 0.99  # share of the running error of Q_J that an update keeps
+
 
 class MrvfParams(NamedTuple):
     """Parameters of the agents (with the values of round 1), its mixer, later rounds, and Q_J."""
@@ -40,6 +42,21 @@ class Mrvf(MultiRoundLearner):
     central_width: int = static(256, "width of the unconstrained mixer of Q_J", low=1)
     imagined: int = static(0, "imagined joint actions per frame for rounds >= 2, random ones and both anchors", low=0)
     deviations: int = static(0, "imagined single-agent deviations from the anchor per frame", low=0)
+    judge: str = static(
+        "online",
+        "whose Q_J says what later rounds can gain: the one that learns, or its target, which errs less where it is "
+        "averaged (target_update=soft, or several target_networks)",
+        choices=("online", "target"),
+    )
+    error_margin: float = static(
+        0.0, "cut off gains below so many times the judge's running error too; 0 leaves it to the threshold", low=0
+    )
+    anchors: str = static(
+        "all",
+        "where rounds from the third on learn: everywhere, or only where by the judge the round before chose "
+        "no worse than all earlier ones (improving)",
+        choices=("all", "improving"),
+    )
     threshold: float = traced(0.02, "ξ, gains that are cut off", low=0)
     gain_penalty: float = traced(0.0, "λ_a, weight of the mean squared advantage of rounds >= 2", low=0)
     central_rate: float = traced(10.0, "step size of Q_J as a multiple of learning_rate", low=0)
@@ -68,17 +85,20 @@ class Mrvf(MultiRoundLearner):
         )
         mixer = self.init_mixer(mixer_key, spec, width)
         params = MrvfParams(agent, mixer, later, self.central.init(central_key, spec))
-        return LearnerState(params, self.start_targets(params.central), self.make_optimizer().init(params))
+        running = jnp.zeros(()) if self.error_margin > 0 else ()
+        return LearnerState(
+            params, self.start_targets(params.central), self.make_optimizer().init(params), running=running
+        )
 
     def update(
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the K + 1 regressions; then the target of Q_J is updated."""
-        params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch, key, progress
+        params, opt_state, (running, means), metrics = self.gradient_step(
+            self._loss, state.params, state.opt_state, state.target_params, batch, key, progress, state.running
         )
         target_params = self.update_target(params.central, state.target_params, progress, batch)
-        return LearnerState(params, target_params, opt_state), {**metrics, **means}
+        return LearnerState(params, target_params, opt_state, running=running), {**metrics, **means}
 
     def scale_steps(self, steps: Any) -> Any:
         """Q_J moves faster, because later rounds chase its errors."""
@@ -98,38 +118,52 @@ class Mrvf(MultiRoundLearner):
         return values
 
     def _loss(
-        self, params: MrvfParams, target: Any, batch: Rollout, key: Key[Array, ""], progress: Progress
-    ) -> tuple[Float[Array, ""], Metrics]:
+        self, params: MrvfParams, target: Any, batch: Rollout, key: Key[Array, ""], progress: Progress, running: Any
+    ) -> tuple[Float[Array, ""], tuple[Any, Metrics]]:
         steps = batch.reward.shape[0]
         now = Frames.of(batch, 0, steps)
         unrolled, central_unrolled = self.unroll(params.agent, batch), self.central.unroll(params.central, batch)
         choice = self.choose(params, unrolled, batch.avail)
-        y = self.td_targets(batch, progress, choice.actions[-1][1:], self.central.by_target(target, batch))
+        target_value = self.central.by_target(target, batch)
+        y = self.td_targets(batch, progress, choice.actions[-1][1:], target_value)
         choice = Choice([each[:steps] for each in choice.actions], [each[:steps] for each in choice.gains])
         unrolled, central_unrolled = unrolled.frames(0, steps), central_unrolled.frames(0, steps)
 
         def joint(actions: Array) -> Array:
             return self.central.value(params.central, central_unrolled, now, actions)
 
+        def judged(actions: Array) -> Array:
+            return joint(actions) if self.judge == "online" else target_value(actions, 0, steps)
+
         taken, (first, penalty) = joint(now.actions), self.mix(params.mixer, unrolled, now, now.actions)
         errors = ((taken - y) ** 2, (first - y) ** 2, penalty)
         loss = sum((mean_over_steps(error, batch.filled) for error in errors), jnp.zeros(()))
         metrics = {"value": mean_over_steps(taken, batch.filled), "target": mean_over_steps(y, batch.filled)}
+        running, threshold = self._threshold(running, judged(now.actions) - y, batch.filled)
         for index, each in enumerate(params.rounds):
             round_key = jax.random.fold_in(key, index)
-            loss += self._round_loss(index, each, choice, joint, unrolled, now, batch.filled, round_key)
+            loss += self._round_loss(index, each, choice, judged, threshold, unrolled, now, batch.filled, round_key)
             changed = jnp.any(choice.actions[index] != choice.actions[index + 1], axis=-1, keepdims=True)
             metrics[f"changed_{index + 2}"] = mean_over_steps(changed.astype(jnp.float32), batch.filled)
         for index, actions in enumerate(choice.actions):
             metrics[f"value_of_round_{index + 1}"] = mean_over_steps(joint(actions), batch.filled)
-        return loss, metrics
+        return loss, (running, metrics)
+
+    def _threshold(self, running: Any, error: Float[Array, "T _ 1"], filled: Any) -> tuple[Any, Any]:
+        """The mean squared error of about the last hundred updates, and the gain below which all is cut off."""
+        if self.error_margin == 0:
+            return running, self.threshold
+        squared = jax.lax.stop_gradient(mean_over_steps(error**2, filled))
+        running = ERROR_MEMORY * running + (1 - ERROR_MEMORY) * squared
+        return running, jnp.maximum(self.threshold, self.error_margin * jnp.sqrt(running))
 
     def _round_loss(
         self,
         index: int,
         each: Round,
         choice: Choice,
-        joint: Callable[[Array], Array],
+        judged: Callable[[Array], Array],
+        threshold: float | Float[Array, ""],
         unrolled: Unrolled,
         now: Frames,
         filled: Bool[Array, "T _"] | Float[Array, "T _"],
@@ -137,9 +171,14 @@ class Mrvf(MultiRoundLearner):
     ) -> Float[Array, ""]:
         """Regression of F^k on the clipped gain over the anchor, on stored and imagined joint actions."""
         anchor, gain = choice.actions[index], choice.gains[index]
+        if index > 0 and self.anchors == "improving":
+            # An agent knows its own previous action alone. What it learns from a joint one that is a passing error of
+            # an earlier round would also move it where that round has chosen well.
+            best = jnp.stack([judged(earlier) for earlier in choice.actions[:index]]).max(axis=0)
+            filled = filled * jax.lax.stop_gradient(judged(anchor) >= best - threshold)[..., 0]
         more = imagined_actions(key, anchor, choice.actions[index + 1], now.avail, self.imagined, self.deviations)
         loss = self.gain_penalty * mean_over_steps(jnp.mean(gain**2, axis=(-2, -1))[..., None], filled)
         for tried in (now.actions, *more):
-            aim = jax.lax.stop_gradient(jnp.maximum(0.0, joint(tried) - joint(anchor) - self.threshold))
+            aim = jax.lax.stop_gradient(jnp.maximum(0.0, judged(tried) - judged(anchor) - threshold))
             loss += mean_over_steps((self.increment(each, gain, unrolled, now, tried) - aim) ** 2, filled)
         return loss
