@@ -10,7 +10,7 @@ Sources, cited below by author and year. Each module says what its paper states 
 - Le & Ta 2025 (clipped weights of preceding agents): doi 10.1007/s10458-025-09695-8, arXiv 2606.25526.
 """
 
-from jaxvf.theory import gradient_flow, team_ascent, trust_region
+from jaxvf.theory import flow_solve, flow_stability, flow_theorems, gradient_flow, team_ascent, trust_region
 from jaxvf.theory.fit_classes import (
     Fit,
     FitClass,
@@ -52,6 +52,9 @@ __all__ = [
     "centrally_weighted",
     "complete",
     "deviation_penalty",
+    "flow_solve",
+    "flow_stability",
+    "flow_theorems",
     "gradient_flow",
     "ideal_iteration",
     "increment",

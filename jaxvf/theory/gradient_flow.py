@@ -1,20 +1,61 @@
-"""Gradient flow of local values under a fixed mixer and value-dependent behaviour: losses, curvature, trajectories.
+"""Gradient flow of local values under value-dependent behaviour: losses, vector fields, mixers that fit a payoff.
 
 The setting is that of Hu et al. 2026 (arXiv 2511.09792), whose equation numbers are used: one state, payoff y, local
-values q [N, A], joint value Q(a; q) = f(q_1(a_1), ..., q_N(a_N)) with the mixer f fixed. Curvature needs double
-precision (`jax.enable_x64`): a zero-loss point is only one to the rounding error.
+values q [N, A], joint value Q(a; q) = f(q_1(a_1), ..., q_N(a_N)) with the mixer f fixed, or trained too. Curvature
+needs double precision (`jax.enable_x64`): a zero-loss point is only one to the rounding error.
+
+What is at a rest point is in `flow_stability`, what theorems say of it in `flow_theorems`, adaptive integration in
+`flow_solve`.
 """
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 # Local values of the chosen actions, [N] -> joint value.
 Mixer = Callable[[Array], Array]
-Temperature = float | Float[Array, ""] | None  # None: every joint action is as likely
+# Local values [N, A] -> every agent's action probabilities [N, A].
+Policy = Callable[[Float[Array, "N A"]], Float[Array, "N A"]]
+
+
+class Model(NamedTuple):
+    """What moves along the flow, a pytree x, and what is read from it.
+
+    Attributes:
+        local: x to local values [N, A].
+        table: x to the joint values Q, N axes of length A.
+    """
+
+    local: Callable[[Any], Float[Array, "N A"]]
+    table: Callable[[Any], Float[Array, "*actions"]]
+
+
+# Of a model, a payoff, a point and a policy: where the point moves.
+Field = Callable[[Model, Float[Array, "*actions"], Any, Policy], Any]
+
+
+def fixed(mixer: Mixer) -> Model:
+    """The paper's setting: x are the local values, and the mixer does not learn."""
+    return Model(lambda q: q, lambda q: joint_table(mixer, q))
+
+
+def trained(mixer_of: Callable[[Any], Mixer]) -> Model:
+    """The setting of practice: x = (q, θ), and the mixer `mixer_of(θ)` learns as the local values do."""
+    return Model(lambda x: x[0], lambda x: joint_table(mixer_of(x[1]), x[0]))
+
+
+def network_mixer(params: tuple[Array, Array, Array, Array]) -> Mixer:
+    """w2 · elu(q W1 + b1) + b2: in one state, QMIX's mixer without absolute values, whatever its hypernetworks.
+
+    Args:
+        params: W1 [N, width], b1 [width], w2 [width], b2 [].
+    """
+    w1, b1, w2, b2 = params
+    return lambda chosen: jax.nn.elu(chosen @ w1 + b1) @ w2 + b2
 
 
 def joint_table(mixer: Mixer, q: Float[Array, "N A"]) -> Float[Array, "*actions"]:
@@ -24,52 +65,74 @@ def joint_table(mixer: Mixer, q: Float[Array, "N A"]) -> Float[Array, "*actions"
     return jax.vmap(mixer)(chosen).reshape(shape)
 
 
-def behaviour(q: Float[Array, "N A"], temperature: Temperature) -> Float[Array, "*actions"]:
-    """μ(a; q): product of softmax(q_i / τ), or uniform where the temperature is None."""
-    local = jnp.full_like(q, 1 / q.shape[1]) if temperature is None else jax.nn.softmax(q / temperature, axis=-1)
+def uniform(q: Float[Array, "N A"]) -> Float[Array, "N A"]:
+    """Every action as likely."""
+    return jnp.full_like(q, 1 / q.shape[1])
+
+
+def softmax(temperature: float | Float[Array, ""]) -> Policy:
+    """Each action as likely as its softmax of local values over τ says."""
+    return lambda q: jax.nn.softmax(q / temperature, axis=-1)
+
+
+def epsilon_greedy(epsilon: float | Float[Array, ""]) -> Policy:
+    """An action at random with probability ε, else the local argmax: constant but where two values are equal."""
+    return lambda q: (1 - epsilon) * jax.nn.one_hot(q.argmax(axis=1), q.shape[1], dtype=q.dtype) + epsilon / q.shape[1]
+
+
+def behaviour(q: Float[Array, "N A"], policy: Policy) -> Float[Array, "*actions"]:
+    """μ(a; q), the product of the agents' policies."""
+    local = policy(q)
     product = local[0]
-    for policy in local[1:]:
-        product = product[..., None] * policy
+    for one in local[1:]:
+        product = product[..., None] * one
     return product
 
 
 def loss(
-    mixer: Mixer, payoff: Float[Array, "*actions"], q: Float[Array, "N A"], temperature: Temperature
+    model: Model,
+    payoff: Float[Array, "*actions"],
+    x: Any,
+    policy: Policy,
+    variance: float | Float[Array, "*actions"] = 0.0,
 ) -> Float[Array, ""]:
-    """L(q) = Σ_a μ(a; q) (y(a) - Q(a; q))² (eq. 9 and 14)."""
-    return jnp.sum(behaviour(q, temperature) * (payoff - joint_table(mixer, q)) ** 2)
+    """L = Σ_a μ(a; q) [(y(a) - Q(a; x))² + σ²(a)] (eq. 9 and 14; the paper has no noise, σ² is that of rewards)."""
+    return jnp.sum(behaviour(model.local(x), policy) * ((payoff - model.table(x)) ** 2 + variance))
 
 
-def hessian(
-    mixer: Mixer, payoff: Float[Array, "*actions"], q: Float[Array, "N A"], temperature: Temperature
-) -> Float[Array, "M M"]:
-    """Second derivatives of `loss` over the flattened local values, M = N A."""
-    second = jax.hessian(lambda q: loss(mixer, payoff, q, temperature))(q)
-    return second.reshape(q.size, q.size)
+def full_field(model: Model, payoff: Float[Array, "*actions"], x: Any, policy: Policy) -> Any:
+    """-∇L, behaviour differentiated too: a policy term Σ ∇μ (y - Q)² and a value term (eq. 16)."""
+    return jax.tree.map(jnp.negative, jax.grad(lambda x: loss(model, payoff, x, policy))(x))
 
 
-def gauss_newton(mixer: Mixer, q: Float[Array, "N A"], temperature: Temperature) -> Float[Array, "M M"]:
-    """2 Σ_a μ(a; q) ∇Q(a) ∇Q(a)ᵀ: the Hessian wherever every error is 0, never negative.
+def semi_field(model: Model, payoff: Float[Array, "*actions"], x: Any, policy: Policy) -> Any:
+    """2 Σ μ(a; q) (y - Q) ∇Q, the value term of eq. 16 alone: sampling is held fixed inside a step, as in practice."""
+    return sampled_field(model, payoff, x, behaviour(model.local(x), policy))
 
-    Not in the paper; it follows from differentiating eq. 14 twice, and contradicts Theorem 3 (`theorem_3`).
+
+def sampled_field(
+    model: Model, payoff: Float[Array, "*actions"], x: Any, distribution: Float[Array, "*actions"]
+) -> Any:
+    """The same under any distribution of joint actions, such as that of a replay buffer."""
+    table, pull = jax.vjp(model.table, x)
+    return pull(2 * distribution * (payoff - table))[0]
+
+
+def replay_field(
+    model: Model, payoff: Float[Array, "*actions"], x_and_replay: tuple[Any, Array], policy: Policy, lag: float
+) -> tuple[Any, Array]:
+    """Learning from a buffer: x follows its distribution ρ, and ρ follows behaviour, ρ' = (μ - ρ) / lag. Ours.
+
+    Args:
+        model: what moves.
+        payoff: y.
+        x_and_replay: x and ρ.
+        policy: of the agents.
+        lag: time in which the buffer is renewed; without replay ρ is μ, which is `semi_field`.
     """
-    slopes = jax.jacobian(lambda q: joint_table(mixer, q))(q).reshape(-1, q.size)
-    return 2 * slopes.T @ (behaviour(q, temperature).reshape(-1, 1) * slopes)
-
-
-def theorem_3(
-    payoff: Float[np.ndarray, "*actions"], q: Float[np.ndarray, "N A"], temperature: float, agent: int = 0
-) -> tuple[Float[np.ndarray, " M"], float]:
-    """Direction and curvature that Theorem 3 claims at a zero-loss point whose greedy joint action g is not u*.
-
-    Returns:
-        v = e_{i, u*_i} - e_{i, g_i} over the flattened local values, and -(2 / τ) (y(u*) - y(g)) (eq. 21).
-    """
-    optimum, greedy = np.unravel_index(np.argmax(payoff), payoff.shape), tuple(np.argmax(q, axis=1))
-    direction = np.zeros(q.shape)
-    direction[agent, optimum[agent]] += 1
-    direction[agent, greedy[agent]] -= 1
-    return direction.ravel(), float(-2 / temperature * (payoff[optimum] - payoff[greedy]))
+    x, replay = x_and_replay
+    renewed = (behaviour(model.local(x), policy) - replay) / lag
+    return sampled_field(model, payoff, x, replay), renewed
 
 
 def lagrange_mixer(payoff: Float[Array | np.ndarray, "*actions"], q: Float[Array | np.ndarray, "N A"]) -> Mixer:
@@ -90,33 +153,3 @@ def lagrange_mixer(payoff: Float[Array | np.ndarray, "*actions"], q: Float[Array
         return value
 
     return mix
-
-
-def full_flow(
-    mixer: Mixer,
-    payoff: Float[Array, "*actions"],
-    q: Float[Array, "N A"],
-    temperature: Temperature,
-    dt: float,
-    steps: int,
-) -> Float[Array, "N A"]:
-    """End of q' = -∇L(q), behaviour differentiated too, by explicit Euler steps (eq. 16)."""
-    gradient = jax.grad(lambda q: loss(mixer, payoff, q, temperature))
-    return jax.lax.fori_loop(0, steps, lambda _, q: q - dt * gradient(q), q)
-
-
-def semi_gradient_flow(
-    mixer: Mixer,
-    payoff: Float[Array, "*actions"],
-    q: Float[Array, "N A"],
-    temperature: Temperature,
-    dt: float,
-    steps: int,
-) -> Float[Array, "N A"]:
-    """End of q' = 2 Σ μ(a; q) (y - Q) ∇Q: the value term of eq. 16 alone, as sampling is held fixed inside a step."""
-
-    def step(_: Int[Array, ""], q: Array) -> Array:
-        error, pull = jax.vjp(lambda q: payoff - joint_table(mixer, q), q)
-        return q - dt * pull(2 * behaviour(q, temperature) * error)[0]
-
-    return jax.lax.fori_loop(0, steps, step, q)
