@@ -19,7 +19,7 @@ from jaxvf.theory.flow_solve import integrate
 PAYOFF = np.array([[8.0, -12.0], [-12.0, 0.0]])
 SQUARES = np.array([[1.0, 4.0], [1.0, 4.0]])
 ZEROS = np.array([[a, b] for a in (-1.0, 1.0) for b in (-2.0, 2.0)])
-EXTENT, ARROWS, CELLS, PATHS, MOMENTS, TIME = 3.0, 15, 25, 6, 24, 50.0
+EXTENT, ARROWS, CELLS, PATHS, MOMENTS, TIME = 3.0, 15, 25, 6, 24, 100.0
 NEAR = 0.05  # of a zero-loss point, where a flow has reached it
 ELSEWHERE = 9  # where it ended at none
 PANELS = (
@@ -53,7 +53,7 @@ def portraits() -> list[dict[str, Any]]:
                 return FIELDS[kind](shared, jnp.asarray(PAYOFF), x, POLICIES[policy](number))
 
             def path(x: Array, number: Array, field: Any = field) -> Array:
-                return integrate(lambda x: field(x, number), x, jnp.asarray(times), max_steps=4_096).x
+                return integrate(lambda x: field(x, number), x, jnp.asarray(times), stiff=True, max_steps=1_024).x
 
             programs[kind, policy] = tuple(jax.jit(jax.vmap(each, (0, None))) for each in (field, path))
         direction, follow = programs[kind, policy]
@@ -108,7 +108,7 @@ def draw_portraits(rows: list[dict[str, Any]], out: Path) -> Path:
         "mixer sees squares of local values and fits the payoff at four points: at two (dots, below the dotted line) A "
         "is greedy, the optimum, at two (crosses) B. Every one attracts, under any play, by the full gradient and with "
         "sampling held fixed: each shade is the set of starts that end at one of them, blue at a dot, red at a cross, "
-        "white at none. Lines: paths."
+        "white at none within time 100. Lines: paths."
     )
     look.caption(figure, f"{claim} {_scale(rows)}; exact, no interval.", xlabel="local value of action A")
     return plots.save(figure, out / "portraits.png")[0]

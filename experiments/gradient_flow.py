@@ -246,7 +246,7 @@ def flow_rows(payoff: np.ndarray, q: np.ndarray, setting: Points) -> list[dict[s
 
 def text(row: dict[str, Any]) -> str:
     """A row as a line: what is claimed, and beside it what is true."""
-    if "found_negative" not in row and "smallest_on_normal_space" not in row and "changed_greedy_action" not in row:
+    if row["measure"] not in ("curvature", "named game") and "changed_greedy_action" not in row:
         return escapes.text(row)
     head = f"{row['kind']:10} τ {row['temperature']:<4g} {row['points']:4} points "
     if "changed_greedy_action" in row:

@@ -18,16 +18,15 @@ from jaxtyping import Float
 
 from jaxvf.envs import PAYOFFS
 from jaxvf.envs.payoff_families import random_games
-from jaxvf.reproduction import SMALL, Scale, agree, caption, choose
-from jaxvf.results import figure_style as look
-from jaxvf.results import plots, summaries
+from jaxvf.reproduction import SMALL, Scale, agree, choose
+from jaxvf.results import summaries
 from jaxvf.results.statistics import fraction_interval
 from jaxvf.results.store import write_atomically
 from jaxvf.scripts import part
 from jaxvf.theory.flow_learner import Learner, Numbers, behind_a_choice, one_step
 from jaxvf.theory.flow_training import train
 
-search = part("experiments", "_self_correction_search")
+search, pictures = (part("experiments", f"_self_correction_{name}") for name in ("search", "pictures"))
 
 # The paper's games A and B (B and D of `matrix_game`), and as many random ones of five families as there are seeds.
 GAMES = {"A": "B", "B": "D", "random": ""}
@@ -66,13 +65,15 @@ LEVELS = (
     Level("initial values (±0.1)", "±3", numbers={"value_scale": 3.0}),
     Level("optimizer (Adam)", "SGD", Learner(optimizer="sgd"), {"learning_rate": 1e-2}),
     Level("mixer (trained)", "frozen", numbers={"mixer_rate": 0.0}),
-    Level("mixer (trained)", "monotonic: QMIX", Learner(monotonic=True), games=EVERY),
     Level("mixing layers (1)", "2 of 16", Learner(depth=2, width=16)),
-    Level("reward noise (0)", "4", Learner(noisy=True), {"noise": 4.0}),
     *(Level("behind a choice", kind, Learner(bootstrap=kind), two_steps=True) for kind in ("sarsa", "max")),
+    Level("mixer (trained)", "monotonic: QMIX", Learner(monotonic=True)),
 )
-# With QMIX's own hypernetworks, whose thousands of weights take most of the time.
-HYPERNETWORKS = Level("mixer (trained)", "by hypernetworks", Learner(hypernetworks=True), {"learning_rate": 1e-3})
+# At the largest scale alone: QMIX's own hypernetworks have thousands of weights, which take most of the time.
+MORE = (
+    Level("mixer (trained)", "by hypernetworks", Learner(hypernetworks=True), {"learning_rate": 1e-3}, games=EVERY),
+    Level("reward noise (0)", "4", Learner(noisy=True), {"noise": 4.0}, games=EVERY),
+)
 # The search's programs; its numbers are `search.DRAWN`.
 PROGRAMS = {
     "replayed": REPLAYED, "on-policy": ON_POLICY, "width 4": Learner(width=4), "SGD": Learner(optimizer="sgd"),
@@ -96,7 +97,7 @@ SCALES = {
         minutes=2_000,
         seeds=10_000,
         updates=10_000,
-        levels=(*LEVELS, HYPERNETWORKS),
+        levels=(*LEVELS, *MORE),
         programs=tuple(PROGRAMS),
         games=EVERY,
     ),  # the paper shows one run: ours, at its largest
@@ -163,10 +164,11 @@ def search_rows(out: Path, setting: Study) -> list[dict[str, Any]]:
 
 def repeated(changes: dict[str, Any], runs: int) -> Numbers:
     """The base's numbers with these in their place, for every run."""
-    return Numbers(**{
+    leaves: dict[str, Any] = {
         name: np.broadcast_to(np.float32(changes.get(name, base)), runs).copy()
         for name, base in Numbers()._asdict().items()
-    })  # fmt: skip
+    }
+    return Numbers(**leaves)
 
 
 def cell(
@@ -183,10 +185,10 @@ def cell(
         two_steps: whether a choice comes before the game.
         fresh: other seeds, and other random games, for each of 0, 1, ...
     """
-    asked = (learner, game, setting.updates, two_steps, fresh, [leaf.tobytes() for leaf in numbers])
+    asked = (learner, game, setting.updates, two_steps, fresh, [np.asarray(leaf).tobytes() for leaf in numbers])
     path = out / "cells" / f"{hashlib.sha256(repr(asked).encode()).hexdigest()[:16]}.npz"
     if not path.exists():
-        runs = len(numbers.learning_rate)
+        runs = np.size(numbers.learning_rate)
         first = (fresh * len(GAMES) + list(GAMES).index(game)) * 1_000_000
         payoff = jnp.asarray(payoffs(game, runs, fresh), jnp.float32)
         played = behind_a_choice(payoff) if two_steps else one_step(payoff)
@@ -194,7 +196,8 @@ def cell(
             learner, played, numbers, first + jnp.arange(runs), updates=setting.updates, tolerance=TOLERANCE
         )
         buffer = io.BytesIO()
-        np.savez(buffer, **{name: np.asarray(leaf) for name, leaf in outcome._asdict().items()})
+        leaves: dict[str, Any] = {name: np.asarray(leaf) for name, leaf in outcome._asdict().items()}
+        np.savez(buffer, **leaves)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())
     with np.load(path) as stored:
@@ -238,52 +241,12 @@ def row_of(found: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def share(hits: np.ndarray) -> list[float]:
     """Fraction and its interval."""
-    return list(fraction_interval(int(hits.sum()), len(hits)))
+    return [float(part) for part in fraction_interval(int(hits.sum()), len(hits))]
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     """One factor at a time, and the search."""
-    return [draw_levels([row for row in rows if "factor" in row], out), search.draw(rows, out)]
-
-
-def draw_levels(rows: list[dict[str, Any]], out: Path) -> Path:
-    """Of the runs whose table fitted, how many were at the optimum then and at the end; a panel per game."""
-    levels = list(dict.fromkeys((row["factor"], row["level"]) for row in rows))
-    games = list(dict.fromkeys(row["game"] for row in rows))
-    figure = look.blank(look.WIDTH + 1.2, 0.235 * len(levels) + 0.9)
-    panels = figure.subplots(1, len(games), sharey=True, squeeze=False)[0]
-    for axes, game in zip(panels, games, strict=True):
-        look.dress(axes, xlabel="", ylabel="")
-        found = {(row["factor"], row["level"]): row for row in rows if row["game"] == game}
-        height = np.arange(len(levels))
-        fitted, before, after = (
-            np.array([found[level][name] if level in found else [np.nan] * 3 for level in levels], float).T
-            for name in ("fitted", "optimal_at_fit", "optimal_later")
-        )
-        axes.barh(height, fitted[0], height=0.8, color="#EEEEEE", label="table has fitted", zorder=1)
-        axes.hlines(height, after[1], after[2], color=look.BLUE, linewidth=1.5, zorder=3)
-        axes.plot(after[0], height, "o", color=look.BLUE, markersize=4, label="optimal at the end", zorder=4)
-        axes.plot(before[0], height, "o", color=look.VERMILION, markersize=8, markerfacecolor="none",
-                  label="optimal when the table first fitted", zorder=3)  # fmt: skip
-        axes.set_xlim(-0.03, 1.03)
-        axes.set_yticks(height, [name if factor == "base" else f"{factor}: {name}" for factor, name in levels])
-        title = "random games" if game == "random" else f"game {game}"
-        axes.set_title(title, loc="left", fontsize=look.TEXT, color=look.INK)
-    panels[0].invert_yaxis()
-    look.head(figure, panels[0], "", "")
-    claim = (
-        "Of the runs whose table has fitted (no entry off by more than 0.5; optima lead by 0.95 at least), the share "
-        "whose greedy joint action is the optimum: circles when the table first fitted, dots at the end of training. A "
-        "learner that corrects itself moves from the circle to the right. Grey: share of runs whose table has fitted. "
-        "One factor at a time is changed, its base in brackets."
-    )
-    note = caption(
-        claim, scale=rows[0]["scale"], seeds=rows[0]["seeds"], steps=f"{rows[0]['updates']:,} updates, 8 episodes "
-        "before each (32 on-policy)", behaviour="ε-greedy play, ε from 1 to 0.05 within 500 updates where nothing "
-        "else is said", interval="line: 95 % score interval",
-    )  # fmt: skip
-    look.caption(figure, note, xlabel="share of runs")
-    return plots.save(figure, out / "levels.png")[0]
+    return [pictures.draw_levels(rows, out), pictures.draw_search(rows, out)]
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:

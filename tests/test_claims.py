@@ -91,3 +91,16 @@ def test_the_training_batch_exaggerates_the_variance_by_orders_of_magnitude(name
         if row.get("setting", "").startswith("clip 0.005")
     }
     assert last["is", "training"] > factor * last["is", "fresh"] and last["clip", "training"] < 10
+
+
+def test_at_zero_loss_nothing_curves_down_and_nothing_repels():
+    """Points of random and of named games, with a fixed mixer and a trained one; theorem 3 claims the opposite."""
+    found = [row for row in rows("gradient_flow_small") if row["measure"] in ("curvature", "named game")]
+    assert len(found) == 4 * 2 * (1 + 7)
+    trained = [row for row in rows("gradient_flow_small") if row["measure"] == "trained mixer"]
+    assert len(trained) == 2 and all(row["points"] > 10 for row in trained)
+    for row in found + trained:
+        assert row["repelling"] == 0 and row["largest_difference_from_gauss_newton"] < 1e-6
+        assert row["kind"] == "consistent" or not row.get("found_negative", row.get("found_negative_along_theorem_3"))
+    flows = [row for row in rows("gradient_flow_small") if row["measure"].endswith("flow")]
+    assert len(flows) == 4 and not any(row["changed_greedy_action"] for row in flows)

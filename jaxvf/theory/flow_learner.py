@@ -151,7 +151,8 @@ class Learner:
         if self.hypernetworks:
             avail = jnp.ones((1, *values.shape), bool)
             utilities = utilities_of(values[None], values[None], avail, actions)
-            return self.module.apply(mixer, utilities, jnp.ones((1, 1)))[:, 0]  # pyright: ignore[reportIndexIssue]
+            mixed: Any = self.module.apply(mixer, utilities, jnp.ones((1, 1)))
+            return mixed[:, 0]
         constrain = jnp.abs if self.monotonic else (lambda weights: weights)
         (kernel, bias), *later = mixer
         hidden = chosen @ constrain(kernel) + bias

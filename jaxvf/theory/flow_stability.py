@@ -90,8 +90,8 @@ def stability(jacobian: Float[np.ndarray, "M M"], rounding: float = ROUNDING) ->
         rounding: real parts below this share of the largest eigenvalue count as 0.
     """
     found = np.linalg.eigvals(jacobian).astype(complex)
-    found = found[np.argsort(-found.real)]
-    rate = found.real
+    found = found[np.argsort(-np.real(found))]
+    rate = np.real(found)
     still = np.abs(rate) <= rounding * np.abs(found).max(initial=0.0)
     moving = np.abs(rate[~still])
     kind = REPELLING if (rate[~still] > 0).any() else NEUTRAL if still.any() else ATTRACTING

@@ -157,8 +157,9 @@ def _learn(
 
     grads, table = jax.grad(loss, has_aux=True)(run.params)
     run = _watched(learner, tolerance, step, run, table, game)
-    (values, mixer), opt_state = learner.rule(numbers.learning_rate).update(grads, run.opt_state, run.params)
-    steps = values, jax.tree.map(lambda leaf: leaf * numbers.mixer_rate, mixer)
+    moves: Any
+    moves, opt_state = learner.rule(numbers.learning_rate).update(grads, run.opt_state, run.params)
+    steps = moves[0], jax.tree.map(lambda leaf: leaf * numbers.mixer_rate, moves[1])
     run = run._replace(params=optax.apply_updates(run.params, steps), opt_state=opt_state)
     if len(game.reward) == 1:
         return run

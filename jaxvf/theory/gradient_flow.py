@@ -119,7 +119,7 @@ def sampled_field(
 
 
 def replay_field(
-    model: Model, payoff: Float[Array, "*actions"], x_and_replay: tuple[Any, Array], policy: Policy, lag: float
+    model: Model, payoff: Float[Array, "*actions"], x_and_replay: tuple[Any, Array], policy: Policy, lag: Any
 ) -> tuple[Any, Array]:
     """Learning from a buffer: x follows its distribution ρ, and ρ follows behaviour, ρ' = (μ - ρ) / lag. Ours.
 
@@ -128,7 +128,7 @@ def replay_field(
         payoff: y.
         x_and_replay: x and ρ.
         policy: of the agents.
-        lag: time in which the buffer is renewed; without replay ρ is μ, which is `semi_field`.
+        lag: time in which the buffer is renewed, a number; without replay ρ is μ, which is `semi_field`.
     """
     x, replay = x_and_replay
     renewed = (behaviour(model.local(x), policy) - replay) / lag
