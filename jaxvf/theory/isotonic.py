@@ -80,26 +80,21 @@ def isotonic(
         n_actions: A; there are A * A cells.
         above: factor of the weight where the table is above its target.
     """
-    up, meets = _up_sets(n_actions)
-    pooled = _mean(target, weights, meets)
+    pools, of_cell = _pools(n_actions)
+    pooled = _mean(target, weights, pools)
     if above != 1:
         # The gradient of a pool's loss is the least of linear functions, one for each set of targets that lie below the
         # value; so its root is the greatest of theirs, and only sets of the lowest targets can be the greatest.
         ordered = np.sort(target, axis=1)
         for place in range(target.shape[1]):
             below = target <= ordered[:, place, None]
-            pooled = np.maximum(pooled, _mean(target, np.where(below, above * weights, weights), meets))
-    pooled = pooled.reshape(len(target), len(up), len(up))
-    down = ~up
-    return np.stack(
-        [pooled[:, up[:, cell]][:, :, down[:, cell]].min(axis=2).max(axis=1) for cell in range(target.shape[1])], axis=1
-    )
+            pooled = np.maximum(pooled, _mean(target, np.where(below, above * weights, weights), pools))
+    return np.stack([pooled[:, places].min(axis=2).max(axis=1) for places in of_cell], axis=1)
 
 
-def _mean(target: np.ndarray, weights: np.ndarray, meets: np.ndarray) -> np.ndarray:
-    """Weighted means of the targets of every pool, [batch, pools]; 0 of an empty one."""
-    mass = weights @ meets
-    return (weights * target) @ meets / np.where(mass > 0, mass, 1)
+def _mean(target: np.ndarray, weights: np.ndarray, pools: np.ndarray) -> np.ndarray:
+    """Weighted means of the targets of every pool, [batch, pools]."""
+    return (weights * target) @ pools / (weights @ pools)
 
 
 @cache
@@ -110,12 +105,22 @@ def _orders(n_actions: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _up_sets(n_actions: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indicators of all up-sets of the rank pairs, [sets, A * A], and of each one's cells outside another, as columns.
+def _pools(n_actions: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What an up-set and a down-set can share, as columns [A * A, pools], and which of them matter to each cell.
 
-    An up-set holds every cell above each of its cells.
+    Returns:
+        The pools, each once; and per cell, of every up-set that holds it the pools with every down-set that does,
+        [up-sets, pools of one], filled up with repetitions.
     """
-    # A set is the first rank of agent 2 that belongs, for each rank of agent 1; it can only fall.
+    # An up-set is the first rank of agent 2 that belongs, for each rank of agent 1; it can only fall.
     starts = itertools.combinations_with_replacement(range(n_actions, -1, -1), n_actions)
     up = np.array([np.ravel(np.arange(n_actions) >= np.array(start)[:, None]) for start in starts])
-    return up, np.ascontiguousarray((up[:, None] & ~up).reshape(-1, n_actions**2).astype(np.float64).T)
+    meets = up[:, None] & ~up
+    pools, which = np.unique(meets.reshape(-1, n_actions**2), axis=0, return_inverse=True)
+    which = which.reshape(len(up), len(up)) - 1  # the first pool is the empty one, which no cell is in
+    of_cell = []
+    for cell in range(n_actions**2):
+        rows = [np.unique(row[~up[:, cell]]) for row in which[up[:, cell]]]
+        longest = max(map(len, rows))
+        of_cell.append(np.stack([np.resize(row, longest) for row in rows]))
+    return np.ascontiguousarray(pools[1:].T.astype(np.float64)), of_cell
