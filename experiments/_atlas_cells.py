@@ -17,6 +17,7 @@ BINS = {
     "non_monotonicity": (0.0, 1e-9, 0.2, 0.4, 0.6, 0.8, 1.0),
     "deviation_penalty": (-np.inf, -1.0, -0.5, 0.0, 0.5, 1.0, np.inf),
 }
+MANY = 200  # games, from which on an interval resamples counts
 # One character for a joint action, by its place in the flattened payoff; the last for a run that diverged, or played
 # what no joint action pays.
 SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/"
@@ -86,9 +87,12 @@ def games_interval(optimal: Bool[np.ndarray, "games seeds"]) -> Interval:
     runs agree the bootstrap sees no spread: the interval has no width, and says nothing of games that were not drawn.
     """
     share, games = optimal.mean(axis=1), len(optimal)
-    draws = np.random.default_rng(0).multinomial(games, np.full(games, 1 / games), size=SAMPLES) @ share / games
+    mean, count = float(share.mean()), np.ones(games)
+    if games >= MANY:  # resampling games of equal shares one by one, or how many of each share, is the same
+        share, count = np.unique(share, return_counts=True)
+    draws = np.random.default_rng(0).multinomial(games, count / games, size=SAMPLES) @ share / games
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(share.mean()), float(low), float(high))
+    return Interval(mean, float(low), float(high))
 
 
 def predictor_rows(cell: Cell) -> list[dict[str, Any]]:

@@ -229,17 +229,17 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         kind, size, batch = re.split(r" |, B = ", title)
         words = {"clip": "PPO steps, learning rate", "natural": "natural steps, δ ="}[kind]
         if place[0] == 0:
-            axes.set_title(f"{words} {size}, {batch} samples", loc="left", color=look.INK, fontsize=look.SMALL)
-        look.dress(axes, xlabel="position in the order of updates" if place[0] else "", ylabel="")
+            axes.set_title(f"{words} {size}\n{batch} samples", loc="left", color=look.INK, fontsize=look.SMALL)
+        look.dress(axes, xlabel="position of the agent" if place[0] else "", ylabel="")
         if place[1] == 0:
             axes.set_ylabel(f"{statistic} variance of the weight", fontsize=look.SMALL, color=look.INK)
     look.head(figure, grid[0, 0], "", "")
     agents = len(trained_rows[0]["mean"])
     claim = (
         "How much the weight of the agents updated before varies over samples: more, the later in the order; the "
-        "product of their ratios, in the mean, by orders of magnitude more on the batch learned from than on a new "
-        f"one. Gaussian team of {agents} agents. Above: mean over iterations and seeds, which rare batches dominate; "
-        "below: the median; no interval."
+        "product of their ratios, in the mean and with 250 samples, by orders of magnitude more on the batch learned "
+        f"from than on a new one. Gaussian team of {agents} agents. Above: mean over iterations and seeds, which rare "
+        "batches dominate; below: the median; no interval."
     )
     iterations = sorted({row["iterations"] for row in trained_rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""

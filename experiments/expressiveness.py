@@ -251,8 +251,8 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
         shade[cell] = row["least_error"] / row["variance"]
     steps = f", {rows[0]['steps']:,} gradient steps each" if "steps" in rows[0] else ""
     scale = "Own setting" if rows[0]["scale"] == OWN else f"Scale {rows[0]['scale']}"
-    again = next((row for row in rows if "again" in row), None)
-    more = f"; tables not found so: best of {again['again']} more of {again['again_steps']:,} steps" if again else ""
+    again = sorted({row["again"] for row in rows if "again" in row})
+    more = f"; tables not found so: best of {' to '.join(map(str, again[:1] + again[1:][-1:]))} more" if again else ""
     note = f"{NOTE} {scale}; best of {rows[0]['restarts']} restarts{steps}{more}; no interval."
     figure = plots.number_table(
         measured, rows=[row_words(name) for name in names], columns=mixers, expected=wanted, shade=shade, note=note

@@ -69,9 +69,9 @@ class Points(Scale):
 
 
 SCALES = {
-    "small": Points(minutes=3, seeds=1, games=1_000, improving=1_000),
-    "medium": Points(minutes=20, seeds=1, games=10_000, improving=10_000),
-    "paper": Points(minutes=100, seeds=5, games=10_000, improving=10_000),  # no paper's: ours, at its largest
+    "small": Points(minutes=2, seeds=1, games=1_000, improving=1_000),
+    "medium": Points(minutes=5, seeds=1, games=10_000, improving=10_000),
+    "paper": Points(minutes=25, seeds=5, games=10_000, improving=10_000),  # no paper's: ours, at its largest
 }
 
 

@@ -262,9 +262,9 @@ def panels_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, list[dict
             row = chosen[0]
             facts = {"agents": f"{row['agents']} agents", "size": size_text(row), "batch": f"{row['batch']} samples"}
             said = ", ".join(text for name, text in facts.items() if name != field)
-            said += f", draw {row['draw']}" if "draw" in row else ""
             steps = "PPO" if row["step"] == "clip" else "natural"
-            found.append((f"{games[row['game']]}, {steps} steps\n{said}", xlabel, field, chosen))
+            which = f", draw {row['draw']}" if "draw" in row else ""
+            found.append((f"{games[row['game']]}, {steps} steps{which}\n{said}", xlabel, field, chosen))
     return found or [("all cells", xlabels["agents"], "agents", rows)]  # these share no axis
 
 

@@ -190,7 +190,7 @@ DESCRIPTIONS: Mapping[str, str] = MappingProxyType(
 
 # The fields in which registered algorithms of one class differ, beside the mixer's class.
 TELLING = (
-    "weighting", "novelty", "mixer.monotonic", "mixer.transformation",
+    "weighting", "novelty", "mixer.monotonic", "mixer.transformation", "mixer.fixee", "mixer.additive",
     "updates", "step", "budget", "parameters", "critic_inputs", "weight_place", "trace", "weight_low", "weight_high",
 )  # fmt: skip
 
