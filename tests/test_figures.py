@@ -20,8 +20,15 @@ DRAWN = {
         "basin_atlas",
         {"non_monotonicity_3_agents_3_actions_annealed", "deviation_penalty_3_agents_3_actions_annealed"},
     ),
+    "basin_atlas": (
+        "basin_atlas",
+        {"non_monotonicity_2_agents_3_actions_annealed", "deviation_penalty_2_agents_3_actions_annealed"},
+    ),
+    "stable_points": ("stable_points", {"stable", "confusion"}),
     "risk_reward": ("risk_reward", {"optimal"}),
     "gradient_flow_small": ("gradient_flow", {"curvature", "portraits"}),
+    "expressiveness": ("expressiveness", {"least_error"}),
+    "trust_region_games_draws": ("trust_region_games", {"scores"}),
     "expressiveness_small": ("expressiveness", {"least_error"}),
     "trust_region_games": ("trust_region_games", {"scores"}),
     "advantage_variance": ("advantage_variance", {"by_position"}),
@@ -84,7 +91,7 @@ def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, 
     for name, said in captions.items():
         scale = rows[0]["scale"]
         assert ("Own setting" if scale == OWN else f"Scale {scale};") in said, said
-        counted = r"\d+ seeds of (each|\w+, \d+ of every other)|best of \d+ restarts"
+        counted = r"\d+ seeds? of (each|\w+, \d+ of every other)|best of \d+ restarts|[\d,]+ games"
         assert re.search(counted, said) or "exact, no interval" in said, said
         assert "cell" not in said.replace("The darker a cell", ""), said  # a word of the code
         assert "interval" in said or name == "tables", said
