@@ -38,9 +38,9 @@ class Games(Scale):
 
 SCALES = {
     "small": Games(minutes=0.5, seeds=1, games=300, ascent=(3, 3, 8, 200, (1.0, 20.0))),
-    "medium": Games(minutes=5, seeds=1, games=4_008, ascent=(5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))),
+    "medium": Games(minutes=2, seeds=1, games=4_008, ascent=(5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))),
     # The paper's theorems have no protocol: ours, at its largest.
-    "paper": Games(minutes=50, seeds=10, games=4_008, ascent=(5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))),
+    "paper": Games(minutes=5, seeds=10, games=4_008, ascent=(5, 3, 32, 1000, (0.1, 1.0, 5.0, 20.0))),
 }
 
 

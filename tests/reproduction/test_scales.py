@@ -82,7 +82,7 @@ def test_the_command_line_says_it_in_one_line_and_writes_nothing(arguments, line
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     with pytest.raises(SystemExit) as caught:
-        cli.main(["reproduce", "trust_region_bounds", "--seeds", "20", *arguments])
+        cli.main(["reproduce", "trust_region_bounds", "--seeds", "400", *arguments])
     assert caught.value.code == 2
     said = capsys.readouterr().err.splitlines()
     assert said[-1].startswith(f"jaxvf: {line}") and len(said) <= 2
