@@ -61,10 +61,12 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
     "mrvf": {"central_width": CENTRAL_WIDTH, "coins": "independent", "central_rate": 1.0},
 }
 
-# What helped later rounds in the prototype: joint actions that were not played, and a pull of advantages to zero.
+# What helped later rounds in the prototype: joint actions that were not played, and a pull of advantages to zero. What
+# helps here and is part of no scale yet: learning by an averaged Q_J, and only where no earlier round chose better.
 VARIANTS: dict[str, dict[str, Any]] = {
     "imagined": {"imagined": 16, "coins": "central"},
     "penalized": {"imagined": 16, "deviations": 8, "gain_penalty": 0.03},
+    "improving": {"judge": "target", "target_update": "soft", "error_margin": 2.0, "anchors": "improving"},
 }
 
 # The prototype's fractions of at most 50 seeds, in the order of GAMES; None where it has none.
@@ -112,6 +114,8 @@ PARTS = {
     "wide": '"Wide" and "close" are its thresholds (ξ = 0.5 and 0.02): payoffs that differ by less are not told apart.',
     "imagined": '"Imagined actions": later rounds also learn from joint actions that were not played.',
     "penalized": '"Pull to zero": also from those that one agent leaves, and gains over the anchor are pulled to zero.',
+    "improving": '"No earlier better": rounds from the third on learn only where no earlier one chose better, by an '
+    "averaged Q_J.",
 }
 OTHER_GAMES = {
     "B": "Elsewhere one round may do in most seeds: VDN's on B, QMIX's and MRVF's on penalty, all three on hard.",
@@ -242,7 +246,12 @@ def words(learner: str) -> str:
     name, *rest = learner.split()
     if name != "mrvf":
         return name.upper().replace("_", "-")
-    spelled = {"imagined": "imagined actions", "penalized": "pull to zero", "1": "1 round"}
+    spelled = {
+        "imagined": "imagined actions",
+        "penalized": "pull to zero",
+        "improving": "no earlier better",
+        "1": "1 round",
+    }
     return ", ".join(["MRVF", *(spelled.get(part, f"{part} rounds" if part.isdigit() else part) for part in rest)])
 
 
