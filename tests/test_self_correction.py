@@ -61,7 +61,7 @@ def test_the_best_region_is_found(experiment):
     drawn = {"replayed": search.draw_numbers(search.DRAWN, 2_000, seed=[0])}
     for name, (low, high) in search.DRAWN.items():
         assert low <= drawn["replayed"][name].min() < drawn["replayed"][name].max() <= high * (1 + 1e-6)
-    good = (drawn["replayed"]["epsilon_end"] < 0.04) & (drawn["replayed"]["learning_rate"] > 0.02)
+    good = (drawn["replayed"]["epsilon_end"] < 0.046) & (drawn["replayed"]["learning_rate"] > 0.0145)
     found = {"replayed": {"optimal": good, "fitted_at": np.zeros(2_000), "optimal_at_fit": np.zeros(2_000, bool)}}
     regions = {region["objective"]: region for region in search.best_regions(drawn, found)}
     assert regions.keys() == {"optimal", "corrected"}

@@ -61,7 +61,13 @@ class _Run(NamedTuple):
 
 @partial(jax.jit, static_argnames=("learner", "updates"))
 def train(
-    learner: Learner, game: Game, numbers: Numbers, seeds: Int[Array, "R"], *, updates: int, tolerance: float = 0.5
+    learner: Learner,
+    game: Game,
+    numbers: Numbers,
+    seeds: Int[Array, "R"],
+    *,
+    updates: int,
+    tolerance: float | Float[Array, ""] = 0.5,
 ) -> Outcome:
     """Train every run and watch its greedy joint action.
 
@@ -137,7 +143,7 @@ def _play(
 
 
 def _learn(
-    learner: Learner, step: Array, tolerance: float, run: _Run, rings: Any, game: Game, numbers: Numbers, key: Array
+    learner: Learner, step: Array, tolerance: Any, run: _Run, rings: Any, game: Game, numbers: Numbers, key: Array
 ) -> _Run:
     """Watch the table, then one gradient step on a batch of the ring."""
     if learner.whole_ring:
@@ -192,12 +198,12 @@ def targets_of(
     return counts.reshape(reward.shape), mean.reshape(reward.shape)
 
 
-def _watch(learner: Learner, tolerance: float, step: Array, run: _Run, game: Game) -> tuple[_Run, Array]:
+def _watch(learner: Learner, tolerance: Any, step: Array, run: _Run, game: Game) -> tuple[_Run, Array]:
     table = learner.table(run.params)
     return _watched(learner, tolerance, step, run, table, game), table
 
 
-def _watched(learner: Learner, tolerance: float, step: Array, run: _Run, table: Array, game: Game) -> _Run:
+def _watched(learner: Learner, tolerance: Any, step: Array, run: _Run, table: Array, game: Game) -> _Run:
     """The run with what its present table and local values say."""
     greedy = learner.greedy(run.params)
     fits = _error(table, game) < tolerance
