@@ -10,8 +10,8 @@ from jaxvf.results import figure_style as look
 from jaxvf.results import plots
 
 WORDS = {
-    "learning_rate": "step size", "epsilon_end": "final ε", "epsilon_anneal": "updates until then",
-    "value_scale": "initial values, ±", "mixer_scale": "initial weights, ×", "mixer_rate": "mixer's steps, ×",
+    "learning_rate": "step size", "epsilon_end": "final ε", "epsilon_anneal": "updates until it",
+    "value_scale": "initial values", "mixer_scale": "initial weights", "mixer_rate": "mixer's steps",
 }  # fmt: skip
 
 
@@ -26,15 +26,19 @@ def draw_levels(rows: list[dict[str, Any]], out: Path) -> Path:
         look.dress(axes, xlabel="", ylabel="")
         found = {(row["factor"], row["level"]): row for row in rows if row["game"] == game}
         height = np.arange(len(levels))
-        fitted, before, after = (
+        fitted, before, after, optimal = (
             np.array([found[level][name] if level in found else [np.nan] * 3 for level in levels], float).T
-            for name in ("fitted", "optimal_at_fit", "optimal_later")
+            for name in ("fitted", "optimal_at_fit", "optimal_later", "optimal")
         )
+        after = np.where(fitted[0] > 0, after, np.nan)  # of no run there is no interval
         axes.barh(height, fitted[0], height=0.8, color="#EEEEEE", label="table has fitted", zorder=1)
+        axes.plot(
+            optimal[0], height, "|", color=look.INK, markersize=9, label="optimal at the end, of all runs", zorder=2
+        )
         axes.hlines(height, after[1], after[2], color=look.BLUE, linewidth=1.5, zorder=3)
-        axes.plot(after[0], height, "o", color=look.BLUE, markersize=4, label="optimal at the end", zorder=4)
+        axes.plot(after[0], height, "o", color=look.BLUE, markersize=4, label="the same of runs that fitted", zorder=4)
         axes.plot(before[0], height, "o", color=look.VERMILION, markersize=8, markerfacecolor="none",
-                  label="optimal when the table first fitted", zorder=3)  # fmt: skip
+                  label="optimal when it first fitted", zorder=3)  # fmt: skip
         axes.set_xlim(-0.03, 1.03)
         axes.set_yticks(height, [name if factor == "base" else f"{factor}: {name}" for factor, name in levels])
         title = "random games" if game == "random" else f"game {game}"
@@ -73,14 +77,16 @@ def draw_search(rows: list[dict[str, Any]], out: Path) -> Path:
                 middle = [float(np.sqrt(row["from"] * row["to"])) for row in chosen]
                 before, after = ([row[field][0] for row in chosen] for field in ("optimal_at_fit", "optimal_later"))
                 label = "random games" if game == "random" else f"game {game}"
-                axes.plot(middle, before, ":", color=colour, linewidth=1.2)
-                axes.plot(middle, after, "-", color=colour, linewidth=1.6, label=label)
+                axes.plot(middle, after, "-", color=colour, linewidth=2.2, label=label)
+                axes.plot(middle, before, ":", color=look.INK, linewidth=1.4)
+            axes.xaxis.set_minor_formatter("")
+            axes.xaxis.label.set_size(look.SMALL)
         line[0].set_ylabel(program, fontsize=look.TEXT, color=look.INK)
     look.head(figure, panels[0][0], "", "")
     claim = (
         "All numbers drawn at once, on logarithmic scales; a row of panels per program. Of the runs whose table "
-        "fitted, the share whose greedy joint action is the optimum, dotted when it first fitted, solid at the end, by "
-        "each number alone. A region in which learners correct themselves would part the lines."
+        "fitted, the share whose greedy joint action is the optimum, dotted when it first fitted, coloured at the end, "
+        "by each number alone. A region in which learners correct themselves would part the lines."
     )
     note = caption(
         claim, scale=rows[0]["scale"], seeds=rows[0]["seeds"], steps=f"{rows[0]['updates']:,} updates",

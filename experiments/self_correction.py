@@ -91,8 +91,8 @@ class Study(Scale):
 
 
 SCALES = {
-    "small": Study(minutes=5, seeds=100, updates=1_500),
-    "medium": Study(minutes=30, seeds=1_000, updates=1_500),
+    "small": Study(minutes=3, seeds=100, updates=1_500),
+    "medium": Study(minutes=10, seeds=1_000, updates=1_500),
     "paper": Study(
         minutes=2_000,
         seeds=10_000,

@@ -139,3 +139,13 @@ def test_at_zero_loss_nothing_curves_down_and_nothing_repels():
         assert row["kind"] == "consistent" or not row.get("found_negative", row.get("found_negative_along_theorem_3"))
     flows = [row for row in rows("gradient_flow_small") if row["measure"].endswith("flow")]
     assert len(flows) == 4 and not any(row["changed_greedy_action"] for row in flows)
+
+
+def test_no_learner_corrects_itself_once_its_table_fits():
+    """In no level do more than a few percent of those that fitted with a wrong greedy action end with the right one."""
+    compared = [row for row in rows("self_correction") if "factor" in row]
+    asked = [row for row in compared if row["corrected"][0] is not None]
+    assert len(asked) > 20 and {row["runs"] for row in compared} == {1000}
+    assert max(row["corrected"][0] for row in asked) < 0.05
+    base = {row["game"]: row for row in compared if row["factor"] == "base"}
+    assert base["A"]["fitted"][0] > 0.99 and base["A"]["corrected"][2] < 0.01 and base["A"]["optimal"][2] < 0.3

@@ -29,6 +29,7 @@ DRAWN = {
     "gradient_flow_small": ("gradient_flow", {"curvature", "portraits"}),
     "expressiveness": ("expressiveness", {"least_error"}),
     "trust_region_games_draws": ("trust_region_games", {"scores"}),
+    "self_correction": ("self_correction", {"levels", "search"}),
     "expressiveness_small": ("expressiveness", {"least_error"}),
     "trust_region_games": ("trust_region_games", {"scores"}),
     "advantage_variance": ("advantage_variance", {"by_position"}),
