@@ -25,8 +25,8 @@ throughput = scripts.load("benchmarks", "throughput")
 ENV, NUM_ENVS, FRAMES = "smax/3m", smax_qmix.NUM_ENVS, smax_qmix.FRAMES
 ITERATIONS, ROUNDS = 4, 5  # of a segment; segments of each program that are timed
 TRAINING = {"optimizer": "adam", "learning_rate": 1e-3, "epsilon_anneal": 50_000.0}
-SEEDS, ENV_STEPS, EVALUATIONS, TEST_EPISODES = 4, 1_000_000, 20, 64
-QUICK_STEPS = 100_000
+# Of the curves: seeds, steps of each, evaluations, battles of an evaluation.
+LONG, SHORT = (4, 1_000_000, 20, 64), (1, 100_000, 5, 32)
 
 
 def learners() -> dict[str, Any]:
@@ -48,10 +48,11 @@ def bench(*, quick: bool = False) -> dict[str, Any]:
     return {
         "machine": throughput.machine(),
         "setting": {"env": ENV, "num_envs": NUM_ENVS, "frames": FRAMES, **TRAINING},
+        "iterations": ITERATIONS,
         "rows": rows,
         "steps_over_qmix": round(statistics.median(pqn / qmix for pqn, qmix in rates), 2),
         "memory_over_qmix": round(by_name["pqn_vdn"]["megabytes_per_run"] / by_name["qmix"]["megabytes_per_run"], 4),
-        "curves": curves(1, QUICK_STEPS) if quick else curves(SEEDS, ENV_STEPS),
+        "curves": curves(*(SHORT if quick else LONG)),
     }
 
 
@@ -105,14 +106,14 @@ def compiled(learner: Any) -> tuple[Callable[[], float], dict[str, Any]]:
     }
 
 
-def curves(seeds: int, env_steps: int) -> dict[str, Any]:
+def curves(seeds: int, env_steps: int, evaluations: int, episodes: int) -> dict[str, Any]:
     """Share of test battles won by each seed, at the steps taken so far, and the CPU seconds of the whole."""
     found: dict[str, Any] = {}
     for name, learner in learners().items():
         begun = time.process_time()
         result = jaxvf.run(
-            ENV, learner, seeds=seeds, env_steps=env_steps, test_interval=env_steps // EVALUATIONS,
-            test_episodes=TEST_EPISODES, progress="none",
+            ENV, learner, seeds=seeds, env_steps=env_steps, test_interval=env_steps // evaluations,
+            test_episodes=episodes, progress="none",
         )  # fmt: skip
         found[name] = {
             "cpu_seconds": round(time.process_time() - begun, 1),
