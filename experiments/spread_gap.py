@@ -94,7 +94,14 @@ SCALES = {
         seeds=4,
         env_steps=30 * ITERATION,
         networks=("feed_forward",),
-        conditions=("jaxmarl", "ours", "ours + raw returns", "ours + raw value clip", "ours + limit ends"),
+        conditions=(
+            "jaxmarl",
+            "ours",
+            "ours + raw returns",
+            "ours + raw value clip",
+            "ours + limit ends",
+            "ours + rewards of agents",
+        ),
     ),
     "medium": Gap(
         minutes=700,

@@ -175,7 +175,7 @@ def test_conditions_on_spread_are_one_change_from_ours_to_the_recipe():
             assert added == changes[name] and added | left == conditions["jaxmarl"] and not added.keys() & left.keys()
     cells = module.cells_of(module.SCALES["small"])
     assert cells["feed_forward/ours_plus_raw_returns"] == ("feed_forward", "ours + raw returns")
-    assert len(cells) == 5 and len(module.cells_of(module.SCALES["medium"])) == 8 + 10
+    assert len(cells) == 6 and len(module.cells_of(module.SCALES["medium"])) == 8 + 10
     assert len(module.cells_of(module.SCALES["paper"])) == 22 + 25
     with pytest.raises(InputError, match=r"unknown condition 'our'; did you mean 'ours'\?"):
         module.cells_of(module.choose(module.SCALES, "small", conditions=("our",)))
