@@ -74,10 +74,7 @@ AXES = {
     "non_monotonicity": "non-monotonicity of the payoff (0: monotone in some order of actions, 1: XOR)",
     "deviation_penalty": "penalty when one agent leaves the optimum (standard deviations of the payoff)",
 }
-BEHAVIOUR = {
-    "annealed": "annealed play (ε from 1 to 0.05 within half of the run)",
-    "uniform": UNIFORM,
-}
+BEHAVIOUR = {"annealed": "annealed play (ε from 1 to 0.05 within half of the run)", "uniform": UNIFORM}
 CLAIM = (
     "Share of runs that end at the optimum of a random game, one panel per learner (in colour; the others in grey): "
 )
@@ -101,15 +98,12 @@ class Atlas(Scale):
     pilots: int = 0  # games of the first shape on which every learner's step size is chosen; 0 leaves it as it is
 
 
+MEDIUM = (*LEARNERS, "s2q", "qfix_sum", "q_plus_fix_sum", "q_plus_fix_mono")
 EVERY_SHAPE = ((2, 3), (2, 4), (2, 5), (2, 6), (3, 3), (3, 4), (3, 5), (4, 3), (4, 4))
 SCALES = {
     "small": Atlas(minutes=6, seeds=4, env_steps=6_000, shapes={(3, 3): 100}),
-    "medium": Atlas(
-        minutes=20, seeds=1, env_steps=2_000, shapes={(2, 3): 2000}, pilots=48, learners=(*LEARNERS, "q_plus_fix_sum")
-    ),
-    "paper": Atlas(  # 10,800 games
-        minutes=6_000, seeds=8, env_steps=20_000, shapes=dict.fromkeys(EVERY_SHAPE, 1200), pilots=120
-    ),
+    "medium": Atlas(minutes=25, seeds=1, env_steps=2_000, shapes={(2, 3): 2000}, pilots=48, learners=MEDIUM),
+    "paper": Atlas(minutes=6_000, seeds=8, env_steps=20_000, shapes=dict.fromkeys(EVERY_SHAPE, 1200), pilots=120),
 }
 
 
