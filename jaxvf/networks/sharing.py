@@ -28,10 +28,11 @@ def groups_of(sharing: Any, n_agents: int) -> tuple[Group, ...]:
     if sharing == "independent":
         return tuple(Group((agent,)) for agent in range(n_agents))
     if not isinstance(sharing, str) or SEPARATOR not in sharing:
-        raise unknown("sharing", sharing, (*SHARINGS, SEPARATOR.join("0" * n_agents)))
+        raise unknown("sharing", sharing, (*SHARINGS, SEPARATOR.join("0" * n_agents)) if n_agents > 1 else SHARINGS)
     names = sharing.split(SEPARATOR)
     if len(names) != n_agents or not all(names):
-        nearest = SEPARATOR.join([*filter(None, names), *names[-1:] * n_agents][:n_agents])
+        named = [name for name in names if name] or ["0"]
+        nearest = SEPARATOR.join([*named, *named[-1:] * n_agents][:n_agents]) if n_agents > 1 else "shared"
         raise InputError(
             f"sharing={sharing!r} does not name a group for each of {n_agents} agents; write for example {nearest!r}"
         )

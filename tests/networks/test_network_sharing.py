@@ -118,6 +118,10 @@ def test_groups_are_named_for_every_agent():
         ("0--1", 3, "sharing='0--1' does not name a group for each of 3 agents; write for example '0-1-1'"),
         ("indepedent", 3, "unknown sharing 'indepedent'; did you mean 'independent'?"),
         (3, 2, "unknown sharing 3; valid: 0-0, independent, shared"),
+        ("0-1-", 3, "sharing='0-1-' does not name a group for each of 3 agents; write for example '0-1-1'"),
+        ("-", 2, "sharing='-' does not name a group for each of 2 agents; write for example '0-0'"),
+        ("0-0", 1, "sharing='0-0' does not name a group for each of 1 agents; write for example 'shared'"),
+        ("0", 1, "unknown sharing '0'; valid: independent, shared"),
     ):
         with pytest.raises(InputError) as caught:
             groups_of(sharing, agents)

@@ -201,6 +201,15 @@ def test_what_fills_up_small_agents_changes_nothing(name):
         assert all(jax.tree.leaves(moved))
 
 
+def test_steps_that_are_left_out_are_counted_in_every_group():
+    """What agent 1 sees is not a number, nor is a weight that asks for its ratio: two networks skip both passes."""
+    config, (state, rollout, *_) = config_of("mappo", **CASES["mappo"]), learned("mappo", **CASES["mappo"])
+    after, facts = update(config, state, rollout._replace(obs=rollout.obs.at[:, :, 1].set(jnp.nan)))
+    assert facts["skipped"] == 4
+    for found, expected in zip(jax.tree.leaves(after.params.actor), jax.tree.leaves(state.params.actor), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_what_one_network_for_all_needs_is_refused():
     game = MatrixGame(((0.0, 1.0), (0.0, 0.0)))
     spec = dataclasses.replace(game.spec, own_actions=(1, 2))

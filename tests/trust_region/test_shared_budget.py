@@ -1,5 +1,7 @@
 """One budget of divergence for all agents: the division by hand and by brute force, and a whole update with it."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -79,6 +81,14 @@ def test_an_updates_radii_are_those_of_gains_written_out(updated):
     assert abs(expected[0] - expected[1]) > 0.003
     assert (np.asarray(facts["kl_mean_by_agent"])[:2] < expected[:2]).all()
     np.testing.assert_array_equal(table_of(after)[2], table_of(before)[2])
+
+
+def test_an_agents_share_does_not_depend_on_its_turn(updated):
+    """Gains are taken before anybody moves: in another order the same agents have the same radii."""
+    config, _, _, facts = updated
+    mixed = trained(dataclasses.replace(config, order="random"), agents=3)[2]
+    np.testing.assert_allclose(mixed["radius_by_agent"], facts["radius_by_agent"], rtol=1e-4)
+    assert np.abs(mixed["radius_by_position"] - facts["radius_by_position"]).max() > 0.003  # it is another order
 
 
 @pytest.mark.golden("hatrpo_shared")

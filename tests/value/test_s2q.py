@@ -12,7 +12,7 @@ from test_weighting import CENTRAL, ONLINE, QUICK, SPEC, STORED, TARGET, TRAP, b
 from jaxvf.algorithm import Progress
 from jaxvf.envs.protocol import View
 from jaxvf.mixers import QmixMixer, VdnMixer
-from jaxvf.networks import FeedForwardAgent, TabularAgent
+from jaxvf.networks import FeedForwardAgent, RecurrentAgent, TabularAgent
 from jaxvf.value import S2q, WeightedLearner
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams
@@ -105,6 +105,36 @@ def test_half_of_the_environments_draw_by_the_softmax_of_the_central_values():
     share = np.bincount(chosen[:10_000], minlength=3) / 10_000
     weights = np.exp([10.0, 11.0, 9.0])
     np.testing.assert_allclose(share, weights / weights.sum(), atol=0.015)
+
+
+@pytest.mark.parametrize(("environments", "drawing"), [(1, 0), (3, 1), (4, 2)])
+def test_half_of_an_environment_is_none(environments, drawing):
+    """The third sub-value is worth far more than the others: whoever draws takes it."""
+    chosen = learner_of(num_envs=environments).draw(KEY, jnp.array([[0.0], [0.0], [100.0]]))
+    np.testing.assert_array_equal(chosen, [2] * drawing + [0] * (environments - drawing))
+
+
+def test_what_the_draw_knows_is_what_the_agents_of_q_star_remember(random_episodes, state_for, monkeypatch):
+    """With one action available all sub-values prefer the same: then the last network's memory alone moves values."""
+    learner = S2q(agent=RecurrentAgent(hidden=3), central_width=3, num_envs=4)
+    batch = random_episodes(envs=4)
+    state = jax.tree.map(jnp.asarray, state_for(learner, batch, scale=1.0))
+    avail = np.broadcast_to([True, False, False], batch.avail[0].shape)
+    view = jax.tree.map(jnp.asarray, View(batch.obs[0], batch.state[0], avail, np.ones((4, 2), bool)))
+    given = []
+    monkeypatch.setattr(S2q, "draw", lambda self, key, values: given.append(values) or jnp.zeros(4, int))
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def values_of(carry):
+        learner.act(state, carry, view, KEY, Progress(jnp.int32(0), jnp.int32(0)))
+        return given.pop()
+
+    memory = learner.initial_carry((4, 2))
+    before, moved = values_of(memory), []
+    for network in range(4):
+        other = values_of((*memory[:network], memory[network] + 1, *memory[network + 1 :]))
+        moved.append(bool(np.abs(other - before).max() > 1e-4))
+    assert moved == [False, False, False, True]
 
 
 def test_acting_asks_the_target_and_evaluation_does_not():

@@ -117,3 +117,25 @@ def test_every_agent_network_begins_with_its_own_memory(learner, heads, random_e
         other = values((*memory[:network], jnp.ones((1, 8, 2, 4)), *memory[network + 1 :]))
         changed.append({name for name in before if np.abs(other[name] - before[name]).max() > 1e-4})
     assert changed == heads
+
+
+@pytest.mark.parametrize(
+    ("learner", "network"),
+    [(WeightedLearner(**PARTS, central_width=3), 1), (Resq(**PARTS, central_width=3), 2)],
+    ids=["weighted", "resq"],
+)
+def test_a_target_begins_with_the_memory_of_the_network_that_it_copies(learner, network, random_episodes, state_for):
+    """The target of an unrestricted joint value: what other networks remember changes nothing."""
+    batch = jax.tree.map(jnp.asarray, random_episodes(steps=1, envs=8))
+    target = jax.tree.map(jnp.asarray, state_for(learner, batch, scale=1.0).target_params)
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def values(carry):
+        return learner.central.by_target(target, batch._replace(carry=carry))(batch.actions[1:])
+
+    memory = tuple(jnp.zeros((1, 8, 2, 4)) for _ in range(learner.n_networks))
+    before, changed = values(memory), []
+    for place in range(learner.n_networks):
+        other = values((*memory[:place], jnp.ones((1, 8, 2, 4)), *memory[place + 1 :]))
+        changed += [place] if np.abs(other - before).max() > 1e-4 else []
+    assert changed == [network]

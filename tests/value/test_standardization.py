@@ -110,6 +110,7 @@ def test_agents_that_are_paid_apart_have_statistics_of_their_own(what):
 def test_independent_agents_of_a_team_have_returns_of_their_own():
     """The same reward, but each bootstraps from its own values: two means."""
     learner, state = still(standardize="returns", mixer=NoMixer())
+    assert state.running.mean.shape == (2,)  # from the start: a program's arrays keep their shapes
     running = update(learner, state, batch_of())[0].running
     np.testing.assert_allclose(running.mean, [(6 + 22) / 2, (51 + 152) / 2], rtol=1e-4)
 

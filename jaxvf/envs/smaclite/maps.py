@@ -124,8 +124,8 @@ def starting_places(battle: Map, radius: Any) -> tuple[Any, Any]:
         order += members
         across.append(sign * block_x + (x + sign * gap_x))
         along.append(sign * block_y + (y + sign * gap_y))
-    join, back = radius.__array_namespace__().concatenate, np.argsort(order)
-    return join(across)[back], join(along)[back]
+    arrays, back = radius.__array_namespace__(), np.argsort(order)  # numpy or jax.numpy
+    return arrays.concatenate(across)[back], arrays.concatenate(along)[back]
 
 
 def _block(radius: Any) -> tuple[tuple[Any, np.ndarray], tuple[Any, np.ndarray]]:
@@ -139,11 +139,11 @@ def _block(radius: Any) -> tuple[tuple[Any, np.ndarray], tuple[Any, np.ndarray]]
     Returns:
         Coordinates x without the gaps and what those add, then y likewise.
     """
-    join, units_here = radius.__array_namespace__(), len(radius)
-    side = math.ceil(math.sqrt(units_here))
-    row, column = np.divmod(np.arange(units_here), side)
-    table = join.concatenate([radius, join.zeros(side * side - units_here, radius.dtype)]).reshape(side, side)
+    arrays, count = radius.__array_namespace__(), len(radius)
+    side = math.ceil(math.sqrt(count))
+    row, column = np.divmod(np.arange(count), side)
+    table = arrays.concatenate([radius, arrays.zeros(side * side - count, radius.dtype)]).reshape(side, side)
     half = table.max(axis=1)  # of each row's height
-    x = join.cumsum(2 * table, axis=1) - table - table.sum(axis=1).max()
-    y = join.cumsum(2 * half) - half - half.sum()
+    x = arrays.cumsum(2 * table, axis=1) - table - table.sum(axis=1).max()
+    y = arrays.cumsum(2 * half) - half - half.sum()
     return (x[row, column], GAP * column), (y[row], GAP * (row - (side - 1) / 2))
