@@ -41,6 +41,10 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
             {"minibatch_agents": "apart", "updates": "joint", "parameters": "shared"},
             "does not know the others' ratios, which weight_low=0.0 .* use weight_low=1 weight_high=1",
         ),
+        (
+            {"minibatch_agents": "apart", "updates": "joint", "parameters": "shared", "weight_high": 1.0},
+            "which weight_low=0.0 weight_high=1.0 need; use weight_low=1 weight_high=1",
+        ),
         ({"minibatch_pieces": "environments", "minibatches": 8}, "minibatches=8 exceeds the 6 samples"),
         (
             {"minibatch_pieces": "environments", "actor": Recurrent(hidden=4), "chunk_length": 2},
