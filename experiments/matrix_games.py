@@ -33,15 +33,12 @@ LEARNERS = (
 )  # fmt: skip
 LATER = LEARNERS[LEARNERS.index("s2q") :]  # registered after the committed medium run
 TWICE = ("pow_vdn", "pow_qplex")  # POW on two more mixers: a third of the cost of all learners together
+ONCE = tuple(name for name in LEARNERS if name not in (*TWICE, *LATER))
 
 # The setting of POW's code in matrix games, for every learner.
 SETTING = {
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "batch_size": 128,
-    "updates_per_episode": 1 / 8,
-    "last_action": False,
-}
+    "optimizer": "adam", "learning_rate": 1e-3, "batch_size": 128, "updates_per_episode": 1 / 8, "last_action": False,
+}  # fmt: skip
 # As many gradient steps an episode as the others, on as many episodes each: PQN has no replay.
 WITHOUT_REPLAY = {"num_envs": 128, "rollout_length": 1, "minibatches": 1, "epochs": 16}
 # What POW's code sets apart on matrix games, and for QTRAN its authors' code (of QTRAN-base).
@@ -115,12 +112,7 @@ SCALES = {
         minutes=300,
         seeds=256,
         env_steps={"uniform": 20_000, "annealed": 50_000},
-        cells=(
-            Cell(
-                "uniform", ("A", "C", "E", "F", "G"), tuple(name for name in LEARNERS if name not in (*TWICE, *LATER))
-            ),
-            Cell("annealed", ("B", "D"), tuple(name for name in LEARNERS if name not in (*TWICE, *LATER))),
-        ),
+        cells=(Cell("uniform", ("A", "C", "E", "F", "G"), ONCE), Cell("annealed", ("B", "D"), ONCE)),
     ),
     "paper": Games(
         minutes=4_600,
