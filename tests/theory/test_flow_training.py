@@ -149,6 +149,43 @@ def test_a_run_does_not_know_its_neighbours_and_a_step_of_none_learns_nothing():
     assert not np.isfinite(four.error[3]) and not four.optimal[3]
 
 
+def test_a_ring_holds_what_was_played_last():
+    """Two updates of greedy play by a slow learner fill both halves: nothing is learned of an action nobody took."""
+    learner, seeds = Learner(width=4, ring=16, collect=8, batch=16, optimizer="sgd"), jnp.arange(12)
+    numbers = Numbers()._replace(learning_rate=1e-6, epsilon_start=0.0, epsilon_end=0.0, mixer_rate=0.0)
+    numbers = Numbers(*[jnp.full(12, number, jnp.float32) for number in numbers])
+    after = train(learner, one_step(jnp.broadcast_to(PAYOFF.ravel(), (12, 9))), numbers, seeds, updates=2)
+    start = jax.vmap(
+        lambda seed: learner.init(jax.random.fold_in(jax.random.key(seed), flow_training.INIT), 1, Numbers())
+    )
+    before, greedy = jax.vmap(learner.table)(start(seeds))[:, 0], after.greedy[:, 0]
+    never = (greedy // 3 != 0) & (greedy % 3 != 0)  # so joint action 0 shares no local value with it
+    assert 0 < never.sum() < 12
+    np.testing.assert_allclose(after.table[never, 0, 0], before[never, 0], rtol=1e-6)
+
+
+def test_targets_are_copied_at_their_interval_and_the_mixer_has_a_rate_of_its_own():
+    """Every third update; at half of the rate its weights move by half of the step, by none at 0."""
+    learner = Learner(width=4, ring=8, collect=8, batch=8, optimizer="sgd", target_interval=3)
+    game, rings = behind_a_choice(PAYOFF.ravel()), {"actions": jnp.array([[0, 4], [3, 8], [7, 2], [4, 4]] * 2)}
+    learn = jax.jit(lambda step, run, numbers: flow_training._learn(
+        learner, step, 0.5, run, rings, game, numbers, jax.random.key(0)
+    ))  # fmt: skip
+    start = flow_training._start(learner, 3, jax.random.key(0), game, Numbers())
+    for step, copied in ((0, False), (1, False), (2, True), (3, False), (5, True)):
+        after = learn(jnp.int32(step), start, Numbers(learning_rate=0.1))
+        np.testing.assert_array_equal(after.target, learner.table(after.params) if copied else start.target)
+        assert not np.array_equal(after.target, start.target) or not copied
+    whole, half, none = (
+        jax.tree.map(jnp.subtract, learn(jnp.int32(0), start, Numbers(mixer_rate=rate)).params, start.params)
+        for rate in (1.0, 0.5, 0.0)
+    )
+    np.testing.assert_array_equal(half[0], whole[0])
+    for one, other, still in zip(*map(jax.tree.leaves, (whole[1], half[1], none[1])), strict=True):
+        np.testing.assert_allclose(other, one / 2, rtol=1e-3, atol=1e-6)
+        assert np.abs(one).max() > 1e-4 and not still.any()
+
+
 def test_bad_settings_are_one_line():
     for fields, said in (
         ({"ring": 20}, "ring=20"),
