@@ -17,6 +17,7 @@ BINS = {
     "non_monotonicity": (0.0, 1e-9, 0.2, 0.4, 0.6, 0.8, 1.0),
     "deviation_penalty": (-np.inf, -1.0, -0.5, 0.0, 0.5, 1.0, np.inf),
 }
+DIGITS = 5  # of what is written
 MANY = 200  # games, from which on an interval resamples counts
 # One character for a joint action, by its place in the flattened payoff; the last for a run that diverged, or played
 # what no joint action pays.
@@ -55,12 +56,12 @@ def pooled(cells: list[Cell]) -> Cell:
 
 
 def rows_of(cell: Cell) -> list[dict[str, Any]]:
-    """One row for every family (and all) and every bin (and all) of either measure that holds a game."""
+    """One row for all games, for every family, and for every bin of either measure that holds a game."""
     rows = []
     for family in ("all", *FAMILIES):
         member = np.isin(cell.family, list(FAMILIES) if family == "all" else [family])
         chosen = {("all", None): member}
-        for measure, edges in BINS.items():
+        for measure, edges in BINS.items() if family == "all" else ():
             place = np.clip(np.searchsorted(edges, cell.values[measure], side="right") - 1, 0, len(edges) - 2)
             chosen |= {(measure, index): member & (place == index) for index in range(len(edges) - 1)}
         for (measure, index), games in chosen.items():
@@ -72,10 +73,10 @@ def rows_of(cell: Cell) -> list[dict[str, Any]]:
                     "family": family,
                     "measure": measure,
                     "bin": index,
-                    "mean": None if index is None else float(cell.values[measure][games].mean()),
+                    "mean": None if index is None else round(float(cell.values[measure][games].mean()), DIGITS),
                     "games": int(games.sum()),
                     "runs": int(cell.optimal[games].size),
-                    "optimal": games_interval(cell.optimal[games]),
+                    "optimal": [round(part, DIGITS) for part in games_interval(cell.optimal[games])],
                 })  # fmt: skip
     return rows
 
@@ -109,7 +110,7 @@ def predictor_rows(cell: Cell) -> list[dict[str, Any]]:
         low, high = np.nanquantile(areas[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if seeds else (np.nan, np.nan)
         rows.append({
             "learner": cell.learner, "protocol": cell.protocol, "shape": cell.shape, "predictor": measure,
-            "games": games, "area": Interval(areas[0], float(low), float(high)),
+            "games": games, "area": [round(float(part), DIGITS) for part in (areas[0], low, high)],
         })  # fmt: skip
     return rows
 

@@ -20,7 +20,7 @@ from jaxvf.envs import MatrixGame
 from jaxvf.envs.payoff_families import FAMILIES, RandomGame, random_games
 from jaxvf.hyperparameters import replace
 from jaxvf.reproduction import SMALL, UNIFORM, Scale, caption, choose, train
-from jaxvf.results import Interval, Result, plots
+from jaxvf.results import Interval, Result, plots, summaries
 from jaxvf.results.panels import facets
 from jaxvf.results.store import write_atomically
 
@@ -182,7 +182,7 @@ def write_results(
     rows = [facts | row for cell in cells for row in cells_of.rows_of(cell)]
     predictors = [facts | row for cell in cells for row in cells_of.predictor_rows(cell) if cell.shape == "all"]
     content = {"rows": rows, "predictors": predictors, "seconds": seconds}
-    write_atomically(out / "summary.json", json.dumps(content, indent=1).encode())
+    summaries.write_summary(content, out)
     counts = {f"{agents}x{actions}": count for (agents, actions), count in setting.shapes.items()}
     write_atomically(out / "ends.json", json.dumps({**facts, "games": counts, "ends": ends}, indent=1).encode())
     for path in draw(rows, out):

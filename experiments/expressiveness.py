@@ -246,7 +246,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     measured, wanted, shade = np.full((3, len(names), len(mixers)), np.nan)
     for row in rows:
         cell = names.index(row["table"]), mixers.index(row["mixer"])
-        measured[cell] = round(row["least_error"], 4)
+        measured[cell] = row["least_error"] if row["least_error"] > 1e-3 else round(row["least_error"], 4)
         wanted[cell] = np.nan if row["expected"] is None else row["expected"]
         shade[cell] = row["least_error"] / row["variance"]
     steps = f", {rows[0]['steps']:,} gradient steps each" if "steps" in rows[0] else ""

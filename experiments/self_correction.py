@@ -241,7 +241,7 @@ def row_of(found: dict[str, np.ndarray]) -> dict[str, Any]:
 
 def share(hits: np.ndarray) -> list[float]:
     """Fraction and its interval."""
-    return [float(part) for part in fraction_interval(int(hits.sum()), len(hits))]
+    return [round(float(part), 5) for part in fraction_interval(int(hits.sum()), len(hits))]
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:

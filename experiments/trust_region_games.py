@@ -145,9 +145,10 @@ SCALES = {
 CLAIM = (
     "Exact expected reward after training, agents updated one after another; the lines differ in how an agent's "
     "objective is weighted for those updated before it. On the chain of 64 agents the product of their ratios "
-    "collapses, clipped at 1 it does not. On the Gaussian team product and clip are level at small steps; at large "
-    "ones the clip loses less than the product and than weight 1."
+    "collapses, clipped at 1 it does not. On the Gaussian team the clip loses less than the product and than weight 1 "
+    "at large steps."
 )
+SMALL_STEPS = "At small ones product and clip are level."
 LOOSER = "There bounds of 1.2 to 5 lose less still, and the product within 10 % of 1 more than the clip."
 DRAWN = "Draws are random: of the chain's decline and noise, and of the team's target."
 BEST = "The best is 1 on the chain, 0 on the team."
@@ -233,7 +234,15 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
             panels.setdefault(title, {})[WORDS[rule]] = points
     iterations = sorted({row["iterations"] for row in rows if "iterations" in row})
     steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
-    claim = " ".join([CLAIM, *([LOOSER] if any(row["rule"] == "max 2" for row in rows) else []), BEST])
+    both = len({row["size"] for row in rows if row["step"] == "natural"}) > 1
+    claim = " ".join(
+        [
+            CLAIM,
+            *([SMALL_STEPS] if both else []),
+            *([LOOSER] if any(row["rule"] == "max 2" for row in rows) else []),
+            BEST,
+        ]
+    )
     claim = f"{claim} {DRAWN}" if any("draw" in row for row in rows) else claim
     facts: dict[str, Any] = facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN) | {
         "steps": steps
@@ -263,8 +272,8 @@ def panels_of(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, list[dict
             facts = {"agents": f"{row['agents']} agents", "size": size_text(row), "batch": f"{row['batch']} samples"}
             said = ", ".join(text for name, text in facts.items() if name != field)
             steps = "PPO" if row["step"] == "clip" else "natural"
-            which = f", draw {row['draw']}" if "draw" in row else ""
-            found.append((f"{games[row['game']]}, {steps} steps{which}\n{said}", xlabel, field, chosen))
+            name = f"draw {row['draw']} of the {row['game']}" if "draw" in row else games[row["game"]]
+            found.append((f"{name}, {steps} steps\n{said}", xlabel, field, chosen))
     return found or [("all cells", xlabels["agents"], "agents", rows)]  # these share no axis
 
 

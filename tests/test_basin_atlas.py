@@ -39,7 +39,7 @@ def test_the_summary_is_what_the_stored_runs_say(atlas):
         for place, run in enumerate(result.runs)
         if place in runs
     ]
-    assert row["optimal"][0] == np.mean(reached)
+    assert row["optimal"][0] == round(np.mean(reached), 5)
 
 
 def test_every_end_is_the_greedy_joint_action(atlas):
@@ -91,11 +91,10 @@ def greedy(policy):
 
 def test_every_game_is_in_one_bin_of_either_measure(atlas):
     _, _, found, _ = atlas
-    for family, total in (("all", GAMES), ("spikes", GAMES // 5)):
-        for measure in ("non_monotonicity", "deviation_penalty"):
-            rows = [row for key, row in found.items() if key[:4] == ("vdn", "all", family, measure)]
-            assert sum(row["games"] for row in rows) == total
-    assert found["vdn", "all", "monotonic", "non_monotonicity", 0]["games"] == GAMES // 5
+    for measure in ("non_monotonicity", "deviation_penalty"):
+        rows = [row for key, row in found.items() if key[:4] == ("vdn", "all", "all", measure)]
+        assert sum(row["games"] for row in rows) == GAMES
+    assert found["vdn", "all", "monotonic", "all", None]["games"] == GAMES // 5
 
 
 def test_vdn_solves_monotonic_games_and_not_climbing_ones(atlas):

@@ -104,8 +104,18 @@ def save_panels(
 def write_summary(rows: Any, out: Path) -> Path:
     """`summary.json` in `out`; what is not a number in JSON (NaN, infinity) becomes null."""
     path = out / "summary.json"
-    write_atomically(path, json.dumps(_numbers(rows), indent=2, allow_nan=False).encode())
+    write_atomically(path, summary_text(rows).encode())
     return path
+
+
+def summary_text(rows: Any) -> str:
+    """Rows, or a dictionary that has lists of them, as JSON with one row on a line."""
+    if isinstance(rows, dict):
+        parts = [f"{json.dumps(str(key))}: {summary_text(part)}" for key, part in rows.items()]
+        return "{\n" + ",\n".join(parts) + "\n}"
+    if not isinstance(rows, list | tuple):
+        return json.dumps(_numbers(rows), allow_nan=False)
+    return "[\n" + ",\n".join(json.dumps(_numbers(row), allow_nan=False) for row in rows) + "\n]"
 
 
 def return_text(interval: Interval) -> str:

@@ -47,7 +47,12 @@ def made_up(monkeypatch):
     def fails():
         raise InputError("no such map")
 
+    def stopped_at_first():
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
     modules = {"short": noted("short"), "fails": noted("fails", fails), "long": noted("long", lambda: time.sleep(60))}
+    modules["stopped"] = noted("stopped", stopped_at_first)
     monkeypatch.setattr(scripts, "load", lambda kind, name: modules[name])
     return calls
 
@@ -103,6 +108,17 @@ def test_what_runs_is_stopped_when_the_time_is_over_and_left_for_later(tmp_path,
     assert made_up == [("long", {})]
 
 
+def test_a_users_stop_is_no_end_of_time_and_the_same_command_goes_on(tmp_path, made_up):
+    """Nothing else is begun, although there is time; then the part that was stopped comes first again."""
+    found = [Part("stopped", "stopped", {}, 1), Part("short", "short", {}, 0)]
+    with pytest.raises(KeyboardInterrupt, match="the same command goes on"):
+        reproduce_all(tmp_path, "small", within=600, found=found)
+    assert made_up == [("stopped", {})]
+    times = reproduce_all(tmp_path, "small", within=600, found=found)
+    assert made_up[1:] == [("stopped", {}), ("short", {})]
+    assert [session["status"] for session in times.rows["stopped"]["sessions"]] == ["stopped", "done"]
+
+
 def test_what_does_not_fit_and_cannot_go_on_is_not_begun(tmp_path, made_up):
     reproduce_all(tmp_path, "small", within=1.0, found=[Part("short", "short", {}, 1)])  # 3 s are predicted
     assert made_up == []
@@ -143,6 +159,8 @@ def test_seconds_are_iterations_of_launches_or_of_work():
     assert (few.low, few.high, few.programs, few.runs) == pytest.approx((7.01, 7.025, 1, 3)) and few.resumes
     many = of_sweeps([sweep("matrix_game/E", "qmix", 200, 80), sweep("matrix_game/E", "vdn", 1, 80)], counted)
     assert (many.low, many.high) == pytest.approx((7.02 + 7.001, 7.025 + 7.002))
+    slow = kernels(qmix={"arithmetic_microseconds_per_run": 40.0})  # 8 ms of arithmetic, more than of memory
+    assert of_sweeps([sweep("matrix_game/A", "qmix", 200, 80)], slow).low == pytest.approx(7.08)
 
 
 def test_one_of_very_many_values_stands_for_all():
