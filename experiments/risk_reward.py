@@ -39,8 +39,9 @@ GAME_WORDS = {
 # Threshold ξ and bonus ζ of later rounds: payoffs of order 10 with gaps of order 1, and optima that are close.
 RESOLUTIONS = {"wide": (0.5, 0.05), "close": (0.02, 0.005)}
 LEARNERS = (
-    "vdn", "qmix", "cw_qmix", "pow_qmix",
+    "vdn", "qmix", "cw_qmix", "pow_qmix", "q_plus_fix_sum",
     "mrvf 1", "mrvf 2", "mrvf 3", "mrvf 4", "mrvf 3 imagined", "mrvf 3 penalized",  # the rounds K, and a variant
+    "mrvf 3 improving", "mrvf 4 improving",
 )  # fmt: skip
 
 # The prototype: 6,000 updates of 64 samples, one update per 8 samples here.
@@ -62,7 +63,7 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
 }
 
 # What helped later rounds in the prototype: joint actions that were not played, and a pull of advantages to zero. What
-# helps here and is part of no scale yet: learning by an averaged Q_J, and only where no earlier round chose better.
+# helps here under uniform play: learning by an averaged Q_J, and only where no earlier round chose better.
 VARIANTS: dict[str, dict[str, Any]] = {
     "imagined": {"imagined": 16, "coins": "central"},
     "penalized": {"imagined": 16, "deviations": 8, "gain_penalty": 0.03},
@@ -96,7 +97,7 @@ SCALES = {
     "small": Games(
         minutes=5, seeds=20, env_steps=48_000, games=("E", "D", "climbing"), learners=("vdn", "qmix", "mrvf 2")
     ),
-    "medium": Games(minutes=60, seeds=20, env_steps=48_000, learners=tuple(n for n in LEARNERS if n != "pow_qmix")),
+    "medium": Games(minutes=150, seeds=20, env_steps=48_000),
     # The paper's own games were not at hand: the prototype's protocol.
     "paper": Games(minutes=400, seeds=50, env_steps=48_000),
 }
@@ -204,7 +205,7 @@ def configured(learner: str, agent: str, behaviour: str, env_steps: int) -> Any:
     name, rounds, variant = (*learner.split(), "", "")[:3]
     setting = {**SETTING, "agent": agent, "behaviour": behaviour, "epsilon_anneal": env_steps / 3}
     setting |= {"rounds": int(rounds)} if rounds else {}
-    if name == "vdn":
+    if name in ("vdn", "q_plus_fix_sum"):
         del setting["mixer.embed"]
     algorithm = jaxvf.algorithms.make(name)
     for field, value in (setting | OF_LEARNER.get(name, {}) | VARIANTS.get(variant, {})).items():
