@@ -76,7 +76,7 @@ def rows_of(cell: Cell) -> list[dict[str, Any]]:
                     "mean": None if index is None else round(float(cell.values[measure][games].mean()), DIGITS),
                     "games": int(games.sum()),
                     "runs": int(cell.optimal[games].size),
-                    "optimal": [round(part, DIGITS) for part in games_interval(cell.optimal[games])],
+                    "optimal": np.asarray(games_interval(cell.optimal[games])).round(DIGITS).tolist(),
                 })  # fmt: skip
     return rows
 
@@ -107,10 +107,10 @@ def predictor_rows(cell: Cell) -> list[dict[str, Any]]:
     for measure, value in cell.values.items():
         resampled = rng.integers(games, size=(200, games))
         areas = [area(value[chosen], cell.optimal[chosen]) for chosen in (np.arange(games), *resampled)]
-        low, high = np.nanquantile(areas[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if seeds else (np.nan, np.nan)
+        ends = np.nanquantile(areas[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) if seeds else np.full(2, np.nan)
         rows.append({
             "learner": cell.learner, "protocol": cell.protocol, "shape": cell.shape, "predictor": measure,
-            "games": games, "area": [round(float(part), DIGITS) for part in (areas[0], low, high)],
+            "games": games, "area": np.round([areas[0], *ends], DIGITS).tolist(),
         })  # fmt: skip
     return rows
 

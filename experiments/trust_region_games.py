@@ -233,21 +233,16 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
             points = sorted((row[field], Interval(*row["score"])) for row in chosen if row["rule"] == rule)
             panels.setdefault(title, {})[WORDS[rule]] = points
     iterations = sorted({row["iterations"] for row in rows if "iterations" in row})
-    steps = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
-    both = len({row["size"] for row in rows if row["step"] == "natural"}) > 1
-    claim = " ".join(
-        [
-            CLAIM,
-            *([SMALL_STEPS] if both else []),
-            *([LOOSER] if any(row["rule"] == "max 2" for row in rows) else []),
-            BEST,
-        ]
-    )
-    claim = f"{claim} {DRAWN}" if any("draw" in row for row in rows) else claim
-    facts: dict[str, Any] = facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN) | {
-        "steps": steps
+    said = {
+        CLAIM: True,
+        LOOSER: any(row["rule"] == "max 2" for row in rows),
+        SMALL_STEPS: len({row["size"] for row in rows if row["step"] == "natural"}) > 1,
+        BEST: True,
+        DRAWN: any("draw" in row for row in rows),
     }
-    note = caption(claim, **facts)
+    facts: dict[str, Any] = facts_of(rows, behaviour="agents act by sampling from their policies", interval=MEAN)
+    facts["steps"] = f"{' or '.join(map(str, iterations))} iterations a run" if iterations else ""
+    note = caption(" ".join(text for text, holds in said.items() if holds), **facts)
     style = {WORDS[rule]: STYLE[rule] for rule in RULES}
     figure = curve_panels(panels, xlabels=xlabels, ylabel="expected reward", style=style, note=note)
     return plots.save(figure, out / "scores.png")[0]
