@@ -53,7 +53,7 @@ def played(form: str, learner: Any, params: Any) -> tuple[Any, list[Any]]:
         memory, fresh, _ = experience.collect(learner, state, memory, params, play_key, start)
         batch = experience.replay.unpacked(fresh)
         online = learner.unroll(state.params.agent, batch)
-        found.append((batch, learner._targets(online, state.params, batch)))
+        found.append((batch, learner._targets(online, state.params, batch, start, ())))
     return state.params, found
 
 
@@ -132,7 +132,8 @@ def test_one_long_rollout_and_two_short_ones_give_the_same_targets():
         first, second = (batch for batch, _ in short)
         joined = jax.tree.map(lambda a, b: jnp.concatenate([a[:7], b[: a.shape[0]]]), first, second)
         joined = joined._replace(carry=first.carry)
-        return long._targets(long.unroll(params.agent, joined), params, joined)
+        start = Progress(jnp.int32(0), jnp.int32(0))
+        return long._targets(long.unroll(params.agent, joined), params, joined, start, ())
 
     np.testing.assert_allclose(whole(jax.random.key(3)), halves, atol=1e-5)
 

@@ -117,7 +117,7 @@ def test_loss_and_gradient_by_hand(gradients_of):
 def test_residual_agents_start_as_copies():
     """Of the acting agents, with a mixer of their own; Q_C's agents start apart, and its target copy is one."""
     learner = learner_of(agent=TabularAgent(), central_width=2)
-    params, target, _, _ = jax.jit(lambda key: learner.init(key, SPEC))(jax.random.key(0))
+    params, target, *_ = jax.jit(lambda key: learner.init(key, SPEC))(jax.random.key(0))
     np.testing.assert_array_equal(params.residual.agent["params"]["table"], params.agent["params"]["table"])
     assert (params.central.agent["params"]["table"] != params.agent["params"]["table"]).all()
     kernels = (each.mixer["params"]["joint"]["layer_0"]["kernel"] for each in (params.residual, params.central))
