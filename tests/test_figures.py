@@ -14,6 +14,7 @@ FIGURES = Path(__file__).parents[1] / "experiments" / "figures"
 DRAWN = {
     "matrix_games_small": ("matrix_games", {"answer", "fractions", "tables"}),
     "matrix_games": ("matrix_games", {"fractions"}),
+    "matrix_games_uniform": ("matrix_games", {"fractions", "tables"}),
     "game_a_uniform": ("matrix_games", {"fractions"}),
     "game_a_annealed": ("matrix_games", {"fractions"}),
     "basin_atlas_small": (
