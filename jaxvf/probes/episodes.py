@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from jaxvf.envs.check_play import random_actions
 from jaxvf.envs.protocol import Environment, EnvParams, View
-from jaxvf.probes.information import MOST_STEPS, Played
+from jaxvf.probes.information import FEWEST_STEPS, MOST_STEPS, Played
 from jaxvf.results import Policy
 
 FEWEST_EPISODES = 16
@@ -30,9 +30,14 @@ def random_returns(env: Environment, *, episodes: int, seed: int) -> Float[np.nd
 
 
 def greedy_steps(policy: Policy, *, seed: int) -> Played:
-    """Steps of greedy episodes, about `MOST_STEPS` or more where none ends early."""
-    episodes = max(FEWEST_EPISODES, -(-MOST_STEPS // policy.env.spec.limit_max))
+    """Steps of greedy episodes, about `MOST_STEPS` or more where none ends early, and `FEWEST_STEPS` where all do."""
+    played = _greedy_steps(policy, max(FEWEST_EPISODES, -(-MOST_STEPS // policy.env.spec.limit_max)), seed)
+    if played.counts.all(axis=-1).sum() >= FEWEST_STEPS:
+        return played
+    return _greedy_steps(policy, FEWEST_STEPS, seed)  # as many episodes, each of a step at least
 
+
+def _greedy_steps(policy: Policy, episodes: int, seed: int) -> Played:
     def act(view: View, memory: Any, key: Key[Array, ""]) -> tuple[Array, Any]:
         return policy.act(view.obs, view.avail, memory)
 
