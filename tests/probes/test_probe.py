@@ -1,5 +1,7 @@
 """What a probe compares: policies that differ in what they know, and in nothing else."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,9 @@ from jaxvf.envs import MatrixGame, OpenLoop, make
 from jaxvf.errors import InputError
 from jaxvf.mixers import VdnMixer
 from jaxvf.networks import FeedForwardAgent, RecurrentAgent
-from jaxvf.probes import ProbeSettings, probe
+from jaxvf.probes import ProbeSettings, episodes, probe
 from jaxvf.probes.episodes import greedy_steps, random_returns
+from jaxvf.probes.information import FEWEST_STEPS
 from jaxvf.probes.probe import CONDITIONS, condition, gaps
 from jaxvf.trust_region import FeedForward, Recurrent
 from jaxvf.value import QLearning
@@ -112,3 +115,20 @@ def test_steps_of_a_policy_end_with_their_episode(found):
 def test_settings_out_of_range_are_refused(field):
     with pytest.raises(InputError, match=f"{field}=0 must be at least 1"):
         ProbeSettings(**{field: 0})
+
+
+@pytest.mark.parametrize(("length", "asked"), [(100, [16]), (7, [16]), (3, [16, FEWEST_STEPS])])
+def test_more_episodes_are_played_where_greedy_ones_are_soon_over(monkeypatch, length, asked):
+    """Of 16 episodes of 3 steps there are 48, too few to measure anything on; of 7 there are 112."""
+    counts = []
+
+    def played(policy, number, seed):
+        counts.append(number)
+        lived = np.broadcast_to(np.arange(100)[None, :, None] < length, (number, 100, 2))
+        return SimpleNamespace(counts=lived)
+
+    monkeypatch.setattr(episodes, "_greedy_steps", played)
+    policy = SimpleNamespace(env=SimpleNamespace(spec=SimpleNamespace(limit_max=100)))
+    steps = greedy_steps(policy, seed=0)
+    assert counts == asked
+    assert steps.counts.all(axis=-1).sum() >= FEWEST_STEPS
