@@ -10,6 +10,7 @@ for ONE environment; the `*_batch` methods add the axis B (by vmap, unless an en
 
 import abc
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.envs.storage import Span, Storage
+from jaxvf.errors import InputError
 
 EnvState = Any  # any pytree
 EnvParams = Any  # a pytree of arrays: every number that a sweep may vary, never a shape
@@ -201,6 +203,23 @@ def where_done(done: Bool[Array, "*b"], ended: Any, running: Any) -> Any:
         return jnp.where(done.reshape(done.shape + (1,) * (otherwise.ndim - done.ndim)), on_end, otherwise)
 
     return jax.tree.map(select, ended, running)
+
+
+def refuse_unused(params: Any, default: Any, unused: Mapping[str, str]) -> None:
+    """Raise for a number that was set though nothing reads it: a part of `Environment.check_params`.
+
+    Args:
+        params: the numbers.
+        default: the environment's own.
+        unused: names of scalars that are not read, each with the reason, such as "without env.slide=True".
+
+    Raises:
+        InputError: naming the first of them that is not the default.
+    """
+    for name, reason in unused.items():
+        value = float(getattr(params, name))
+        if value != float(getattr(default, name)):
+            raise InputError(f"env.{name}={value:g} means nothing {reason}")
 
 
 def strongly_typed(tree: Any) -> Any:

@@ -17,14 +17,14 @@ from jaxvf.envs.combat.graded import opponent_of
 from jaxvf.envs.combat.layout import Layout
 from jaxvf.envs.combat.maps import Map, map_of
 from jaxvf.envs.combat.opponents import AttackMove, Opponent
-from jaxvf.envs.combat.outcome import METRICS, REWARDS, outcome_of
+from jaxvf.envs.combat.outcome import METRICS, REWARDS, SCALED, outcome_of
 from jaxvf.envs.combat.picture import MOVE_NAMES, battle, troops, unit_names
 from jaxvf.envs.combat.scene import Scene
 from jaxvf.envs.combat.states import state_of
-from jaxvf.envs.combat.terrain import all_walkable
+from jaxvf.envs.combat.terrain import EVERYWHERE, all_walkable
 from jaxvf.envs.combat.units import TICKS, CombatParams, Stats, stats_of
 from jaxvf.envs.native_batch import NativeBatch
-from jaxvf.envs.protocol import EnvSpec, Outcome, View
+from jaxvf.envs.protocol import EnvSpec, Outcome, View, refuse_unused
 from jaxvf.errors import InputError, unknown
 
 ATTACK_MOVE = AttackMove()
@@ -93,6 +93,11 @@ class Combat(Flags, NativeBatch):
             if value not in valid:
                 raise unknown(name, value, valid)
         check_flags(flags_of(self), partial_sight=self.partial_sight)
+        if battle.race and battle.ground != EVERYWHERE:
+            raise InputError(
+                f"units of map {battle.name}, whose places are drawn, would start on blocked ground; "
+                "give it ground=EVERYWHERE"
+            )
         if not battle.race and not all_walkable(battle.ground, *starting_places(battle)):
             raise InputError(f"units of map {battle.name} would start on blocked ground; move its groups")
 
@@ -135,14 +140,12 @@ class Combat(Flags, NativeBatch):
         return jax.tree.map(jnp.array, CombatParams(limit=limit, opponent_weights=weights))
 
     def check_params(self, params: CombatParams) -> None:
-        default = self.default_params()
-        for name, needed, given in (
-            ("prob_obs_enemy", "partial_sight=True", self.partial_sight),
-            ("reward_negative_scale", "reward=signed", self.reward == "signed"),
-        ):
-            value = float(getattr(params, name))
-            if not given and value != float(getattr(default, name)):
-                raise InputError(f"env.{name}={value:g} means nothing without env.{needed}")
+        unused = {} if self.partial_sight else {"prob_obs_enemy": "without env.partial_sight=True"}
+        if self.reward != "signed":
+            unused["reward_negative_scale"] = "without env.reward=signed"
+        if self.reward == "sparse":
+            unused |= dict.fromkeys(SCALED, "with env.reward=sparse, whose rewards are 1 and -1")
+        refuse_unused(params, self.default_params(), unused)
         member, last = int(params.opponent_member), self._opponent.n_members - 1
         if member > last:
             raise InputError(f"env.opponent_member={member} exceeds {last}, the last opponent's number")

@@ -9,6 +9,8 @@ The grades, weakest first; each plays as the one before, but for what is said:
 """
 
 import dataclasses
+import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -80,6 +82,7 @@ def _retreats(field: Field) -> Array:
 
 
 SCRIPTS: dict[str, Script] = {"hold": Hold(), "attack_move": AttackMove(), "focus_fire": FocusFire(), "kite": Kite()}
+MIXED = "mixed"  # the name of `Mixed()`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Mixed(Opponent):
         object.__setattr__(self, "shares", tuple(self.shares))
         if not self.scripts or not all(isinstance(self._script(one), Script) for one in self.scripts):
             raise InputError(f"scripts={self.scripts!r} of a mixed opponent must be scripts, such as 'kite' or Kite()")
-        if self.shares and (len(self.shares) != len(self.scripts) or not min(self.shares) >= 0 or not sum(self.shares)):
+        if self.shares and not (len(self.shares) == len(self.scripts) and _are_shares(self.shares)):
             raise InputError(
                 f"shares={self.shares!r} must give each of {len(self.scripts)} scripts a number, not all 0"
             )
@@ -130,6 +133,13 @@ class Mixed(Opponent):
         return found
 
 
+def _are_shares(shares: tuple[Any, ...]) -> bool:
+    try:
+        return all(math.isfinite(share) and share >= 0 for share in shares) and sum(shares) > 0
+    except TypeError:
+        return False
+
+
 def script_of(name: str) -> Script:
     """The script of a name of `SCRIPTS`.
 
@@ -150,5 +160,7 @@ def opponent_of(name: str | Opponent) -> Opponent:
     if isinstance(name, Opponent):
         return name
     if isinstance(name, str):
-        return Mixed() if name == "mixed" else script_of(name)
+        if name not in (*SCRIPTS, MIXED):
+            raise unknown("opponent", name, (*SCRIPTS, MIXED))
+        return Mixed() if name == MIXED else script_of(name)
     raise InputError(f"opponent={name!r} is not an Opponent, such as AttackMove()")

@@ -6,6 +6,7 @@ Sources. Limits and numbers of units: `smac_maps.py` of oxwhirl/smac (d6aab33) a
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -49,15 +50,17 @@ class Map:
             raise unknown("order", self.order, (POINT, CLOSEST, HOLD))
         if self.race and self.race not in RACES:
             raise unknown("race", self.race, RACES)
-        if not isinstance(self.limit, int) or self.limit < 1:
+        if not isinstance(self.ground, Ground):
+            raise InputError(f"ground={self.ground!r} of map {self.name} is not a Ground, such as EVERYWHERE")
+        if isinstance(self.limit, bool) or not isinstance(self.limit, int) or self.limit < 1:
             raise InputError(f"limit={self.limit!r} of map {self.name} is no number of steps from 1 on")
-        if len(self.attack_point) != 2:
-            raise InputError(f"attack_point={self.attack_point!r} of map {self.name} is not a pair (x, y)")
+        if not _is_point(self.attack_point):
+            raise InputError(f"attack_point={self.attack_point!r} of map {self.name} is not a pair (x, y) of numbers")
         for side in ("allies", "enemies"):
-            groups = tuple(_group(side, self.name, group) for group in getattr(self, side))
-            if not groups:
-                raise InputError(f"{side}={groups!r} of map {self.name} hold no unit")
-            object.__setattr__(self, side, groups)
+            listed = getattr(self, side)
+            if not isinstance(listed, Sequence) or not listed:
+                raise InputError(f"{side}={listed!r} of map {self.name} hold no unit")
+            object.__setattr__(self, side, tuple(_group(side, self.name, group) for group in listed))
         object.__setattr__(self, "attack_point", tuple(self.attack_point))
 
     @property
@@ -83,14 +86,23 @@ class Map:
 
 def _group(side: str, name: str, group: Sequence[Any]) -> tuple[str, int, float, float]:
     """A group as a map keeps it, once it names a kind, a whole number of units and a point."""
-    if len(group) != 4:
+    if not isinstance(group, Sequence) or len(group) != 4:
         raise InputError(f"{side} of map {name}: {group!r} is not (kind, number, x, y)")
     kind, count, x, y = group
-    if kind not in units.ID:
-        raise unknown(f"kind of {side}", kind, units.ID)
+    if kind not in units.KINDS:
+        raise unknown(f"kind of {side}", kind, units.KINDS)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InputError(f"{side} of map {name}: {count!r} of {kind} is no number of units from 1 on")
+    if not _is_point((x, y)):
+        raise InputError(f"{side} of map {name}: ({x!r}, {y!r}) of {kind} is not a point (x, y) of numbers")
     return kind, count, float(x), float(y)
+
+
+def _is_point(pair: Any) -> bool:
+    try:
+        return len(pair) == 2 and all(math.isfinite(axis) for axis in pair)
+    except TypeError:
+        return False
 
 
 # Order of the type bits in features; of the three kinds of a race the last is the exception (weight 0.1).
@@ -240,6 +252,6 @@ def map_of(name: str | Map, maps: Mapping[str, Map] = MAPS) -> Map:
     """
     if isinstance(name, Map):
         return name
-    if name not in maps:
+    if not isinstance(name, str) or name not in maps:
         raise unknown("map", name, maps)
     return maps[name]

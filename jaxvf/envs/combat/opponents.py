@@ -17,6 +17,7 @@ from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.movement import heading
 from jaxvf.envs.combat.units import CombatParams, Stats
 from jaxvf.envs.combat.weapons import Lines
+from jaxvf.errors import InputError
 
 SCAN = 5.0  # a unit notices what is this near, or in its weapon's range
 STOP = 0.5  # how near to its goal a unit halts
@@ -95,6 +96,10 @@ class AttackMove(Script):
     """
 
     healer_first: bool = False
+
+    def __post_init__(self):
+        if not isinstance(self.healer_first, bool):
+            raise InputError(f"healer_first={self.healer_first!r} is neither True nor False")
 
     def choose(self, target: Int[Array, "E B"], field: Field, allies: Stats, enemies: Stats) -> Int[Array, "E B"]:
         n_allies = allies.kind.shape[0]

@@ -18,6 +18,7 @@ from jaxvf.envs.protocol import Outcome, cut_at_limit
 # "signed": the same, less what allies lose, weighted by `reward_negative_scale`: `reward_only_positive=False`.
 # "sparse": 1 for a won battle, -1 for a lost one, nothing else: `reward_sparse=True`.
 REWARDS = ("damage", "absolute", "clipped", "signed", "sparse")
+SCALED = ("reward_kill", "reward_win", "reward_defeat", "reward_scale")  # numbers of all forms but "sparse"
 METRICS = ("won", "dead_allies", "dead_enemies")
 
 

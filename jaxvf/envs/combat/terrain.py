@@ -12,7 +12,7 @@ from jaxvf.envs.combat.units import WORLD
 from jaxvf.errors import InputError
 
 SIDE = int(WORLD)
-BLOCKED, LOW, HIGH, RAMP = range(4)
+LEVELS = BLOCKED, LOW, HIGH, RAMP = 0, 1, 2, 3
 Places = Float[Array | np.ndarray, "*b"]
 EDGE = 1e-3  # how far inside the last walkable cell a unit is stopped
 # Cells that SMAC can tell its agents about: north, south, east, west, north-east, south-west, south-east, north-west of
@@ -34,9 +34,12 @@ class Ground:
     levels: Sequence[Sequence[int]]
 
     def __post_init__(self):
-        levels = tuple(tuple(int(cell) for cell in row) for row in self.levels)
-        if len(levels) != SIDE or any(len(row) != SIDE for row in levels):
-            raise InputError(f"levels of a ground must be {SIDE} rows of {SIDE} cells")
+        try:
+            levels = tuple(tuple(int(cell) for cell in row) for row in self.levels)
+        except (TypeError, ValueError):
+            levels = ()
+        if len(levels) != SIDE or any(len(row) != SIDE or not set(row) <= set(LEVELS) for row in levels):
+            raise InputError(f"levels of a ground must be {SIDE} rows of {SIDE} cells, each from 0 to {RAMP}")
         object.__setattr__(self, "levels", levels)
 
     @property
@@ -104,7 +107,7 @@ def _is_off(x: Array, y: Array) -> Array:
 
 def all_walkable(ground: Ground, x: np.ndarray, y: np.ndarray) -> bool:
     """Whether every point is on the map and on ground that is not blocked; in NumPy, for points known beforehand."""
-    if min(x.min(), y.min()) < 0 or max(x.max(), y.max()) >= WORLD:
+    if not (min(x.min(), y.min()) >= 0 and max(x.max(), y.max()) < WORLD):  # so that NaN is off the map
         return False
     return bool((ground.table[y.astype(int), x.astype(int)] != BLOCKED).all())
 

@@ -45,7 +45,8 @@ BLASTS = _marked("baneling")  # bursts once, round itself
 PROTOSS = _marked("stalker", "zealot", "colossus")  # who has a shield
 ZERG = _marked("hydralisk", "zergling", "baneling", "spine_crawler")  # whose health regenerates
 HITS = np.where(_marked("zealot", "colossus"), 2.0, 1.0)  # per attack; armour counts for each
-# What the cooldown (a medivac's energy) is divided by in the state, in ticks.
+# What the cooldown (a medivac's energy) is divided by in the state, in ticks, as in SMAC; of a spine crawler, which is
+# nobody's ally there, its period.
 COOLDOWN_SCALE = np.array([15.0, 25.0, 200.0, 35.0, 22.0, 24.0, 10.0, 11.0, 1.0, 30.0])
 ENERGY_START, ENERGY_MAX, ENERGY_TO_START = 50.0, 200.0, 5.0
 SPLASH_ACROSS, SPLASH_ALONG = 1.4, 0.15  # half sides of the rectangle that a colossus burns

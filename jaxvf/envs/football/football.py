@@ -24,10 +24,11 @@ from jaxvf.envs.football.scenarios import UNITS, Scenario, number_of_opponents, 
 from jaxvf.envs.football.state import FootballState, Noise
 from jaxvf.envs.native_batch import NativeBatch
 from jaxvf.envs.pictures import Names, Scene
-from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.envs.protocol import EnvSpec, Outcome, View, cut_at_limit, refuse_unused
 from jaxvf.errors import InputError, unknown
 
 LONGEST = 400  # steps, the engine's own
+SLIDES = ("slide_reach", "slide_radius", "slide_time")  # numbers of action 16 alone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +112,12 @@ class Football(NativeBatch):
         if self.reward != rewards.CDS:
             numbers["goal_reward"] = jnp.float32(1.0)
         return FootballParams(**numbers)
+
+    def check_params(self, params: FootballParams) -> None:
+        unused = {} if self.slide else dict.fromkeys(SLIDES, "without env.slide=True")
+        if self.reward != rewards.CHECKPOINTS:
+            unused["checkpoint_reward"] = f"without env.reward={rewards.CHECKPOINTS}"
+        refuse_unused(params, self.default_params(), unused)
 
     def init_batch(self, key: Key[Array, ""], params: FootballParams, num_envs: int) -> FootballState:
         start = self._start

@@ -82,7 +82,7 @@ def scenario_of(name: str) -> Scenario:
     Raises:
         InputError: for a name that is none, with the nearest one that is.
     """
-    if name not in SCENARIOS:
+    if not isinstance(name, str) or name not in SCENARIOS:
         raise unknown("scenario", name, SCENARIOS)
     return SCENARIOS[name]
 

@@ -13,7 +13,7 @@ from jaxvf.envs.intersection.numbers import IntersectionParams
 from jaxvf.envs.intersection.picture import crossing
 from jaxvf.envs.intersection.roads import N_ARMS, ROUTE_TO_EXIT
 from jaxvf.envs.pictures import Names, Scene
-from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit
+from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit, refuse_unused
 from jaxvf.errors import InputError
 
 N_ACTIONS = 3
@@ -21,6 +21,7 @@ N_FEATURES = 5  # of a car: x, y, velocity along both, heading
 WAY_POINTS = np.array([0.2, 0.4, 0.6, 0.8, 1.0])  # seconds ahead
 OBS_DIM = N_ARMS * N_FEATURES + 2 * len(WAY_POINTS)
 STATE_DIM = N_ARMS * (N_FEATURES + 2 * len(WAY_POINTS))
+STEERING = ("lateral_time", "heading_time")  # numbers that a car on rails does not need
 SCALES = np.array([100.0, 100.0, 10.0, 10.0, np.pi])  # of the features where they are scaled
 
 
@@ -73,8 +74,14 @@ class Intersection(Environment):
 
     def __post_init__(self):
         for name, low in {"n_speeds": 2, "limit_max": 1}.items():
-            if getattr(self, name) < low:
-                raise InputError(f"{name}={getattr(self, name)} is below its smallest valid value {low}")
+            value = getattr(self, name)
+            if type(value) is not int:
+                raise InputError(f"{name}={value!r} is not a whole number")
+            if value < low:
+                raise InputError(f"{name}={value} is below its smallest valid value {low}")
+        for name in ("rail", "scaled"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False")
 
     @property
     def spec(self) -> EnvSpec:
@@ -93,6 +100,10 @@ class Intersection(Environment):
         default = IntersectionParams()
         numbers = {field.name: jnp.float32(getattr(default, field.name)) for field in dataclasses.fields(default)}
         return IntersectionParams(**{**numbers, "limit": jnp.minimum(jnp.int32(default.limit), self.limit_max)})
+
+    def check_params(self, params: IntersectionParams) -> None:
+        unused = dict.fromkeys(STEERING, "with env.rail=True, where nobody steers") if self.rail else {}
+        refuse_unused(params, self.default_params(), unused)
 
     def init(self, key: Key[Array, ""], params: IntersectionParams) -> IntersectionState:
         way_key, place_key = jax.random.split(key)

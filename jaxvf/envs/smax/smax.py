@@ -66,6 +66,9 @@ class Smax(NativeBatch):
             raise InputError("SMAX's rules take the name of a map, not a map of one's own")
         if self.map not in SCENARIOS:
             raise unknown("map", self.map, SCENARIOS)
+        for name in ("see_enemy_actions", "compat_bugs"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False")
         if self.storage not in STORAGE:
             raise unknown("storage", self.storage, STORAGE)
 

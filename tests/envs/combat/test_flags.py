@@ -121,6 +121,18 @@ def test_a_number_that_a_switch_gives_its_meaning_is_refused_without_it(number, 
     assert expand(Combat("3m", **switch), "vdn", {f"env.{number}": 0.25}, 1)
 
 
+@pytest.mark.parametrize("number", ["reward_kill", "reward_win", "reward_scale"])
+def test_a_sparse_reward_has_no_numbers_to_set(number):
+    with pytest.raises(InputError, match=f"env.{number}=3 means nothing with env.reward=sparse"):
+        expand(Combat("3m", reward="sparse"), "vdn", {f"env.{number}": 3}, 1)
+    assert expand(Combat("3m"), "vdn", {f"env.{number}": 3}, 1)
+
+
+def test_a_sparse_reward_of_a_defeat_is_always_minus_1():
+    with pytest.raises(InputError, match=r"env\.reward_defeat=-5 means nothing with env.reward=sparse"):
+        expand(Combat("3m", reward="sparse"), "vdn", {"env.reward_defeat": -5}, 1)
+
+
 @pytest.mark.parametrize("name", ["2s3z", "MMM", "terran_5_vs_5"])
 def test_sizes_with_every_flag(name):
     """Shapes of the view are those of the spec, whatever is switched on; nothing is run."""

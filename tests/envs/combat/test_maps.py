@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import jax
 import numpy as np
@@ -102,8 +103,8 @@ def test_a_wrong_map_is_named(unchecked):
         Combat(dataclasses.replace(MAPS["corridor"], allies=(("zealot", 6, 2, 28),)))
     with pytest.raises(InputError, match="unknown race 'teran'; did you mean 'terran'"):
         dataclasses.replace(MAPS["terran_5_vs_5"], race="teran")
-    with pytest.raises(InputError, match="unknown opponent 'x'; valid: attack_move"):
-        Combat("3m", opponent="x")
+    with pytest.raises(InputError, match=r"unknown opponent 'q'; valid: attack_move, .*, mixed"):
+        Combat("3m", opponent="q")
     with pytest.raises(InputError, match="hold no unit"):
         dataclasses.replace(MAPS["3m"], enemies=())
 
@@ -119,11 +120,37 @@ def test_a_wrong_map_is_named(unchecked):
         ({"allies": (("marine", 3, 9, 16), ("zealot", 0, 9, 16))}, "allies of map 3m: 0 of zealot is no number"),
         ({"allies": (("marine", True, 9, 16),)}, "allies of map 3m: True of marine is no number"),
         ({"allies": (("marine", 3, 9),)}, r"allies of map 3m: \('marine', 3, 9\) is not \(kind, number, x, y\)"),
+        ({"allies": (3,)}, r"allies of map 3m: 3 is not \(kind, number, x, y\)"),
+        ({"allies": None}, "allies=None of map 3m hold no unit"),
+        ({"allies": ((["marine"], 3, 9, 16),)}, r"unknown kind of allies \['marine'\]"),
+        ({"allies": (("marine", 3, "a", 16),)}, r"allies of map 3m: \('a', 16\) of marine is not a point \(x, y\)"),
+        ({"enemies": (("marine", 3, 23, math.nan),)}, r"enemies of map 3m: \(23, nan\) of marine is not a point"),
+        ({"attack_point": ("a", "b")}, r"attack_point=\('a', 'b'\) of map 3m is not a pair \(x, y\) of numbers"),
+        ({"attack_point": None}, "attack_point=None of map 3m is not a pair"),
+        ({"limit": True}, "limit=True of map 3m is no number of steps"),
+        ({"ground": None}, "ground=None of map 3m is not a Ground"),
     ],
 )
 def test_numbers_that_a_map_cannot_have(unchecked, fields, line):
     with pytest.raises(InputError, match=line):
         dataclasses.replace(MAPS["3m"], **fields)
+
+
+@pytest.mark.parametrize("cell", [4, -1, "a"])
+def test_a_ground_has_four_levels(unchecked, cell):
+    with pytest.raises(InputError, match="32 rows of 32 cells, each from 0"):
+        terrain.Ground([[cell] * 32] * 32)
+
+
+def test_units_of_a_drawn_map_may_start_anywhere_so_its_ground_is_open():
+    drawn = dataclasses.replace(MAPS["terran_5_vs_5"], ground=MAPS["3m"].ground)
+    with pytest.raises(InputError, match=r"terran_5_vs_5, whose places are drawn, .* blocked ground; give it"):
+        Combat(drawn)
+
+
+def test_no_point_that_is_no_number_is_walkable():
+    assert not terrain.all_walkable(terrain.EVERYWHERE, np.array([1.0, math.nan]), np.array([1.0, 1.0]))
+    assert terrain.all_walkable(terrain.EVERYWHERE, np.array([1.0, 31.9]), np.array([0.0, 1.0]))
 
 
 def test_a_map_of_ones_own_survives_run_json():

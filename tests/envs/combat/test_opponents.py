@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvf.envs.combat import Combat, terrain, units
+from jaxvf.envs.combat import AttackMove, Combat, terrain, units
 from jaxvf.envs.combat.graded import Mixed
 from jaxvf.envs.combat.learned import Learned
 from jaxvf.envs.combat.maps import Map
@@ -75,6 +75,15 @@ def test_focused_fire_is_at_the_weakest_in_range_and_not_at_the_nearest():
 
     for script, victim in (("attack_move", 0), ("focus_fire", 1)):
         states = play(arena(allies, [("stalker", 22.0, 16.0)], script), [STOP, STOP], 1, change=hurt)
+        lost = states.health[0, 0] - states.health[1, 0]
+        assert lost[victim] > 0 and lost[1 - victim] == 0, script
+
+
+def test_healers_come_first_for_those_who_are_told_so():
+    """A stalker between a marine at 3 and a medivac at 4 cells; StarCraft gives medivacs no priority."""
+    allies = [("marine", 19.0, 16.0), ("medivac", 22.0, 20.0)]
+    for script, victim in ((AttackMove(), 0), (AttackMove(healer_first=True), 1)):
+        states = play(arena(allies, [("stalker", 22.0, 16.0)], script), [STOP, STOP], 1)
         lost = states.health[0, 0] - states.health[1, 0]
         assert lost[victim] > 0 and lost[1 - victim] == 0, script
 
@@ -223,7 +232,14 @@ def test_only_a_member_of_the_population_can_play():
 def test_wrong_scripts_are_named(unchecked):
     with pytest.raises(InputError, match="did you mean 'kite'"):
         Combat("3m", opponent="kites")
+    with pytest.raises(InputError, match="did you mean 'mixed'"):
+        Combat("3m", opponent="mixd")
     with pytest.raises(InputError, match="must be scripts"):
         Mixed((against(FORWARD).opponent,))
     with pytest.raises(InputError, match="a number, not all 0"):
         Mixed(("hold",), (0.0,))
+    for shares in ((np.inf, 1.0), ("a", 1.0), (-1.0, 2.0)):
+        with pytest.raises(InputError, match="must give each of 2 scripts a number"):
+            Mixed(("hold", "kite"), shares)
+    with pytest.raises(InputError, match="healer_first='yes' is neither True nor False"):
+        AttackMove(healer_first="yes")

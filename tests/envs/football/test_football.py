@@ -20,7 +20,6 @@ from jaxvf.envs.football.numbers import (
 )
 from jaxvf.envs.football.rewards import collected
 from jaxvf.envs.pictures import INK, Circle, Text
-from jaxvf.errors import InputError
 
 SIZES = {
     "academy_3_vs_1_with_keeper": (3, 26, 5),
@@ -247,30 +246,6 @@ def test_masks_leave_what_does_something():
     env = Football(mask_actions=True, slide=False)
     standing = np.asarray(env.observe(state, env.default_params()).avail)
     assert not standing[:, SLIDE].any() and (np.delete(standing, SLIDE, 1) == np.delete(avail, SLIDE, 1)).all()
-
-
-@pytest.mark.usefixtures("unchecked")
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        (
-            {"scenario": "academy_3_vs_1"},
-            "unknown scenario 'academy_3_vs_1'; did you mean 'academy_3_vs_1_with_keeper'",
-        ),
-        ({"obs": "simple115"}, "unknown obs of football 'simple115'; did you mean 'simple115v2'"),
-        ({"reward": "checkpoints"}, "unknown reward of football 'checkpoints'; did you mean 'scoring.checkpoints'"),
-        ({"n_opponents": 3}, "n_opponents=3 is no whole number from 2 to 2, as academy_3_vs_1_with_keeper needs"),
-        ({"n_opponents": 2.0}, "n_opponents=2.0 is no whole number from 2 to 2"),
-        ({"limit_max": 401}, "limit_max=401 is no whole number from 1 to 400"),
-        ({"limit_max": 10.5}, "limit_max=10.5 is no whole number from 1 to 400"),
-        ({"slide": "no"}, "slide='no' is neither True nor False"),
-        ({"mask_actions": 1}, "mask_actions=1 is neither True nor False"),
-    ],
-)
-def test_what_is_no_setting_is_refused_in_one_line(fields, message):
-    with pytest.raises(InputError, match=message) as raised:
-        Football(**fields)
-    assert "\n" not in str(raised.value)
 
 
 def test_the_picture_turns_y_round_and_marks_the_carrier():

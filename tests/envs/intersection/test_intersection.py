@@ -12,6 +12,7 @@ from jaxvf.envs import Intersection, make
 from jaxvf.envs.intersection import LEFT, RIGHT, STRAIGHT
 from jaxvf.envs.pictures import INK, Line, Text
 from jaxvf.errors import InputError
+from jaxvf.sweeps.space import expand
 
 ENV = Intersection()
 KEEPING = np.full((60, 4), KEEP)
@@ -248,11 +249,25 @@ def test_episodes_end_alike_on_rails_as_the_page_tells(policy, share, told):
 
 @pytest.mark.parametrize(
     ("sizes", "message"),
-    [({"n_speeds": 1}, "n_speeds=1 is below its smallest valid value 2"), ({"limit_max": 0}, "limit_max=0 is below")],
+    [
+        ({"n_speeds": 1}, "n_speeds=1 is below its smallest valid value 2"),
+        ({"limit_max": 0}, "limit_max=0 is below"),
+        ({"n_speeds": 2.5}, "n_speeds=2.5 is not a whole number"),
+        ({"limit_max": True}, "limit_max=True is not a whole number"),
+        ({"rail": "no"}, "rail='no' is neither True nor False"),
+        ({"scaled": 1}, "scaled=1 is neither True nor False"),
+    ],
 )
-def test_impossible_sizes_are_refused(sizes, message):
+def test_impossible_sizes_are_refused(unchecked, sizes, message):
     with pytest.raises(InputError, match=message):
         Intersection(**sizes)
+
+
+@pytest.mark.parametrize("number", ["lateral_time", "heading_time"])
+def test_cars_on_rails_have_no_steering_to_set(number):
+    with pytest.raises(InputError, match=f"env.{number}=0.5 means nothing with env.rail=True"):
+        expand(Intersection(rail=True), "vdn", {f"env.{number}": 0.5}, 1)
+    assert expand(ENV, "vdn", {f"env.{number}": 0.5}, 1)
 
 
 def test_the_picture_turns_y_round_and_crosses_who_has_crashed():

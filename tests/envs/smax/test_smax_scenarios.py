@@ -6,9 +6,16 @@ from jaxvf.envs import Smax
 from jaxvf.envs.jaxmarl_names import import_jaxmarl
 from jaxvf.envs.smax import SCENARIOS
 from jaxvf.envs.smax.rules import KINDS, SmaxParams
+from jaxvf.errors import InputError
 from jaxvf.serialize import from_json, to_json
 
 OURS = {"8m_vs_9m"}  # SMAC's battle under SMAX's rules: JaxMARL has none of this name
+
+
+@pytest.mark.parametrize("name", ["see_enemy_actions", "compat_bugs"])
+def test_switches_are_truth_values(unchecked, name):
+    with pytest.raises(InputError, match=f"{name}='no' is neither True nor False"):
+        Smax("3m", **{name: "no"})
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS.keys() - OURS))
