@@ -23,9 +23,11 @@ LARGEST_NUMBER = float(np.finfo(np.float32).max)  # of a traced one
 SMALLEST_NUMBER = float(np.finfo(np.float32).smallest_subnormal)
 
 
-def traced(default: Any, doc: str, *, low: float | None = None, high: float | None = None) -> Any:
-    """A field that may differ between the runs of one program; `low` and `high` bound its valid values."""
-    metadata = {"traced": True, "doc": doc, "low": low, "high": high}
+def traced(
+    default: Any, doc: str, *, low: float | None = None, high: float | None = None, needs: tuple[Any, ...] = ()
+) -> Any:
+    """A field that may differ between the runs of one program; arguments as of `static`."""
+    metadata = {"traced": True, "doc": doc, "low": low, "high": high, "needs": needs}
     if isinstance(default, np.ndarray):  # dataclasses refuse a mutable default
         return dataclasses.field(default_factory=default.copy, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -39,6 +41,7 @@ def static(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     registry: Mapping[str, Callable[[], Any]] | None = None,
+    needs: tuple[Any, ...] = (),
 ) -> Any:
     """A field that sets a shape or a branch: every distinct value compiles a program of its own.
 
@@ -49,8 +52,10 @@ def static(
         high: largest valid number.
         choices: the valid strings, for an enumeration.
         registry: named constructors; the field then accepts a name of it, or an object made by hand.
+        needs: another field of the object, and the values of it beside which this one counts (`check_needs`).
     """
     metadata = {"traced": False, "doc": doc, "low": low, "high": high, "choices": choices, "registry": registry}
+    metadata["needs"] = needs
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -139,6 +144,36 @@ def validated(config: Any) -> Any:
         value = coerce(field, value if field.default is dataclasses.MISSING else field.default, value)
         changes[field.name] = validated(value) if dataclasses.is_dataclass(value) else value
     return dataclasses.replace(config, **changes)
+
+
+def check_needs(config: Any, path: str = "") -> None:
+    """Whether every field that was changed counts: what another field switches off is left at its default.
+
+    Widths of networks that are not there say nothing of `needs`: one setting of sizes may serve every learner. Nor do
+    fields that whole families are configured with, such as λ and ε.
+
+    Args:
+        config: a hyperparameter object, possibly with others in its fields.
+        path: where it stands, for example "mixer."; for messages.
+
+    Raises:
+        InputError: for the first field that does nothing, with what would make it count.
+    """
+    for field in _own_fields(config):
+        value = getattr(config, field.name)
+        switch, *values = field.metadata.get("needs") or (None,)
+        if switch is not None and getattr(config, switch) not in values and _changed(field, value):
+            counts = " or ".join(f"{path}{switch}={one!r}" for one in values)
+            raise InputError(
+                f"{path}{field.name}={value!r} does nothing to {path}{switch}={getattr(config, switch)!r}; "
+                f"leave it at {field.default!r}, or set {counts}"
+            )
+        if dataclasses.is_dataclass(value):
+            check_needs(value, f"{path}{field.name}.")
+
+
+def _changed(field: dataclasses.Field, value: Any) -> bool:
+    return not hasattr(value, "dtype") and value != field.default  # arrays and tracers are many runs' numbers
 
 
 def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:

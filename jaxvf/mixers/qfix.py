@@ -32,10 +32,12 @@ class QfixMixer(Mixer):
 
     fixee: str = static("sum", "f: VDN's sum, QMIX's mixer, or the sum with a weight per agent", choices=FIXEES)
     additive: bool = static(True, "Q+FIX, which adds to its fixee; False for QFIX")
-    adv_stop_grad: bool = static(True, "sg of Q+FIX: local values learn through the fixee alone")
+    adv_stop_grad: bool = static(
+        True, "sg of Q+FIX: local values learn through the fixee alone", needs=("additive", True)
+    )
     context: str = static("state", "what all weights depend on", choices=CONTEXTS)
     width: int = static(64, "width of the hidden layers of w and b", low=1)
-    monotone: QmixMixer = static(QmixMixer(), "settings of fixee='monotone'")
+    monotone: QmixMixer = static(QmixMixer(), "settings of fixee='monotone'", needs=("fixee", "monotone"))
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact

@@ -34,7 +34,9 @@ class QplexMixer(Mixer):
     adv_hypernet_embed: int = static(64, "width between the layers of the advantage weights", low=1)
     is_minus_one: bool = static(True, "weigh advantages by λ - 1, so that Q_tot = V + λ·A; False is an ablation")
     adv_stop_grad: bool = static(True, "stop the gradient through the weighted advantages to local values")
-    attention: QattenTransformation = static(QattenTransformation(), "settings of transformation='attention'")
+    attention: QattenTransformation = static(
+        QattenTransformation(), "settings of transformation='attention'", needs=("transformation", "attention")
+    )
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact

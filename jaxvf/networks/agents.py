@@ -34,7 +34,7 @@ class RecurrentAgent(nn.Module):
 
     hidden: int = static(64, "width of the first layer and of the GRU", low=1)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
-    output_gain: float = static(1.0, OUTPUT_GAIN, low=0)
+    output_gain: float = static(1.0, OUTPUT_GAIN, low=0, needs=("scheme", "orthogonal"))
     gru_init: str = static(
         "scheme",
         "how the GRU's weights start: by scheme; as PyTorch's do (PyMARL2, whatever its linear layers do); "
@@ -74,7 +74,7 @@ class FeedForwardAgent(nn.Module):
 
     hidden: int = static(64, "width of both hidden layers", low=1)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
-    output_gain: float = static(1.0, OUTPUT_GAIN, low=0)
+    output_gain: float = static(1.0, OUTPUT_GAIN, low=0, needs=("scheme", "orthogonal"))
     layer_norm: str = static(
         "none", "what LayerNorm normalizes: nothing, or what enters each relu (PQN)", choices=("none", "hidden")
     )

@@ -1,10 +1,9 @@
 """Which settings of the trust-region family contradict each other, or an environment."""
 
-import dataclasses
-
 from jaxvf.envs.one_step_game import one_step_game
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
+from jaxvf.hyperparameters import check_needs
 from jaxvf.minibatches import nearest_divisor
 from jaxvf.trust_region.networks import Table
 from jaxvf.trust_region.settings import Settings
@@ -30,6 +29,7 @@ def check_fields(config: Settings, env: Environment, *, remembers: bool) -> None
     _check_updates(config, env.spec)
     _check_apart(config)
     _check_rollouts(config, env.spec, remembers=remembers)
+    check_needs(config)
 
 
 def _check_inputs(config: Settings, spec: EnvSpec) -> None:
@@ -102,19 +102,11 @@ def _check_apart(config: Settings) -> None:
 
 
 def _check_natural(config: Settings) -> None:
-    """A natural-gradient step has no clip, no entropy bonus, no step size of Adam and no passes."""
+    """A natural-gradient step clips no ratio, and has one batch."""
     if config.weight_place == "inside":
         raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")
     if config.normalization == "minibatch":
         raise InputError("normalization='minibatch': step='natural' has one batch; use normalization='per_agent'")
-    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
-    for name in ("entropy_weight", "learning_rate", "actor_epochs"):
-        value = getattr(config, name)
-        if isinstance(value, int | float) and value != defaults[name]:
-            raise InputError(
-                f"{name}={value!r} does nothing to step='natural', whose size is kl_radius; "
-                f"leave it at {defaults[name]!r}"
-            )
 
 
 def _check_rollouts(config: Settings, spec: EnvSpec, *, remembers: bool) -> None:

@@ -8,6 +8,9 @@ from jaxvf.trust_region.advantages import NORMALIZATIONS, TRUNCATIONS
 from jaxvf.trust_region.networks import NETWORKS, FeedForward
 from jaxvf.trust_region.objectives import ENTROPY_REDUCTIONS, PLACES, UNBOUNDED
 
+# What a field needs to count: a natural-gradient step has no clip, no entropy bonus, no step size of Adam, no passes.
+CLIPPED, IN_TURN, LEARNED = ("step", "clip"), ("updates", "sequential"), ("baseline", "critic")
+
 
 @hyperparameters
 class Settings:
@@ -64,7 +67,10 @@ class Settings:
         choices=("each", "shared"),
     )
     order: str = static(
-        "random", "how agents are ordered in sequential updates", choices=("random", "fixed", "semi_greedy")
+        "random",
+        "how agents are ordered in sequential updates",
+        choices=("random", "fixed", "semi_greedy"),
+        needs=IN_TURN,
     )
     weight_place: str = static(
         "outside",
@@ -75,6 +81,7 @@ class Settings:
         "constant",
         "whether ε is the same at every position in the order, or grows with it (A2PO)",
         choices=("constant", "by_position"),
+        needs=CLIPPED,
     )
     trace: str = static(
         "gae",
@@ -96,30 +103,40 @@ class Settings:
         "mean",
         "how entropies are added up: their mean, or the sum that Le & Ta's code takes by mistake for Gaussian actors",
         choices=ENTROPY_REDUCTIONS,
+        needs=CLIPPED,
     )
     kl: str = static(
         "exact",
         "the divergence of discrete policies: the exact one, or the unweighted sum of Le & Ta's code",
         choices=("exact", "unweighted_k3"),
     )
-    value_norm: bool = static(True, "whether the critic predicts normalized returns")
+    value_norm: bool = static(True, "whether the critic predicts normalized returns", needs=LEARNED)
     value_clip_units: str = static(
         "critic",
         "whether value_clip is in the units in which the critic predicts, or in those of returns (JaxMARL)",
         choices=("critic", "returns"),
+        needs=LEARNED,
     )
     value_loss: str = static(
-        "huber", "the critic's error: Huber's, or half of the square (JaxMARL)", choices=("huber", "squared")
+        "huber",
+        "the critic's error: Huber's, or half of the square (JaxMARL)",
+        choices=("huber", "squared"),
+        needs=LEARNED,
     )
     value_weight: float = static(
-        1.0, "factor of the critic's loss, which matters where its gradients are clipped; 0.5 in JaxMARL", low=0
+        1.0,
+        "factor of the critic's loss, which matters where its gradients are clipped; 0.5 in JaxMARL",
+        low=0,
+        needs=LEARNED,
     )
 
     num_envs: int = static(20, "environments that collect side by side", low=1)
     rollout_length: int = static(200, "steps of each in an iteration", low=1)
     chunk_length: int = static(10, "steps of a training sequence of a recurrent actor or critic", low=1)
-    actor_epochs: int = static(5, "passes over the samples of an iteration; natural-gradient steps take one", low=1)
-    critic_epochs: int = static(5, "passes of the critic over the samples of an iteration", low=1)
+    actor_epochs: int = static(
+        5, "passes over the samples of an iteration; natural-gradient steps take one", low=1, needs=CLIPPED
+    )
+    critic_epochs: int = static(5, "passes of the critic over the samples of an iteration", low=1, needs=LEARNED)
     minibatches: int = static(1, "equal parts of a pass, of the critic and of actors that step by clipping", low=1)
     minibatch_pieces: str = static(
         "sequences",
@@ -136,12 +153,16 @@ class Settings:
     weight_low: float = traced(0.0, "lowest weight of the preceding agents' ratio", low=0)
     weight_high: float = traced(UNBOUNDED, "highest weight of the preceding agents' ratio", low=0)
     clip: float = traced(0.2, "ε of the clipped surrogate", low=0)
-    value_clip: float = traced(0.2, "how far a value may move from its old one", low=0)
+    value_clip: float = traced(0.2, "how far a value may move from its old one", low=0, needs=LEARNED)
     kl_radius: float = traced(0.01, "δ of a natural-gradient step; its mean over agents where they share", low=0)
     backtrack: float = traced(0.8, "factor between candidates of the line search", low=0, high=1)
-    entropy_weight: float = traced(0.0, "β, weight of the entropy bonus; none in natural-gradient steps", low=0)
-    learning_rate: float = traced(5e-4, "Adam's step size for actors; of natural-gradient steps kl_radius", low=0)
-    critic_learning_rate: float = traced(5e-4, "Adam's step size for the critic", low=0)
+    entropy_weight: float = traced(
+        0.0, "β, weight of the entropy bonus; none in natural-gradient steps", low=0, needs=CLIPPED
+    )
+    learning_rate: float = traced(
+        5e-4, "Adam's step size for actors; of natural-gradient steps kl_radius", low=0, needs=CLIPPED
+    )
+    critic_learning_rate: float = traced(5e-4, "Adam's step size for the critic", low=0, needs=LEARNED)
     learning_rate_anneal: float = traced(0.0, "steps in which both step sizes fall to 0 in a line; 0 for never", low=0)
     max_grad_norm: float = traced(10.0, "global L2 norm to which an agent's gradients are clipped", low=1e-6)
     discount: float = traced(0.99, "γ, weight of the next step's value", low=0, high=1)

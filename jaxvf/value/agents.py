@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvParams, EnvSpec, View
 from jaxvf.errors import InputError
-from jaxvf.hyperparameters import hyperparameters, static, traced
+from jaxvf.hyperparameters import check_needs, hyperparameters, static, traced
 from jaxvf.networks.agents import AGENTS, RecurrentAgent, TabularAgent
 from jaxvf.networks.sharing import apply_team, groups_of, init_team
 from jaxvf.value import exploration
@@ -48,7 +48,9 @@ class ValueAgents(Returns):
     last_action: bool = static(True, "append the agent's previous action to its observation")
     num_envs: int = static(8, "environments that collect side by side; one rollout each per iteration", low=1)
     behaviour: str = static(
-        "epsilon_greedy", "how actions are chosen while collecting", choices=("epsilon_greedy", "uniform")
+        "epsilon_greedy",
+        "how actions are chosen while collecting; uniform play has no ε",
+        choices=("epsilon_greedy", "uniform"),
     )
     optimizer: str = static("rmsprop", "the rule of gradient updates", choices=OPTIMIZERS)
     learning_rate: float = traced(5e-4, "step size of the optimizer", low=0)
@@ -86,9 +88,11 @@ class ValueAgents(Returns):
         """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: for continuous actions, a table over observations that are not one-hot, groups of other agents,
-                or rewards of agents that the environment or the team's value does not know.
+            InputError: for fields that do nothing beside others, continuous actions, a table over observations that
+                are not one-hot, groups of other agents, or rewards of agents that the environment or the team's value
+                does not know.
         """
+        check_needs(self)
         spec = env.spec
         groups_of(self.sharing, spec.n_agents)
         if spec.continuous:
@@ -100,10 +104,6 @@ class ValueAgents(Returns):
             raise InputError(
                 f"sharing={self.sharing!r} does nothing to agent=tabular, which has a table for each agent; "
                 "leave it at 'shared'"
-            )
-        if getattr(self.agent, "output_gain", 1.0) != 1.0 and getattr(self.agent, "scheme", None) != "orthogonal":
-            raise InputError(
-                f"agent.output_gain={self.agent.output_gain} is of orthogonal weights; set agent.scheme=orthogonal"
             )
         if self.learns_from_agent_rewards and not self.values_agents_apart:
             raise InputError("reward='agents' needs a value of every agent; use algorithm iql or reward='team'")

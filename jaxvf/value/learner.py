@@ -15,6 +15,7 @@ from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.value.agents import ValueAgents
 
 REPLAYS = ("auto", "sequences", "episodes")
+SEQUENCES = ("replay", "auto", "sequences")  # where there may be any
 
 
 @hyperparameters
@@ -27,7 +28,7 @@ class ValueLearner(ValueAgents):
         "episodes, without padding where lengths vary; auto takes episodes where every one has the same length",
         choices=REPLAYS,
     )
-    sequence_length: int = static(64, "steps of a replayed sequence", low=1)
+    sequence_length: int = static(64, "steps of a replayed sequence", low=1, needs=SEQUENCES)
     buffer_size: int = static(
         5000, "rollouts (episodes or sequences) that replay holds, a multiple of num_envs", low=1, high=2**31 - 1
     )
@@ -40,14 +41,24 @@ class ValueLearner(ValueAgents):
         "sequence_length, with which every step is learned from as often as in PyMARL: batch_size x "
         "updates_per_episode times",
         low=0,
+        needs=SEQUENCES,
     )
     target_update_interval: int = static(
-        200, "rollouts between hard copies of the target network, in whole updates", low=1
+        200,
+        "rollouts between hard copies of the target network, in whole updates",
+        low=1,
+        needs=("target_update", "hard"),
     )
     target_update: str = static(
         "hard", "copy the target network at intervals, or move it a little in every update", choices=("hard", "soft")
     )
-    target_tau: float = traced(0.01, "τ, share of the parameters in an update of a soft target", low=0, high=1)
+    target_tau: float = traced(
+        0.01,
+        "τ, share of the parameters in an update of a soft target",
+        low=0,
+        high=1,
+        needs=("target_update", "soft"),
+    )
     target_networks: int = static(
         1, "K, hard copies whose mean value targets bootstrap from: the last K (averaged DQN)", low=1
     )

@@ -21,6 +21,9 @@ from jaxvf.value.mixed_learner import MixedLearner, Networks
 from jaxvf.value.moments import Moments
 from jaxvf.value.returns import OFF_POLICY
 
+NOVELTIES = ("none", "state", "observations")
+BONUS = ("novelty", *NOVELTIES[1:])  # where there is one
+
 
 @hyperparameters
 class QLearning(MixedLearner):
@@ -45,11 +48,13 @@ class QLearning(MixedLearner):
         "when mixer.context='noise' is drawn: once a step, to be kept in replay, or anew in every update",
         choices=("per_step", "per_update"),
     )
-    novelty: str = static("none", "what earns a bonus for its novelty (RND)", choices=("none", "state", "observations"))
+    novelty: str = static("none", "what earns a bonus for its novelty (RND)", choices=NOVELTIES)
     novelty_width: int = static(64, "width of the bonus's networks", low=1)
-    novelty_weight: float = traced(0.01, "β, weight of the bonus at the first step", low=0)
-    novelty_anneal: float = traced(5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0)
-    novelty_learning_rate: float = traced(1e-4, "Adam's step size for the bonus's predictor", low=0)
+    novelty_weight: float = traced(0.01, "β, weight of the bonus at the first step", low=0, needs=BONUS)
+    novelty_anneal: float = traced(
+        5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0, needs=BONUS
+    )
+    novelty_learning_rate: float = traced(1e-4, "Adam's step size for the bonus's predictor", low=0, needs=BONUS)
 
     @property
     def values_agents_apart(self) -> bool:

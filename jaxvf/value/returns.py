@@ -33,14 +33,23 @@ class Returns:
         "(watkins), or with a correction for it (corrected)",
         choices=RETURNS,
     )
-    n_steps: int = static(3, "rewards in a target of returns=n_step", low=1)
+    n_steps: int = static(3, "rewards in a target of returns=n_step", low=1, needs=("returns", "n_step"))
     td_lambda_schedule: str = static(
-        "constant", "λ stays, or changes in a line from td_lambda to td_lambda_end", choices=("constant", "linear")
+        "constant",
+        "λ stays, or changes in a line from td_lambda to td_lambda_end",
+        choices=("constant", "linear"),
+        needs=("returns", "td_lambda", "watkins", "corrected"),
     )
     discount: float = traced(0.99, "γ, weight of the next step's value", low=0, high=1)
-    td_lambda: float = traced(0.0, "λ of the targets: 0 for one step, 1 for Monte Carlo", low=0, high=1)
-    td_lambda_end: float = traced(0.0, "λ at the end of a linear td_lambda_schedule", low=0, high=1)
-    td_lambda_anneal: float = traced(50_000, "environment steps of a linear td_lambda_schedule", low=0)
+    td_lambda: float = traced(
+        0.0, "λ of the targets: 0 for one step, 1 for Monte Carlo; returns=n_step have none", low=0, high=1
+    )
+    td_lambda_end: float = traced(
+        0.0, "λ at the end of a linear td_lambda_schedule", low=0, high=1, needs=("td_lambda_schedule", "linear")
+    )
+    td_lambda_anneal: float = traced(
+        50_000, "environment steps of a linear td_lambda_schedule", low=0, needs=("td_lambda_schedule", "linear")
+    )
 
     @property
     def learns_from_agent_rewards(self) -> bool:

@@ -24,6 +24,8 @@ from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
 from jaxvf.value.mixed_learner import MixedLearner
 from jaxvf.value.recognizer import Recognizer, Sampled
 
+RECOGNIZED = ("weighting", "potentially_optimal")  # where there is a recognizer
+
 
 class WeightedParams(NamedTuple):
     """Parameters of the agents (θ_a), the mixer (θ_m), the central value (θ_c) and the recognizer (φ; POW only)."""
@@ -50,10 +52,12 @@ class WeightedLearner(MixedLearner):
     )
     central_width: int = static(256, "width of the unconstrained mixer", low=1)
     recognizer: Recognizer = static(Recognizer(), "networks of Q_R, for weighting=potentially_optimal")
-    inner_steps: int = static(10, "Adam steps of the recognizer in an update", low=1)
-    first_inner_steps: int = static(20, "the same in the very first update", low=1)
+    inner_steps: int = static(10, "Adam steps of the recognizer in an update", low=1, needs=RECOGNIZED)
+    first_inner_steps: int = static(20, "the same in the very first update", low=1, needs=RECOGNIZED)
     alpha: float = traced(0.1, "α, weight of joint actions that the rule does not favour", low=0, high=1)
-    tolerance: float = traced(0.1, "C, how far below the greedy value a recognized joint action may be", low=0)
+    tolerance: float = traced(
+        0.1, "C, how far below the greedy value a recognized joint action may be", low=0, needs=RECOGNIZED
+    )
     unweighted_steps: float = traced(0.0, "environment steps in which all weights are 1", low=0)
     total_coefficient: float = traced(1.0, "c_T, weight of the factored value's loss", low=0)
     central_coefficient: float = traced(0.5, "c_C, weight of the central value's loss", low=0)

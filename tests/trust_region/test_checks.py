@@ -51,8 +51,14 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
             "chunk_length=2 with minibatch_pieces='environments', .*; use chunk_length=4",
         ),
         ({"step": "natural", "normalization": "minibatch"}, "step='natural' has one batch"),
-        ({"step": "natural", "entropy_weight": 0.01}, r"entropy_weight=0\.01 does nothing to step='natural'"),
-        ({"step": "natural", "learning_rate": 1e-3}, r"learning_rate=0\.001 does nothing .* leave it at 0\.0005"),
+        (
+            {"step": "natural", "actor_epochs": 5, "entropy_weight": 0.01},
+            r"entropy_weight=0\.01 does nothing to step='natural'",
+        ),
+        (
+            {"step": "natural", "actor_epochs": 5, "learning_rate": 1e-3},
+            r"learning_rate=0\.001 does nothing .* leave it at 0\.0005",
+        ),
         (
             {"step": "natural", "learning_rate": 5e-4, "actor_epochs": 9},
             "actor_epochs=9 does nothing to step='natural'",

@@ -101,7 +101,8 @@ def test_what_cannot_be_shared_so_is_refused():
         ({"sharing": "independent", "agent": TabularAgent()}, "has a table for each agent; leave it at 'shared'"),
         (
             {"agent": FeedForwardAgent(output_gain=0.01)},
-            "agent.output_gain=0.01 is of orthogonal weights; set agent.scheme=orthogonal",
+            "agent.output_gain=0.01 does nothing to agent.scheme='torch'; leave it at 1.0, or set "
+            "agent.scheme='orthogonal'",
         ),
     ):
         with pytest.raises(InputError, match=line):
