@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
-from jaxvf.algorithm import Progress, Rollout
+from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
-from jaxvf.value.agents import ValueAgents
+from jaxvf.value.agents import LearnerState, ValueAgents
 
 REPLAYS = ("auto", "sequences", "episodes")
 SEQUENCES = ("replay", "auto", "sequences")  # where there may be any
@@ -104,6 +104,29 @@ class ValueLearner(ValueAgents):
         """The mean of `each_target` (Anschel et al. 2017, eq. 7, arXiv 1611.01929)."""
         values = self.each_target(function, *targets)
         return values if self.target_networks == 1 else jax.tree.map(lambda leaf: leaf.mean(axis=0), values)
+
+    def regress(
+        self,
+        loss: Callable[..., Any],
+        copied: Callable[[Any], Any],
+        state: LearnerState,
+        batch: Rollout,
+        progress: Progress,
+    ) -> tuple[LearnerState, Metrics]:
+        """One gradient step on `loss(params, target_params, batch, progress)`; then the target of a part is updated.
+
+        Args:
+            loss: gives its value and metrics.
+            copied: which part of the parameters the targets are copies of.
+            state: what learning changes.
+            batch: rollouts, leaves [F or T, B or 1, ...].
+            progress: how far the run is.
+        """
+        params, opt_state, means, metrics = self.gradient_step(
+            loss, state.params, state.opt_state, state.target_params, batch, progress
+        )
+        targets = self.update_target(copied(params), state.target_params, progress, batch)
+        return LearnerState(params, targets, opt_state), {**metrics, **means}
 
     def update_target(self, params: Any, target_params: Any, progress: Progress, batch: Rollout) -> Any:
         """The target after an update on `batch`; of several the newest comes first, and the oldest goes."""

@@ -51,11 +51,7 @@ class Qtran(ValueLearner):
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the three losses; then the target is updated."""
-        params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch, progress
-        )
-        target_params = self.update_target(params, state.target_params, progress, batch)
-        return LearnerState(params, target_params, opt_state), {**metrics, **means}
+        return self.regress(self._loss, lambda params: params, state, batch, progress)
 
     def joint_values(self, params: QtranParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """The sum of local values T, J and V at the stored actions."""

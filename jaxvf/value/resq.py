@@ -67,11 +67,7 @@ class Resq(MixedLearner):
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on both regressions; then the central target is updated."""
-        params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch, progress
-        )
-        target_params = self.update_target(params.central, state.target_params, progress, batch)
-        return LearnerState(params, target_params, opt_state), {**metrics, **means}
+        return self.regress(self._loss, lambda params: params.central, state, batch, progress)
 
     def joint_values(self, params: ResqParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """Q_T, Q_J and Q_C of the stored actions."""

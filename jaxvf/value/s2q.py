@@ -116,11 +116,7 @@ class S2q(MixedLearner):
         self, state: LearnerState, batch: Rollout, key: Key[Array, ""], progress: Progress
     ) -> tuple[LearnerState, Metrics]:
         """One gradient step on the K + 2 regressions; then the target of Q* is updated."""
-        params, opt_state, means, metrics = self.gradient_step(
-            self._loss, state.params, state.opt_state, state.target_params, batch, progress
-        )
-        target_params = self.update_target(params.central, state.target_params, progress, batch)
-        return LearnerState(params, target_params, opt_state), {**metrics, **means}
+        return self.regress(self._loss, lambda params: params.central, state, batch, progress)
 
     def joint_values(self, params: S2qParams, batch: Rollout) -> dict[str, Float[Array, "F _ _"]]:
         """Q_1, Q* and the successors Q_2 ... Q_{K+1} of the stored actions."""
