@@ -46,8 +46,9 @@ class Claim:
             number of a list that is no estimate with its interval.
         checks: comparisons of these names with each other or with numbers.
         because: the reason where the verdict needs one.
-        h100: what its cost is predicted from: the cell of the kernel table (`env`, `algorithm`), `runs`, `env_steps`
-            of a run, `steps` of an iteration.
+        h100: what the cost of the programs that decide it is predicted from: the cell of the kernel table (`env`,
+            `algorithm`) that stands for each of them, how many `programs` run one after another (1 if it does not
+            say), `runs` of each, `env_steps` of a run, `steps` of an iteration.
         only: which part of the experiment of its command decides it, as arguments of `reproduce`; empty for all of it.
     """
 
@@ -157,6 +158,8 @@ def numbers_of(claim: Claim, figures: Path) -> dict[str, Found]:
 def h100_hours(cost: Mapping[str, Any], kernels: Mapping[str, Any]) -> tuple[float, float]:
     """Predicted hours on one H100: launches of the fewest and the most microseconds, or arithmetic, or memory.
 
+    Compilation and evaluations are left out.
+
     Args:
         cost: a claim's `h100`.
         kernels: what `jaxvf bench kernels` counted without a device.
@@ -164,7 +167,7 @@ def h100_hours(cost: Mapping[str, Any], kernels: Mapping[str, Any]) -> tuple[flo
     cells = [row for row in kernels["rows"] if row["chip"] == "h100"]
     (cell,) = (row for row in cells if (row["env"], row["algorithm"]) == (cost["env"], cost["algorithm"]))
     busy = cost["runs"] * max(cell["arithmetic_microseconds_per_run"], cell["memory_microseconds_per_run"])
-    iterations = cost["env_steps"] / cost["steps"]
+    iterations = cost.get("programs", 1) * cost["env_steps"] / cost["steps"]
     low, high = (iterations * max(launch, busy) / 3.6e9 for launch in cell["launch_microseconds"])
     return low, high
 
@@ -178,23 +181,28 @@ def markdown(claims: Sequence[Claim], figures: Path, kernels: Mapping[str, Any])
         verdicts.append(verdict(claim, numbers))
         cells = (
             str(number), claim.paper, claim.statement, claim.environment, claim.learners, f"`{claim.command}`",
-            _ran(claim, [row for _, row in found.values()]), _numbers(found), _cost(claim, kernels),
+            _ran(claim, [row for _, row in found.values()]), _numbers(found), _asked(claim), _cost(claim, kernels),
             f"**{verdicts[-1]}**" + (f": {claim.because}" if claim.because else ""),
         )  # fmt: skip
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     counts = ", ".join(f"{verdicts.count(each)} {each}" for each in (CONFIRMED, REFUTED, UNDECIDED))
-    head = (
-        "| | paper | claim | where | who | at the paper's scale | what was run | result | one H100, hours | verdict |"
-    )
-    return "\n".join([f"{len(claims)} claims: {counts}.", "", head, "|---" * 10 + "|", *rows, ""])
+    titles = (
+        "", "paper", "claim", "where", "who", "at the paper's scale", "what was run", "result", "confirmed if",
+        "one H100, hours", "verdict",
+    )  # fmt: skip
+    head = "| " + " | ".join(titles) + " |"
+    return "\n".join([f"{len(claims)} claims: {counts}.", "", head, "|---" * len(titles) + "|", *rows, ""])
 
 
 INTRODUCTION = """# What papers claim, and what was found
 
 Written by `jaxvf ledger` from `claims.toml` and the summaries that it names; a verdict follows from the
-numbers and their 95 % intervals alone. It is about the statement as it stands here and what was run for it, at the
-scale that the row says; simulators differ, and no number is compared across them. Hours on an H100 are predicted from
-kernels that were counted without a device (`jaxvf bench kernels`), not measured.
+numbers and their 95 % intervals alone: confirmed if what a row asks for holds beyond the intervals, refuted if the
+opposite does. The bounds that it asks for are chosen here. A verdict is about the statement as it stands here and what
+was run for it, at the scale that the row says; simulators differ, and no number is compared across them.
+
+Hours on an H100 are those of the programs that decide the row, one after another, without compilation and evaluations.
+They are predicted from kernels that were counted without a device (`jaxvf bench kernels`), not measured.
 
 """
 
@@ -241,6 +249,11 @@ def _numbers(found: Mapping[str, tuple[Found, Mapping[str, Any]]]) -> str:
         interval = "" if number.low == number.high else f" [{number.low:.3g}, {number.high:.3g}]"
         shown.append(f"{name} {number.value:.3g}{interval}")
     return "; ".join(shown) or "–"
+
+
+def _asked(claim: Claim) -> str:
+    """The comparisons that confirm a claim when all of them hold."""
+    return ", ".join(claim.checks) or "–"
 
 
 def _cost(claim: Claim, kernels: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The ledger says what the data say, and a verdict follows from the numbers."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from jaxvf.cli_parse import parse
 from jaxvf.errors import InputError
 from jaxvf.reproduction import ledger
 from jaxvf.reproduction.ledger import Claim, Found
+from jaxvf.reproduction.prediction import counted_kernels, of_sweeps, predict
+from jaxvf.sweeps import Sweep
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ROWS = [
@@ -101,6 +104,33 @@ def test_hours_are_launches_or_work_whichever_is_longer():
     kernels = {"rows": [row, {**row, "chip": "v5e"}]}
     assert ledger.h100_hours({**cost, "runs": 1}, kernels) == pytest.approx((1 / 3600, 2.5 / 3600))
     assert ledger.h100_hours({**cost, "runs": 100}, kernels) == pytest.approx((2 / 3600, 2.5 / 3600))
+    assert ledger.h100_hours({**cost, "runs": 1, "programs": 3}, kernels) == pytest.approx((3 / 3600, 7.5 / 3600))
+
+
+def test_hours_of_what_was_not_run_are_those_of_its_command(monkeypatch):
+    """Programs and seconds, compilation left out: as experiments plan themselves, and as sweeps of `jaxvf run` are."""
+    sweeps, found, kernels = [], {}, counted_kernels()
+    monkeypatch.setattr(Sweep, "run", lambda sweep, *_, **__: sweeps.append(sweep))
+    cells = {(row["env"], row["algorithm"]): row for row in kernels["rows"] if row["chip"] == "h100"}
+    not_run = [each for each in ledger.read_claims(EXPERIMENTS / "claims.toml") if not each.data]
+    assert any("jaxvf run" in each.command for each in not_run) and any(each.only for each in not_run)
+    for each in not_run:
+        asked = each.command, json.dumps(each.only)
+        _, command, *words = shlex.split(each.command)
+        if asked not in found and command == "run":
+            parse(cli.COMMANDS, [command, *words], prog="jaxvf", description="")()
+            found[asked] = of_sweeps(sweeps[-1:], kernels)
+        elif asked not in found and each.h100:
+            only = {name: tuple(values) for name, values in each.only.items()}
+            found[asked] = predict(scripts.load("experiments", words[0]), "paper", kernels, **only)
+        if not each.h100:  # of those that were not counted the command is at least a sweep
+            assert command == "reproduce" or found[asked].high is None
+            continue
+        assert each.h100["programs"] == found[asked].programs, each.command
+        if found[asked].high is not None:
+            compiling = found[asked].programs * cells[each.h100["env"], each.h100["algorithm"]]["compile_cpu_seconds"]
+            seconds = 3600 * ledger.h100_hours(each.h100, kernels)[1]
+            assert seconds == pytest.approx(found[asked].high - compiling, rel=0.02), each.command
 
 
 def test_a_changed_number_changes_the_text(tmp_path):
@@ -111,5 +141,5 @@ def test_a_changed_number_changes_the_text(tmp_path):
     for runs in (64, 65):
         path.write_text(json.dumps([{**ROWS[0], "scale": "small", "runs": runs}]))
         texts.append(ledger.markdown([made], tmp_path, {"rows": []}))
-    assert "scale small, 64 runs a cell" in texts[0] and "qmix 0.1 [0.05, 0.2]" in texts[0]
+    assert "scale small, 64 runs a cell" in texts[0] and "| qmix 0.1 [0.05, 0.2] | qmix < 0.5 |" in texts[0]
     assert texts[0].startswith("1 claims: 1 confirmed, 0 refuted, 0 undecided.") and texts[0] != texts[1]
