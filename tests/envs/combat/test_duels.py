@@ -9,7 +9,8 @@ import pytest
 
 from jaxvf.envs.combat import Combat, terrain
 from jaxvf.envs.combat.maps import HOLD, Map
-from jaxvf.envs.combat.units import ID
+from jaxvf.envs.combat.units import ID, Stats
+from jaxvf.envs.combat.weapons import damages
 
 QUICK = {"xla_backend_optimization_level": 0}
 ATTACK = 6
@@ -159,6 +160,17 @@ def test_damage_of_a_shot(attacker, target, lost):
     enemies = [(target, 12, 16), ("zealot", 30, 30)]  # a second one, because medivacs alone have lost
     states, _ = fight([(attacker, 9, 16)], enemies, [ATTACK], 1, params=still)
     np.testing.assert_allclose(states.health[0, 1] - states.health[1, 1], lost, atol=1e-4)
+
+
+def test_armour_leaves_half_a_point_of_every_hit():
+    """8 against armour 20: two hits of a zealot's do 0.5 each."""
+    env = Combat(arena([("zealot", 9, 16)], [("marauder", 9.5, 16)]))
+    params = env.default_params()
+    params = dataclasses.replace(params, armour=jnp.full(10, 20.0))
+    kind = jnp.array([[ID["zealot"]], [ID["marauder"]]])
+    zealot, marauder = (Stats(*(leaf[part] for leaf in env._stats(kind, params))) for part in (slice(1), slice(1, 2)))
+    dealt = damages(jnp.ones((1, 1, 1), bool), zealot, marauder)
+    assert float(dealt.raw[0, 0, 0]) == 16 and float(dealt.reduced[0, 0, 0]) == 1
 
 
 def test_enemies_attack_what_comes_near_or_attacks_them():

@@ -7,8 +7,10 @@ import pytest
 
 from jaxvf.envs.combat import Combat, terrain
 from jaxvf.envs.combat.dynamics import FIRST_TARGET, Forces
+from jaxvf.envs.combat.healing import Side, aim_of, heal
 from jaxvf.envs.combat.maps import HOLD, Map
 from jaxvf.envs.combat.outcome import outcome_of
+from jaxvf.envs.combat.units import Stats
 
 QUICK = {"xla_backend_optimization_level": 0}
 STOP = 1
@@ -67,6 +69,25 @@ def test_an_enemy_medivac_with_nobody_to_heal_goes_to_the_mean_of_the_others(ste
     """The others, told to hold, are at (20.5, 14) in the mean: it flies 1.375 south, and they stay where they are."""
     np.testing.assert_allclose([step[3].x[N + 4], step[3].y[N + 4]], [20.5, 26 - 2.75 / 2], atol=1e-4)
     np.testing.assert_allclose(step[3].y[N : N + 4], step[1].y[N : N + 4], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("energy", "healing", "given"),
+    [(5.0, False, 9 / 16), (4.9, False, 0.0), (4.9, True, 9 / 16), (0.1, True, 0.3), (0.0, True, 0.0)],
+)
+def test_to_begin_takes_5_energy_and_to_go_on_any(energy, healing, given):
+    """Of 9 health a second a tick gives 9/16, or what the energy is good for, at 3 health for each."""
+    params = ENV.default_params()
+    state = ENV.init(jax.random.key(0), params)
+    stats = Stats(*(leaf[:N] for leaf in ENV._stats(jnp.asarray(state.kind)[:, None], params)))
+    units = jnp.ones((N, 1))
+    x, y = (jnp.array([[unit[axis]] for unit in ALLIES]) for axis in (2, 3))
+    side = Side(x, y, 20 * units, energy * units, healing * units > 0, stats)
+    ordered = jnp.full((N, 1), -1).at[3].set(1)  # the first medivac heals the marine, 3 cells away
+    health, left, at_work = heal(side, *aim_of(side, ordered), params)
+    np.testing.assert_allclose(health[1, 0], 20 + given, rtol=1e-6)
+    np.testing.assert_allclose(left[3, 0], energy - given / 3 + 0.5625 / 16, rtol=1e-5)
+    assert bool(at_work[3, 0]) == (given > 0)
 
 
 def test_only_zerg_units_regain_health(step):

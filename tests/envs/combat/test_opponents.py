@@ -140,6 +140,25 @@ SIZES_3M = (3, 9, 30)
 FORWARD = scores(6, 7, 8, 4, 0)  # attack, or else go east
 
 
+def attack_or_go_east(view):
+    return jnp.where(view.avail, FORWARD, -jnp.inf).argmax(axis=-1)
+
+
+def test_each_grade_wins_more_often_than_the_one_before():
+    """128 battles of 3m, in which kiting would change nothing: all have one range."""
+
+    def scattered(states):
+        off = jax.random.uniform(jax.random.key(1), (2, *states.x.shape), minval=-0.1, maxval=0.1)
+        return states._replace(x=states.x + off[0], y=states.y + off[1])
+
+    lost = []
+    for script in ("hold", "attack_move", "focus_fire"):
+        env = Combat("3m", opponent=script)
+        health = play(env, [], 60, num_envs=128, change=scattered, policy=attack_or_go_east).health[-1]
+        lost.append((health[:, :3] <= 0).all(axis=1).mean())
+    assert lost[0] + 0.1 < lost[1] and lost[1] + 0.1 < lost[2], lost
+
+
 def against(*members, map="3m"):
     return Combat(map, opponent=Learned(Preference(SIZES_3M), {"scores": np.stack(members)}))
 
@@ -147,7 +166,7 @@ def against(*members, map="3m"):
 def test_a_policy_against_itself_plays_a_battle_turned_by_half_a_circle():
     """What it sees, does and is allowed to from the other side is the same: marines march, shoot and die alike."""
     env = against(FORWARD)
-    states = play(env, [], 20, policy=lambda view: jnp.where(view.avail, FORWARD, -jnp.inf).argmax(axis=-1))
+    states = play(env, [], 20, policy=attack_or_go_east)
     for axis in (states.x, states.y):
         np.testing.assert_allclose(axis[:, 0, :3], 32 - axis[:, 0, 3:], atol=1e-4)
     np.testing.assert_allclose(states.health[:, 0, :3], states.health[:, 0, 3:], atol=1e-4)

@@ -195,6 +195,24 @@ def test_a_medivac_brings_back_45_health_in_ten_steps():
     np.testing.assert_allclose(state.energy[0], 50 + 4 * 0.28125 - 6, atol=1e-3)
 
 
+def test_a_medivac_begins_with_5_energy_and_goes_on_with_less():
+    """Of two with 4 energy the second one was healing before: in a step it gives 4.5 health for 2, the first none."""
+    env = battle(
+        (("medivac", 1, 10.0, 16.0), ("marine", 1, 12.0, 16.0), ("medivac", 1, 14.0, 16.0), ("marine", 1, 16.0, 16.0)),
+        (("spine_crawler", 1, 31.0, 16.0),),
+    )
+
+    def tired(states):
+        energy = states.energy.at[:, [0, 2]].set(4.0)
+        return states._replace(
+            energy=energy, health=states.health.at[:, [1, 3]].set(10.0), target=states.target.at[:, 2].set(3)
+        )
+
+    state = after(env, [7, 1, 9, 1], 1, tired)
+    np.testing.assert_allclose(state.health[[1, 3]], [10, 14.5], atol=1e-4)
+    np.testing.assert_allclose(state.energy[[0, 2]], [4 + 0.28125, 2 + 0.28125], atol=1e-4)
+
+
 def test_a_corpse_is_shot_at_until_the_step_ends():
     """The zergling dies of the first shot, and a second one leaves the stalker's cooldown at its start again."""
     env = battle((("stalker", 1, 16.0, 16.0),), (("zergling", 1, 20.0, 16.0), ("spine_crawler", 1, 31.0, 8.5)))
