@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,10 @@ fewer profit from it (in 43 % of 37 scenarios of Tessera et al.).
 
 ## {heading}
 
-{setting} An empty row is not measured yet;
-`jaxvf probe ENV --table {table}` adds it.
+{setting} {missing}
 """
+UNMEASURED = "An empty row is not measured yet; `jaxvf probe ENV --table {table}` adds it."
+CLOSE = 0.9  # of what looking earns beyond random play: open loop does nearly as well
 HEADER = (
     "environment", "history", "memoryless", "open loop", "random", "memory", "open loop reaches", *NAMES,
 )  # fmt: skip
@@ -129,10 +130,37 @@ def page(table: ProbeTable, names: Sequence[str], file: Path) -> str:
         f"{algorithms.name_of(settings.learner).upper()}, {settings.seeds} seeds, {settings.env_steps:,} steps each, "
         f"{settings.test_episodes} test episodes."
     )
-    lines = [ABOUT.format(table=table.path.as_posix(), page=file.as_posix(), heading=heading, setting=setting).rstrip()]
+    where = table.path.as_posix()
+    missing = UNMEASURED.format(table=where) if len(measured) < len(names) else ""
+    said = ABOUT.format(table=where, page=file.as_posix(), heading=heading, setting=setting, missing=missing)
+    lines = [said.rstrip(), "", *_findings({name: table.rows[name] for name in measured})]
     lines += ["", _line(HEADER), _line(["---"] * len(HEADER))]
     lines += [_line(_cells(name, table.rows.get(name))) for name in names]
     return "\n".join(lines) + "\n"
+
+
+def _findings(rows: Mapping[str, Record]) -> list[str]:
+    """What the rows say together: where an interval lies wholly on one side."""
+    gaps = {name: row["memory_gap"] for name, row in rows.items() if _known(row.get("memory_gap"))}
+    reached = {name: row["open_loop_share"] for name, row in rows.items() if _known(row.get("open_loop_share"))}
+    said = {
+        "history earns more than no history": [name for name, gap in gaps.items() if gap[1] > 0],
+        "it earns less, so soon": [name for name, gap in gaps.items() if gap[2] < 0],
+        f"open loop reaches at least {CLOSE:.0%} of what looking does": [
+            name for name, share in reached.items() if share[1] >= CLOSE
+        ],
+        f"it reaches less than {CLOSE:.0%}": [name for name, share in reached.items() if share[2] < CLOSE],
+    }
+    asked = (gaps, gaps, reached, reached)
+    lines = ["Where a whole interval says so:", ""]
+    for (what, names), all_of in zip(said.items(), asked, strict=True):
+        listed = ", ".join(f"`{name}`" for name in names)
+        lines.append(f"- {what}: {len(names)} of {len(all_of)}{f' ({listed})' if names else ''}.")
+    return lines
+
+
+def _known(interval: Sequence[Any] | None) -> bool:
+    return interval is not None and all(number is not None for number in interval)
 
 
 def _cells(name: str, row: Record | None) -> list[str]:
@@ -146,7 +174,7 @@ def _cells(name: str, row: Record | None) -> list[str]:
 
 
 def _interval(interval: Sequence[Any] | None, form: str) -> str:
-    if interval is None or any(number is None for number in interval):
+    if interval is None or not _known(interval):
         return MISSING
     estimate, low, high = (form.format(number) for number in interval)
     return f"{estimate} [{low}, {high}]"

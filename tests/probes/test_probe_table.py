@@ -41,6 +41,25 @@ def test_a_row_is_written_read_and_shown(tmp_path):
     assert cells(text, "predator_prey")[1:] == ["–"] * (len(HEADER) - 1)
 
 
+def test_the_page_says_where_whole_intervals_lie_on_one_side(tmp_path):
+    table = ProbeTable.at(tmp_path / "probes.json", ProbeSettings(seeds=3))
+    names = ["two_step_game", "predator_prey", "box_pushing/4"]
+    for name, gap, share in zip(
+        names,
+        ([1.0, 0.5, 2.0], [-1.0, -2.0, -0.1], [0.1, -0.5, 0.5]),
+        ([0.95, 0.91, 1.0], None, [0.5, 0.2, 0.8]),
+        strict=True,
+    ):
+        table.add(name, {**RECORD, "memory_gap": gap, "open_loop_share": share})
+    text = page(table, names, Path("docs/probes.md"))
+    assert "- history earns more than no history: 1 of 3 (`two_step_game`)." in text
+    assert "- it earns less, so soon: 1 of 3 (`predator_prey`)." in text
+    assert "- open loop reaches at least 90% of what looking does: 1 of 2 (`two_step_game`)." in text
+    assert "- it reaches less than 90%: 1 of 2 (`box_pushing/4`)." in text
+    assert "not measured yet" not in text  # none is left
+    assert "not measured yet" in page(table, [*names, "intersection"], Path("docs/probes.md"))
+
+
 def test_a_table_knows_how_it_was_made(tmp_path):
     """Also its learner, so that rows are added without saying again how."""
     path, settings = tmp_path / "probes.json", ProbeSettings("qmix", seeds=3, env_steps=50)
