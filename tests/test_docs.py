@@ -195,3 +195,15 @@ def test_the_tutorial_runs_from_top_to_bottom(monkeypatch, capsys):
             exec(compile(text, f"docs/tutorial.ipynb, cell {number}", "exec"), module.__dict__)
     plt.close("all")
     assert "optimal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", sorted({name.partition("/")[0] for name in ENVIRONMENTS}))
+def test_every_environment_is_told_of_and_drawn(family):
+    """A row that says what it is, and a picture that `docs/draw_pictures.py` draws."""
+    told, shown = (ROOT / "docs" / "environments.md").read_text().split("## What they look like")
+    assert f"`{family}`" in told or f"`{family}/" in told
+    drawn = re.findall(rf"^\| `{family}[`/].*\(pictures/(\w+)\.png\)", shown, re.MULTILINE)
+    script = (ROOT / "docs" / "draw_pictures.py").read_text()
+    assert drawn
+    for name in drawn:
+        assert (ROOT / "docs" / "pictures" / f"{name}.png").is_file() and f'"{name}": ' in script
