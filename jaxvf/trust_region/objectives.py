@@ -35,7 +35,7 @@ def weight_bounds(rule: str, *, bound: float = 1.0, band: float = 0.1) -> tuple[
         band: half the width of "two_sided".
 
     Raises:
-        InputError: for another rule, a bound below 0 or a band outside [0, 1].
+        InputError: for another rule, a bound below 0 or a band outside [0, 1], or one that is another rule's.
     """
     if rule not in WEIGHT_RULES:
         raise unknown("weight rule", rule, WEIGHT_RULES)
@@ -43,6 +43,10 @@ def weight_bounds(rule: str, *, bound: float = 1.0, band: float = 0.1) -> tuple[
         raise InputError(f"bound={bound} is below its smallest valid value 0")
     if not 0 <= band <= 1:
         raise InputError(f"band={band} is outside [0, 1]")
+    if bound != 1.0 and rule != "max_c":
+        raise InputError(f"bound={bound} does nothing to the rule {rule!r}; leave it at 1.0, or take 'max_c'")
+    if band != 0.1 and rule != "two_sided":
+        raise InputError(f"band={band} does nothing to the rule {rule!r}; leave it at 0.1, or take 'two_sided'")
     bounds = {
         "is": (0.0, UNBOUNDED),
         "clip1": (0.0, 1.0),

@@ -31,7 +31,7 @@ ALIVE = jnp.array([True, True, False])
     ],
 )
 def test_weight_rules(rule, expected):
-    low, high = weight_bounds(rule, bound=2.0, band=0.1)
+    low, high = weight_bounds(rule, bound=2.0) if rule == "max_c" else weight_bounds(rule)
     np.testing.assert_allclose(preceding_weight(LOG_WEIGHT, low, high), expected, rtol=1e-6)
 
 
@@ -49,6 +49,14 @@ def test_no_weight_is_ever_infinite():
         ({"rule": "clip"}, "unknown weight rule 'clip'; did you mean 'clip1'"),
         ({"rule": "max_c", "bound": -1.0}, "bound=-1.0 is below its smallest valid value 0"),
         ({"rule": "two_sided", "band": 2.0}, r"band=2.0 is outside \[0, 1\]"),
+        (
+            {"rule": "clip1", "bound": 2.0},
+            "bound=2.0 does nothing to the rule 'clip1'; leave it at 1.0, or take 'max_c'",
+        ),
+        (
+            {"rule": "max_c", "band": 0.2},
+            "band=0.2 does nothing to the rule 'max_c'; leave it at 0.1, or take 'two_sided'",
+        ),
     ],
 )
 def test_bad_rules_say_what_is_valid(arguments, message):

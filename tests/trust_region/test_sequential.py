@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from rollout_cases import QUICK, SMALL, B, T, acted, adam_counts, learner, played, spec, table_of, trained
+from rollout_cases import QUICK, SMALL, B, T, acted, adam_counts, learner, played, spec, start, table_of, trained
 
+from jaxvf.algorithm import Progress
 from jaxvf.algorithms import make
 from jaxvf.minibatches import epochs
 from jaxvf.trust_region import Recurrent, Table, weight_bounds
@@ -114,6 +115,25 @@ def test_shared_parameters_move_once_per_agent_and_epoch():
     moved = np.abs(table_of(after) - table_of(before))
     assert 0.0015 < moved.max() <= 0.0041
     assert adam_counts(after.opt_state[0]) == [4]
+
+
+def test_step_sizes_of_actors_and_critic_fall_to_nothing_in_a_line():
+    """Adam's first steps have the size of the learning rate: at half of the way half of it, at the end and after 0."""
+    fields = {"actor_epochs": 1, "learning_rate": 1e-2, "critic_learning_rate": 4e-2}
+    config = learner(**fields, learning_rate_anneal=100.0)
+    state = start(config, 2)
+    rollout = played(config, state, 2)
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def moved(config, env_steps):
+        after = config.update(state, rollout, jax.random.key(7), Progress(jnp.int32(0), env_steps))[0]
+        change = jax.tree.map(lambda new, old: jnp.abs(new - old).max(), after.params, state.params)
+        return [max(jax.tree.leaves(part)) for part in change]
+
+    for steps, left in ((0, 1.0), (50, 0.5), (75, 0.25), (100, 0.0), (150, 0.0)):
+        np.testing.assert_allclose(moved(config, jnp.int32(steps)), [left * 1e-2, left * 4e-2], rtol=0.02, atol=1e-9)
+    never = moved(dataclasses.replace(config, learning_rate_anneal=0.0), jnp.int32(10_000))
+    np.testing.assert_allclose(never, [1e-2, 4e-2], rtol=0.02)
 
 
 def test_every_agent_has_an_optimizer_of_its_own():
