@@ -30,8 +30,8 @@ ONE_OF_EACH = (
 
 
 @functools.partial(jax.jit, compiler_options=QUICK)
-def update(learner, state, batch):
-    return learner.update(state, batch, KEY, PROGRESS)
+def update(learner, state, batch, progress=PROGRESS):
+    return learner.update(state, batch, KEY, progress)
 
 
 @functools.partial(jax.jit, compiler_options=QUICK)
@@ -142,6 +142,23 @@ def test_what_was_not_lived_changes_nothing(name, with_nonsense, state_for):
     counted = [batch._replace(filled=np.ones((2, 4), bool)) for batch in pair]
     losses = [float(update(learner, state, batch)[1]["loss"]) for batch in counted]
     assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_target_is_a_copy_of_what_the_update_has_made(name, random_episodes, state_for):
+    """Of the central value where there is one, else of all; between two copies it stays as it was."""
+    batch = random_episodes(envs=3)
+    learner = small(name, target_update_interval=2, updates_per_episode=1.0, optimizer="adam")
+    state = state_for(learner, batch)
+
+    def after(updates: int) -> Any:
+        return update(learner, state, batch, Progress(jnp.int32(updates), jnp.int32(200_000)))[0]
+
+    moved, same = after(1), after(0)
+    copied, before = (getattr(each.params, "central", each.params) for each in (moved, state))
+    chex.assert_trees_all_equal(moved.target_params, copied)
+    assert any(not np.array_equal(*pair) for pair in zip(*map(jax.tree.leaves, (copied, before)), strict=True))
+    chex.assert_trees_all_equal(same.target_params, state.target_params)
 
 
 PAYOFF = np.array([[0, 4], [4, 8]])
