@@ -217,19 +217,33 @@ def unfit_rows(payoff: np.ndarray) -> list[dict[str, Any]]:
                 np.array([flow_theorems.consistent(*pair) for pair in zip(payoff, values, strict=True)])
                 for values in (np.asarray(start), end)
             )
-            reached, settled = np.isfinite(end).all(axis=(1, 2)), speed < SETTLED  # not where steps ran out
-            growth = np.array([
-                np.linalg.eigvals(matrix).real.max() if good else np.nan
-                for matrix, good in zip(beside, settled, strict=True)
-            ])  # fmt: skip
-            counted = {
-                "reached": reached, "wrong_before": reached & ~before, "corrected": reached & ~before & after,
-                "right_before": reached & before, "lost": reached & before & ~after, "at_rest": settled,
-                "rest_wrong_and_attract": settled & ~after & (growth < SETTLED), "rest_right": settled & after,
-            }  # fmt: skip
             row = {"measure": "cannot fit", "flow": name, "temperature": temperature, "starts": len(payoff)}
-            rows.append(row | {key: int(chosen.sum()) for key, chosen in counted.items()})
+            rows.append(row | counted(before, after, end, speed, beside))
     return rows
+
+
+def counted(
+    before: np.ndarray, after: np.ndarray, end: np.ndarray, speed: np.ndarray, beside: np.ndarray
+) -> dict[str, int]:
+    """How many flows correct a greedy action, lose one, or come to rest.
+
+    Args:
+        before: whether the greedy action is right at the start, [starts].
+        after: and at the end.
+        end: local values there, not finite where steps ran out, [starts, 2, 3].
+        speed: of the flow there, [starts].
+        beside: its linearization there, [starts, 6, 6]; where nothing grows faster than `SETTLED` the point attracts.
+    """
+    reached, settled = np.isfinite(end).all(axis=(1, 2)), speed < SETTLED  # no comparison holds where steps ran out
+    growth = np.array([
+        np.linalg.eigvals(matrix).real.max() if good else np.nan for matrix, good in zip(beside, settled, strict=True)
+    ])  # fmt: skip
+    chosen = {
+        "reached": reached, "wrong_before": reached & ~before, "corrected": reached & ~before & after,
+        "right_before": reached & before, "lost": reached & before & ~after, "at_rest": settled,
+        "rest_wrong_and_attract": settled & ~after & (growth < SETTLED), "rest_right": settled & after,
+    }  # fmt: skip
+    return {name: int(which.sum()) for name, which in chosen.items()}
 
 
 def text(row: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from jaxvf import scripts
 from jaxvf.envs.matrix_game import PAYOFFS
+from jaxvf.theory.flow_solve import Path
 from jaxvf.theory.flow_stability import hessian
 from jaxvf.theory.gradient_flow import joint_table, lagrange_mixer, loss, uniform
 
@@ -61,3 +62,86 @@ def test_the_portraits_four_zeros_are_two_right_and_two_wrong_and_curve_up(exper
             assert (np.argmax(zero) == 0) == (zero[1] < 0)
             assert np.linalg.eigvalsh(hessian(model, payoff, jnp.asarray(zero), uniform))[0] > 1
     assert pictures.PAYOFF.argmax() == 0
+
+
+@pytest.fixture
+def four(experiment):
+    """Two random games at a right and at a wrong greedy action, and which of them are right."""
+    payoff, q = experiment.points(2)
+    return payoff[:4], q[:4], np.array([True, True, False, False])
+
+
+def test_a_flow_that_ends_elsewhere_is_counted(experiment, four, monkeypatch):
+    """One that gives agent 0 the other's values changes greedy actions where those two differ; one that stays, none."""
+    payoff, q, right = four
+    setting = experiment.choose(experiment.SCALES, "small", seeds=3)
+    for moves in (True, False):
+        monkeypatch.setattr(
+            experiment, "integrate", lambda field, start, times, moves=moves, **_: Path(
+                jnp.stack([start, start.at[0].set(start[1]) if moves else start]), jnp.int32(1), jnp.bool_(True)
+            ),
+        )  # fmt: skip
+        with jax.enable_x64(True):
+            rows = experiment.flow_rows(payoff, q, setting)
+        differ = (q.argmax(axis=2)[:, 0] != q.argmax(axis=2)[:, 1]) & moves
+        assert [row["measure"] for row in rows] == ["full flow"] * 2 + ["semi-gradient flow"] * 2
+        for row in rows:
+            of_kind = right if row["kind"] == "consistent" else ~right
+            assert (row["points"], row["changed_greedy_action"]) == (2, 3 * (differ & of_kind).sum())
+            assert moves or row["farthest"] == pytest.approx(experiment.NOISE)
+
+
+def test_noise_pushes_only_the_full_gradient_and_only_where_it_differs(experiment):
+    """Its drift is the slope of Σ μ σ², here by differences; towards the optimum where that falls on the way there."""
+    payoff, q = (part[:6] for part in experiment.points(3))
+    right, escapes = experiment.is_consistent(payoff, q), experiment.escapes
+    assert right.tolist() == [True] * 3 + [False] * 3
+    with jax.enable_x64(True):
+        rows = {(row["noise"], row["kind"]): row for row in escapes.noise_rows(payoff, q, right)}
+    for kind in ("consistent", "violating"):
+        equal, unequal = rows["equal", kind], rows["unequal", kind]
+        assert max(equal["largest_added_curvature"], equal["median_drift_of_full_flow"]) < 1e-9
+        assert unequal["largest_drift_of_semi_gradient"] < 1e-9 < unequal["median_drift_of_full_flow"]
+    variance = np.random.default_rng(2).uniform(0, escapes.NOISE, payoff.shape) ** 2
+
+    def noise(q, variance):
+        share = np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)
+        return (share[0][:, None] * share[1] * variance).sum()
+
+    towards = 0
+    for game, local, spread in zip(payoff[~right], q[~right], variance[~right], strict=True):
+        way = np.zeros((2, 3))
+        for agent, (best, played) in enumerate(
+            zip(np.unravel_index(game.argmax(), (3, 3)), local.argmax(axis=1), strict=True)
+        ):
+            way[agent, best] += 1e-6
+            way[agent, played] -= 1e-6
+        towards += noise(local + way, spread) < noise(local - way, spread)
+    assert rows["unequal", "violating"]["drifts_towards_optimum"] == towards
+
+
+def test_replay_and_small_exploration_repel_nowhere(experiment, four):
+    """No growth and no other eigenvalue with a buffer; of six one stays, four fall with ε and one with its square."""
+    with jax.enable_x64(True):
+        replayed, explored = experiment.escapes.replay_rows(*four), experiment.escapes.epsilon_rows(*four)
+    assert len(replayed) == 4 and len(explored) == 6
+    for row in replayed:
+        assert row["fastest_growth"] < 0 and row["largest_difference_from_no_replay"] < 1e-9
+    for row in explored:
+        assert row["eigenvalues_by_power"] == {"0": 1, "1": 4, "2": 1} and row["smallest_on_normal_space"] > 0
+    slow = [row["median_slowest_time"] for row in explored if row["kind"] == "violating"]
+    np.testing.assert_allclose(np.divide(slow[1:], slow[:-1]), 100, rtol=0.4)
+
+
+def test_flows_are_counted_by_what_they_began_and_ended_as(experiment):
+    """Six of them: corrected and at rest, corrected on its way, lost and at rest, lost where something grows, kept, and
+    one whose steps ran out.
+    """
+    before, after = np.array([0, 0, 1, 1, 1, 0], bool), np.array([1, 1, 0, 0, 1, 1], bool)
+    end, beside = np.zeros((6, 2, 3)), np.tile(-np.eye(6), (6, 1, 1))
+    end[5], beside[3, 0, 0] = np.inf, 1.0
+    found = experiment.escapes.counted(before, after, end, np.array([0, 1, 0, 0, 0, np.nan]), beside)
+    assert found == {
+        "reached": 5, "wrong_before": 2, "corrected": 2, "right_before": 3, "lost": 2, "at_rest": 4,
+        "rest_wrong_and_attract": 1, "rest_right": 2,
+    }  # fmt: skip

@@ -35,6 +35,31 @@ def test_expressiveness_of_vdn_is_least_squares(tmp_path):
     np.testing.assert_allclose([row["median_error"] - row["least_error"] for row in rows], 0, atol=0.01)
 
 
+def test_only_what_is_not_close_is_fitted_again_and_the_rest_has_a_reason(monkeypatch):
+    """Two cells of QPLEX: one close, one whose further starts find less; and the four reasons there are."""
+    module = scripts.load("experiments", "expressiveness")
+    row = {"variance": 0.5, "expected": 0.0, "close": False}
+    near, far = (
+        {**row, "mixer": "qplex", "table": name, "least_error": e} for name, e in (("game E", 9e-4), ("V, h1", 0.3))
+    )
+    asked = []
+
+    def fit(mixer, tasks, key, *, restarts, steps):
+        asked.append((mixer, len(tasks.target), restarts, steps))
+        return type("Fits", (), {"error": np.array([[0.4, 0.2]])})
+
+    monkeypatch.setattr(module, "fit", fit)
+    module.fit_again([near, far], 96, 3_000)
+    assert asked == [(module.NARROW["qplex"], 1, 96, 3_000)]
+    assert near["least_error"] == 9e-4 and (far["least_error"], far["first_error"], far["again"]) == (0.2, 0.3, 96)
+    full = {**row, "mixer": "qplex, full", "table": "V, h1", "least_error": 1e-6}
+    assert module.reason({**far, "close": True}, [far]) == ""
+    assert module.reason(far, [far]) == "not found from any start"
+    assert module.reason(far, [far, full]).startswith("the rule")
+    assert module.reason({**far, "expected": 0.25}, [far]).startswith("below the number")
+    assert module.reason({**row, "mixer": "vdn", "table": "V, h1", "least_error": 0.1}, []).startswith("few starts")
+
+
 def test_box_pushing_endings_explain_the_return(tmp_path):
     """Return = the boxes' reward - 0.1 a step - 5 a bump; without a box at the goal there are 100 steps."""
     (row,) = reproduce("box_pushing", tmp_path, seeds=1, env_steps=1_024, learners=("vdn",))

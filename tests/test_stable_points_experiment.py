@@ -67,6 +67,10 @@ def test_ends_are_counted_by_what_was_predicted(rows):
     assert np.sum(qmix["counts"], axis=0).tolist() == [16, 0, 0]
     payoff = np.stack([game.payoff() for game in random_games(2, 3, GAMES) if game.family != "spikes"])
     stable = theory.stable_points(payoff, theory.vdn, "independent", 0.05).any
+    best = payoff == payoff.max(axis=(1, 2), keepdims=True)
+    optimum, others = ((stable & where).any(axis=(1, 2)) for where in (best, ~best))
+    kinds = [optimum & ~others, optimum & others, ~optimum & others, ~optimum & ~others]
+    assert np.sum(vdn["counts"], axis=1).tolist() == [int(kind.sum()) for kind in kinds] and kinds[0].sum() < 16
     inside = int(stable[1:, 0, 0].sum())  # the first run diverged
     assert vdn["inside"][0] == inside / 16 and vdn["chance"] == pytest.approx(stable.mean())
     outside = {name: count for name, (count, _) in vdn["outside"].items()}

@@ -56,6 +56,11 @@ def test_exact_ascent_of_two_agents_by_hand():
     in_turn, _ = ascend(anti, 1000.0, 3, "is")
     np.testing.assert_allclose(at_once[:2, 0], [0.625, 0.5], atol=1e-9)
     np.testing.assert_allclose(in_turn[:2, 0], [0.625, 1.0], atol=1e-9)
+    # η = 4 ln 3 moves the first agent to (1/4, 3/4): weights of 1/2 and 3/2. Clipped, both actions of the second gain
+    # 1/32 and it stays; unclipped they gain 1/8 and 0, so that it plays action 0 √3 times as often as action 1.
+    clipped, product = (ascend(anti, 4 * np.log(3), 2, rule)[0][1, 0] for rule in ("clip", "is"))
+    share = 3**0.5 / (1 + 3**0.5)
+    np.testing.assert_allclose([clipped, product], [11 / 16, (1 - share) / 4 + 3 / 4 * (share + (1 - share) / 2)])
 
 
 def test_exact_variances_grow_as_the_product_of_moves():
@@ -90,6 +95,36 @@ def test_a_fresh_batch_has_contexts_of_its_own():
     assert training.shape == first.shape == (1, 6, 2, 4)
     contexts = np.concatenate([each[0, :, 0] for each in (training, first, second)])
     assert len(np.unique(contexts, axis=0)) == 18
+
+
+def test_variances_are_of_the_product_of_preceding_ratios():
+    """Three agents: nothing precedes the first; the second has the first one's ratio, the third both, ddof 1."""
+    module = scripts.load("experiments", "advantage_variance")
+    algorithm = TrustRegion(actor=FeedForward(hidden=4), baseline="exact", num_envs=50, rollout_length=1)
+    env = GaussianTeam(3)
+    program = make_program(env, algorithm, env_steps=50, test_interval=50, test_episodes=1, root=0)
+
+    @jax.jit
+    def found(key):
+        run = program.init_run(algorithm, env.default_params(), jnp.int32(0))
+        rollout = program.collect(run, algorithm, env.default_params(), Clock(jnp.int32(0), jnp.int32(0)))[1]
+        actor = jax.tree.map(lambda leaf: leaf + 0.1 * jax.random.normal(key, leaf.shape), run.learner.params.actor)
+        new, _ = algorithm.actors.policies(actor, rollout.obs, rollout.extras.carry[0], rollout.started, rollout.avail)
+        ratio = jnp.exp(new.log_prob(rollout.actions) - rollout.extras.log_prob).reshape(-1, 3)
+        return module._variances(algorithm, actor, rollout), ratio
+
+    variances, ratio = (np.asarray(part) for part in found(jax.random.key(1)))
+    first, second = ratio[:, 0], ratio[:, 0] * ratio[:, 1]
+    np.testing.assert_allclose(variances, [0, np.var(first, ddof=1), np.var(second, ddof=1)], rtol=1e-4, atol=1e-9)
+    assert variances[1] > 1e-3 and abs(variances[2] / variances[1] - 1) > 0.1
+
+
+def test_statistics_of_variances_are_over_iterations_and_seeds():
+    """Two seeds of two iterations; positions apart."""
+    row = scripts.load("experiments", "advantage_variance").trained_row(
+        "title", "is", "fresh", np.array([[[0.0, 1.0], [0.0, 2.0]], [[0.0, 3.0], [0.0, 10.0]]])
+    )
+    assert (row["runs"], row["mean"], row["median"]) == (2, [0, 4], [0, 2.5]) and row["p95"][1] == pytest.approx(8.95)
 
 
 def test_the_games_report_every_rule(tmp_path):
