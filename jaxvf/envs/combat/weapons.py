@@ -66,7 +66,7 @@ def with_line_splash(shots: Bool[Array, "I J B"], between: Lines, attackers: Sta
     target_dx = jnp.where(shots, between.dx, 0.0).sum(axis=1, keepdims=True)
     target_dy = jnp.where(shots, between.dy, 0.0).sum(axis=1, keepdims=True)
     length = jnp.sqrt(target_dx**2 + target_dy**2)
-    apart = length > 0  # on one point with its target, it burns from west to east
+    apart = length > 0  # on one point with its target, it burns as if that were in the east
     ux = jnp.where(apart, target_dx / jnp.where(apart, length, 1.0), 1.0)
     uy = jnp.where(apart, target_dy / jnp.where(apart, length, 1.0), 0.0)
     along = between.dx * ux + between.dy * uy - length
