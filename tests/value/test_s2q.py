@@ -137,18 +137,42 @@ def test_what_the_draw_knows_is_what_the_agents_of_q_star_remember(random_episod
     assert moved == [False, False, False, True]
 
 
+def second_frame() -> View:
+    """What all environments see alike; each agent's third action is not available."""
+    obs = jnp.broadcast_to(jnp.float32([0, 1, 0]), (1, 2, 3))
+    avail = jnp.broadcast_to(jnp.array([True, True, False]), (1, 2, 3))
+    return View(obs, jnp.zeros((1, 1)), avail, jnp.ones((1, 2), bool))
+
+
 def test_acting_asks_the_target_and_evaluation_does_not():
     """Second frame, ε = 0: the target copy of Q* is 110, 120, 210 at the three; what draws takes the last."""
     learner = learner_of(epsilon_start=0.0, epsilon_end=0.0)
-    state = by_hand(learner)
-    obs = jnp.broadcast_to(jnp.float32([0, 1, 0]), (1, 2, 3))
-    avail = jnp.broadcast_to(jnp.array([True, True, False]), (1, 2, 3))
-    view = View(obs, jnp.zeros((1, 1)), avail, jnp.ones((1, 2), bool))
+    state, view = by_hand(learner), second_frame()
     carry, progress = learner.initial_carry((1, 2)), Progress(jnp.int32(0), jnp.int32(0))
     actions, after, _ = jax.jit(lambda state: learner.act(state, carry, view, KEY, progress))(state)
     np.testing.assert_array_equal(actions, [[0, 0], [0, 0], [0, 1], [0, 1]])
     chex.assert_trees_all_equal_shapes(after, carry)
     np.testing.assert_array_equal(learner.greedy(state.params, carry, view)[0], [[0, 1]])
+
+
+def test_play_is_uniform_where_it_is_to_be_and_explores_less_and_less():
+    """Nobody draws: around (0, 1), the first sub-value's, ε falls from 1 to 0 in 100 steps, and is 1/2 after 50."""
+    numbers = {"num_envs": 8_000, "epsilon_start": 1.0, "epsilon_end": 0.0, "epsilon_anneal": 100.0}
+    learner = learner_of(**numbers, drawn_share=0.0)
+    state, view, carry = by_hand(learner), second_frame(), learner.initial_carry((1, 2))
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def act(learner, env_steps):
+        return learner.act(state, carry, view, KEY, Progress(jnp.int32(0), env_steps))[0]
+
+    def shares(learner, env_steps):
+        """How often the four joint actions are played."""
+        actions = np.asarray(act(learner, jnp.int32(env_steps)))
+        return np.bincount(2 * actions[:, 0] + actions[:, 1], minlength=4) / len(actions)
+
+    for steps, expected in ((0, [1 / 4] * 4), (50, [3 / 16, 9 / 16, 1 / 16, 3 / 16]), (100, [0, 1, 0, 0])):
+        np.testing.assert_allclose(shares(learner, steps), expected, atol=0.02)
+    np.testing.assert_allclose(shares(learner_of(**numbers, behaviour="uniform"), 100), [1 / 4] * 4, atol=0.02)
 
 
 def small(kind=S2q, **fields):
