@@ -164,9 +164,10 @@ def check_needs(config: Any, path: str = "") -> None:
         switch, *values = field.metadata.get("needs") or (None,)
         if switch is not None and getattr(config, switch) not in values and _changed(field, value):
             counts = " or ".join(f"{path}{switch}={one!r}" for one in values)
+            name, given, default = _first_change(field.name, value, field.default)
             raise InputError(
-                f"{path}{field.name}={value!r} does nothing to {path}{switch}={getattr(config, switch)!r}; "
-                f"leave it at {field.default!r}, or set {counts}"
+                f"{path}{name}={given!r} does nothing to {path}{switch}={getattr(config, switch)!r}; "
+                f"leave it at {default!r}, or set {counts}"
             )
         if dataclasses.is_dataclass(value):
             check_needs(value, f"{path}{field.name}.")
@@ -174,6 +175,16 @@ def check_needs(config: Any, path: str = "") -> None:
 
 def _changed(field: dataclasses.Field, value: Any) -> bool:
     return not hasattr(value, "dtype") and value != field.default  # arrays and tracers are many runs' numbers
+
+
+def _first_change(name: str, value: Any, default: Any) -> tuple[str, Any, Any]:
+    """The name, value and default of a field; of a configuration in it that of its first field that was changed."""
+    if type(value) is type(default) and dataclasses.is_dataclass(value):
+        for field in _own_fields(value):
+            own = getattr(value, field.name), getattr(default, field.name)
+            if own[0] != own[1]:
+                return _first_change(f"{name}.{field.name}", *own)
+    return name, value, default
 
 
 def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:

@@ -58,7 +58,9 @@ def test_a_field_counts_beside_some_values_of_another_and_is_refused_beside_the_
     for value in rest:
         off = _with_needed(holder, switch, value)
         check_needs(replace(off, name, default))
-        with pytest.raises(InputError, match=f"^{name}=.* does nothing to {switch}={value!r}; leave it at .*, or set"):
+        with pytest.raises(
+            InputError, match=rf"^{name}(\.\w+)?=.* does nothing to {switch}={value!r}; leave it at .*, or set"
+        ):
             check_needs(replace(off, name, other_values(holder, name)[0]))
 
 
@@ -102,6 +104,12 @@ def test_no_default_is_refused(name):
             {"mixer.adv_stop_grad": False},
             "mixer.adv_stop_grad=False does nothing to mixer.additive=False; leave it at True, or set "
             "mixer.additive=True",
+        ),
+        (
+            "qplex",
+            {"mixer.attention.heads": 7},
+            "mixer.attention.heads=7 does nothing to mixer.transformation='affine'; leave it at 4, or set "
+            "mixer.transformation='attention'",
         ),
         ("happo", {"baseline": "exact", "value_clip": 0.1}, "value_clip=0.1 does nothing to baseline='exact'"),
         ("mappo", {"order": "fixed"}, "order='fixed' does nothing to updates='joint'"),
