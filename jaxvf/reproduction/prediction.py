@@ -26,6 +26,9 @@ COUNTED = {
     "GaussianTeam": "gaussian_team",
     "PredatorPrey": "predator_prey",
     "Combat": "combat/3m",
+    "BoxPushing": "box_pushing/4",
+    "Intersection": "intersection",
+    "Football": "football/academy_3_vs_1_with_keeper",
 }
 MANY = 256  # values of an axis, from which on one stands for all
 FAMILIES = ("qmix", "happo")  # learners that stand for all with a replay, and for all on policy

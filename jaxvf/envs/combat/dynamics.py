@@ -19,6 +19,7 @@ from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.movement import Aim, heading, push_apart
 from jaxvf.envs.combat.opponents import Field, Opponent, nearly_reached
 from jaxvf.envs.combat.sequential import in_turn
+from jaxvf.envs.combat.tiles import in_tiles, tile_size
 from jaxvf.envs.combat.units import TICK, CombatParams, Stats
 from jaxvf.envs.combat.weapons import blasts, hittable, lines, suffer, volley, with_line_splash
 
@@ -100,17 +101,21 @@ def step(
     """
     orders = orders_of(actions, _sides(stats, rules.battle.n_allies)[0], plan)
 
-    def one(carried: tuple[Forces, Array], noise: Array) -> tuple[tuple[Forces, Array], None]:
-        forces, reward = carried
-        forces, gained = tick(rules, params, stats, forces, orders, noise)
-        return (forces, reward + gained), None
+    def ticks(
+        stats: Stats, orders: Orders, forces: Forces, noise: Array, unroll: int
+    ) -> tuple[Forces, Float[Array, "B"]]:
+        def one(carried: tuple[Forces, Array], noise: Array) -> tuple[tuple[Forces, Array], None]:
+            forces, reward = carried
+            forces, gained = tick(rules, params, stats, forces, orders, noise)
+            return (forces, reward + gained), None
 
-    def ticks(start: tuple[Forces, Array], noise: Array, unroll: int) -> tuple[Forces, Array]:
+        start = (forces, jnp.zeros_like(forces.health[0]))
         return jax.lax.scan(one, start, noise, unroll=unroll)[0]
 
-    start = (forces, jnp.zeros_like(forces.health[0]))
+    size = tile_size(forces.x.shape[-1], len(forces.x))
+    one_by_one = functools.partial(in_tiles, functools.partial(ticks, unroll=1), size)
     together = functools.partial(ticks, unroll=TICKS_TOGETHER)
-    return jax.lax.platform_dependent(start, noise, cpu=functools.partial(ticks, unroll=1), default=together)
+    return jax.lax.platform_dependent(stats, orders, forces, noise, cpu=one_by_one, default=together)
 
 
 def tick(
