@@ -96,6 +96,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "humanoid_17x1": ANT,
 }
 OF_CLIPPED_STEPS = ("entropy_weight", "learning_rate", "actor_epochs")  # mean nothing to natural-gradient steps
+OF_NATURAL_STEPS = ("kl_radius", "kl")  # mean nothing to clipped steps
 # The same for natural-gradient steps; the critic takes five epochs of one batch, but for JaxMARL's four.
 OF_TASK_NATURAL: dict[str, dict[str, Any]] = {
     "spread, JaxMARL": JAXMARL | {"minibatches": 1},
@@ -193,12 +194,12 @@ def within_reach() -> tuple[str, ...]:
 def configured(learner: str, task: str, env_steps: int) -> Any:
     """The registered algorithm with the setting of a task; central critics are agent-specific in combat."""
     algorithm = jaxvf.algorithms.make(learner)
-    if algorithm.step == "natural":
-        fields = SETTING | OF_TASK_NATURAL.get(task, {})
-        fields = {name: value for name, value in fields.items() if name not in OF_CLIPPED_STEPS}
-    else:
-        fields = SETTING | OF_TASK.get(task, {})
+    natural = algorithm.step == "natural"
+    fields = SETTING | (OF_TASK_NATURAL if natural else OF_TASK).get(task, {})
+    if not natural:
         fields |= {"value_clip": fields["clip"]}  # as in that code; of natural-gradient steps it is 0.2
+    without = OF_CLIPPED_STEPS if natural else OF_NATURAL_STEPS
+    fields = {name: value for name, value in fields.items() if name not in without}
     if TASKS[task].startswith("combat/") and algorithm.critic_inputs == "state":
         fields |= {"critic_inputs": "agent_state", "normalization": "joint"}
     if task in ANNEALED[algorithm.step]:

@@ -9,7 +9,8 @@ from jaxvf.trust_region.networks import NETWORKS, FeedForward
 from jaxvf.trust_region.objectives import ENTROPY_REDUCTIONS, PLACES, UNBOUNDED
 
 # What a field needs to count: a natural-gradient step has no clip, no entropy bonus, no step size of Adam, no passes.
-CLIPPED, IN_TURN, LEARNED = ("step", "clip"), ("updates", "sequential"), ("baseline", "critic")
+CLIPPED, NATURAL = ("step", "clip"), ("step", "natural")
+IN_TURN, LEARNED = ("updates", "sequential"), ("baseline", "critic")
 
 
 @hyperparameters
@@ -109,6 +110,7 @@ class Settings:
         "exact",
         "the divergence of discrete policies: the exact one, or the unweighted sum of Le & Ta's code",
         choices=("exact", "unweighted_k3"),
+        needs=NATURAL,
     )
     value_norm: bool = static(True, "whether the critic predicts normalized returns", needs=LEARNED)
     value_clip_units: str = static(
@@ -154,8 +156,12 @@ class Settings:
     weight_high: float = traced(UNBOUNDED, "highest weight of the preceding agents' ratio", low=0)
     clip: float = traced(0.2, "ε of the clipped surrogate", low=0)
     value_clip: float = traced(0.2, "how far a value may move from its old one", low=0, needs=LEARNED)
-    kl_radius: float = traced(0.01, "δ of a natural-gradient step; its mean over agents where they share", low=0)
-    backtrack: float = traced(0.8, "factor between candidates of the line search", low=0, high=1)
+    kl_radius: float = traced(
+        0.01, "δ of a natural-gradient step; its mean over agents where they share", low=0, needs=NATURAL
+    )
+    backtrack: float = traced(
+        0.8, "factor between candidates of a natural-gradient step's line search", low=0, high=1, needs=NATURAL
+    )
     entropy_weight: float = traced(
         0.0, "β, weight of the entropy bonus; none in natural-gradient steps", low=0, needs=CLIPPED
     )
