@@ -12,7 +12,8 @@ from jaxvf.sweeps import devices
 
 # Runs a core that are tried on a CPU: one keeps a big network in the cache, 64 pay for dispatch once.
 PER_CORE = (1, 4, 16, 64)
-LOWER = "lower num_envs, buffer_size, batch_size or test_episodes"  # where one run takes too much memory
+# Where one run takes too much memory.
+LOWER = "lower num_envs, buffer_size, batch_size or test_episodes; in battles env.storage=uint8 needs a quarter"
 Reason = Literal["given", "stored", "default", "remembered", "measured", "cut to fit", "shared"]
 
 
