@@ -90,7 +90,8 @@ def configured(name: str, env: str) -> Any:
     if "updates_per_step" in fields:
         changes["updates_per_step"] = 1 / (algorithm.num_envs * algorithm.sequence_length)
     if "rollout_length" in fields and make_env(env).spec.limit_max == 1:
-        changes |= ONE_STEP
+        samples = ONE_STEP["num_envs"]
+        changes |= ONE_STEP | {"num_envs": samples - samples % algorithm.minibatches}
     return dataclasses.replace(algorithm, **changes)
 
 
