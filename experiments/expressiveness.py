@@ -99,6 +99,10 @@ NOTE = (
     "stopped: the class is QPLEX's, the learning rule is not. Where a number is above that in brackets, its fits "
     "rested elsewhere. The darker a cell, the larger the share of the table's variance that is missed."
 )
+FIXED = (
+    " QFIX's value of the greedy joint action is a function of what the mixer sees, so that it misses sums of what is "
+    "not seen; Q+FIX adds to its fixee and does not."
+)
 TOLERANCE = 0.005  # of a mean squared error, relative to the table's variance where that is above 1
 CLOSE = 1e-3  # the same, from which on a cell is fitted again from many more starts; expected numbers have three digits
 
@@ -253,8 +257,10 @@ def draw(rows: list[dict[str, Any]], out: Path) -> Path:
     scale = "Own setting" if rows[0]["scale"] == OWN else f"Scale {rows[0]['scale']}"
     again = sorted({row["again"] for row in rows if "again" in row})
     more = f"; tables not found so: best of {' to '.join(map(str, again[:1] + again[1:][-1:]))} more" if again else ""
-    note = f"{NOTE} {scale}; best of {rows[0]['restarts']} restarts{steps}{more}; no interval."
+    fixed = FIXED if any(name.startswith("qfix") for name in mixers) else ""
+    note = f"{NOTE}{fixed} {scale}; best of {rows[0]['restarts']} restarts{steps}{more}; no interval."
     figure = plots.number_table(
-        measured, rows=[row_words(name) for name in names], columns=mixers, expected=wanted, shade=shade, note=note
-    )
+        measured, rows=[row_words(name) for name in names], columns=[name.replace(", ", ",\n") for name in mixers],
+        expected=wanted, shade=shade, note=note,
+    )  # fmt: skip
     return plots.save(figure, out / "least_error.png")[0]
