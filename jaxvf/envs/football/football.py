@@ -114,7 +114,7 @@ class Football(NativeBatch):
         return FootballParams(**numbers)
 
     def check_params(self, params: FootballParams) -> None:
-        unused = {} if self.slide else dict.fromkeys(SLIDES, "without env.slide=True")
+        unused: dict[str, str] = {} if self.slide else dict.fromkeys(SLIDES, "without env.slide=True")
         if self.reward != rewards.CHECKPOINTS:
             unused["checkpoint_reward"] = f"without env.reward={rewards.CHECKPOINTS}"
         refuse_unused(params, self.default_params(), unused)

@@ -102,7 +102,7 @@ class Intersection(Environment):
         return IntersectionParams(**{**numbers, "limit": jnp.minimum(jnp.int32(default.limit), self.limit_max)})
 
     def check_params(self, params: IntersectionParams) -> None:
-        unused = dict.fromkeys(STEERING, "with env.rail=True, where nobody steers") if self.rail else {}
+        unused: dict[str, str] = dict.fromkeys(STEERING, "with env.rail=True, where nobody steers") if self.rail else {}
         refuse_unused(params, self.default_params(), unused)
 
     def init(self, key: Key[Array, ""], params: IntersectionParams) -> IntersectionState:
