@@ -145,11 +145,11 @@ def _findings(rows: Mapping[str, Record]) -> list[str]:
     reached = {name: row["open_loop_share"] for name, row in rows.items() if _known(row.get("open_loop_share"))}
     said = {
         "history earns more than no history": [name for name, gap in gaps.items() if gap[1] > 0],
-        "it earns less, so soon": [name for name, gap in gaps.items() if gap[2] < 0],
+        "history earns less, after so few steps": [name for name, gap in gaps.items() if gap[2] < 0],
         f"open loop reaches at least {CLOSE:.0%} of what looking does": [
             name for name, share in reached.items() if share[1] >= CLOSE
         ],
-        f"it reaches less than {CLOSE:.0%}": [name for name, share in reached.items() if share[2] < CLOSE],
+        f"open loop reaches less than {CLOSE:.0%}": [name for name, share in reached.items() if share[2] < CLOSE],
     }
     asked = (gaps, gaps, reached, reached)
     lines = ["Where a whole interval says so:", ""]

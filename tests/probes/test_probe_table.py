@@ -53,9 +53,9 @@ def test_the_page_says_where_whole_intervals_lie_on_one_side(tmp_path):
         table.add(name, {**RECORD, "memory_gap": gap, "open_loop_share": share})
     text = page(table, names, Path("docs/probes.md"))
     assert "- history earns more than no history: 1 of 3 (`two_step_game`)." in text
-    assert "- it earns less, so soon: 1 of 3 (`predator_prey`)." in text
+    assert "- history earns less, after so few steps: 1 of 3 (`predator_prey`)." in text
     assert "- open loop reaches at least 90% of what looking does: 1 of 2 (`two_step_game`)." in text
-    assert "- it reaches less than 90%: 1 of 2 (`box_pushing/4`)." in text
+    assert "- open loop reaches less than 90%: 1 of 2 (`box_pushing/4`)." in text
     assert "not measured yet" not in text  # none is left
     assert "not measured yet" in page(table, [*names, "intersection"], Path("docs/probes.md"))
 
