@@ -143,19 +143,21 @@ def _findings(rows: Mapping[str, Record]) -> list[str]:
     """What the rows say together: where an interval lies wholly on one side."""
     gaps = {name: row["memory_gap"] for name, row in rows.items() if _known(row.get("memory_gap"))}
     reached = {name: row["open_loop_share"] for name, row in rows.items() if _known(row.get("open_loop_share"))}
-    said = {
-        "history earns more than no history": [name for name, gap in gaps.items() if gap[1] > 0],
-        "history earns less, after so few steps": [name for name, gap in gaps.items() if gap[2] < 0],
-        f"open loop reaches at least {CLOSE:.0%} of what looking does": [
-            name for name, share in reached.items() if share[1] >= CLOSE
-        ],
-        f"open loop reaches less than {CLOSE:.0%}": [name for name, share in reached.items() if share[2] < CLOSE],
-    }
-    asked = (gaps, gaps, reached, reached)
+    asked = (
+        ("history earns more than no history", gaps, lambda interval: interval[1] > 0),
+        ("history earns less, after so few steps", gaps, lambda interval: interval[2] < 0),
+        (
+            f"open loop reaches at least {CLOSE:.0%} of what looking does",
+            reached,
+            lambda interval: interval[1] >= CLOSE,
+        ),
+        (f"open loop reaches less than {CLOSE:.0%}", reached, lambda interval: interval[2] < CLOSE),
+    )
     lines = ["Where a whole interval says so:", ""]
-    for (what, names), all_of in zip(said.items(), asked, strict=True):
-        listed = ", ".join(f"`{name}`" for name in names)
-        lines.append(f"- {what}: {len(names)} of {len(all_of)}{f' ({listed})' if names else ''}.")
+    for what, intervals, holds in asked:
+        names = [f"`{name}`" for name, interval in intervals.items() if holds(interval)]
+        listed = f" ({', '.join(names)})" if names else ""
+        lines.append(f"- {what}: {len(names)} of {len(intervals)}{listed}.")
     return lines
 
 
