@@ -158,3 +158,10 @@ def test_the_table_has_a_column_for_every_value():
         "| 0.74 / 1.00 / 1.13 | 499 to 1,248 |"
     )
     assert head.count("|") == line.count("|")
+
+
+@pytest.mark.parametrize(("algorithm", "samples"), [("mappo", 250), ("pqn_vdn", 240)])
+def test_samples_of_a_one_step_game_are_divided_by_their_minibatches(algorithm, samples):
+    """250 as in the trust-region games, or the most below that the learner's mini-batches divide: 15 times 16."""
+    configured = aot.configured(algorithm, "matrix_game/A")
+    assert configured.num_envs == samples and samples % configured.minibatches == 0
