@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 
 BESIDE = ("experiments", "benchmarks", "policies")
 SHOWN = (".md", ".png", ".svg", ".gif", ".json")
-LINK = re.compile(r"\[([^\]\n]*)\]\(((?:\.\./)+)([\w./-]+)([^)\s]*)\)")
+LINK = re.compile(r"\[([^\]]*)\]\(((?:\.\./)+)([\w./-]+)([^)\s]*)\)")
 FIELDS = re.compile(r"<!-- fields of ([\w.]+):(\w+) -->")
 
 
