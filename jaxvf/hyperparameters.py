@@ -52,7 +52,8 @@ def static(
         high: largest valid number.
         choices: the valid strings, for an enumeration.
         registry: named constructors; the field then accepts a name of it, or an object made by hand.
-        needs: another field of the object, and the values of it beside which this one counts (`check_needs`).
+        needs: another field of the object, and the values of it beside which this one counts (`check_needs`); a
+            number and `...` stand for it and all above.
     """
     metadata = {"traced": False, "doc": doc, "low": low, "high": high, "choices": choices, "registry": registry}
     metadata["needs"] = needs
@@ -162,8 +163,8 @@ def check_needs(config: Any, path: str = "") -> None:
     for field in _own_fields(config):
         value = getattr(config, field.name)
         switch, *values = field.metadata.get("needs") or (None,)
-        if switch is not None and getattr(config, switch) not in values and _changed(field, value):
-            counts = " or ".join(f"{path}{switch}={one!r}" for one in values)
+        if switch is not None and not _counts(getattr(config, switch), values) and _changed(field, value):
+            counts = " or ".join("more" if one is ... else f"{path}{switch}={one!r}" for one in values)
             name, given, default = _first_change(field.name, value, field.default)
             raise InputError(
                 f"{path}{name}={given!r} does nothing to {path}{switch}={getattr(config, switch)!r}; "
@@ -171,6 +172,10 @@ def check_needs(config: Any, path: str = "") -> None:
             )
         if dataclasses.is_dataclass(value):
             check_needs(value, f"{path}{field.name}.")
+
+
+def _counts(value: Any, values: list[Any]) -> bool:
+    return value >= values[0] if values[-1] is ... else value in values
 
 
 def _changed(field: dataclasses.Field, value: Any) -> bool:

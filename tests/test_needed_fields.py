@@ -27,7 +27,11 @@ NEEDING = [
     if field.metadata.get("needs")
 ]
 # Another valid value of a field that holds a network; of all others one is found.
-OTHER_PARTS: dict[str, dict[str, Any]] = {"monotone": {"embed": 7}, "attention": {"heads": 7}}
+OTHER_PARTS: dict[str, dict[str, Any]] = {
+    "monotone": {"embed": 7},
+    "attention": {"heads": 7},
+    "recognizer": {"width": 7},
+}
 
 
 def other_values(holder: Any, name: str) -> list[Any]:
@@ -52,6 +56,8 @@ def test_a_field_counts_beside_some_values_of_another_and_is_refused_beside_the_
     switch, *counting = field.metadata["needs"]
     declared, now = field_at(holder, switch)
     rest = [each for each in [now, *other_values(holder, switch)] if each not in counting]
+    if counting[-1] is ...:
+        counting, rest = [counting[0], counting[0] + 3], [counting[0] - 1]
     assert counting and rest and all(coerce(declared, now, each) == each for each in counting)
     for value in counting:
         check_needs(replace(_with_needed(holder, switch, value), name, other_values(holder, name)[0]))
@@ -105,6 +111,12 @@ def test_no_default_is_refused(name):
             "mixer.adv_stop_grad=False does nothing to mixer.additive=False; leave it at True, or set "
             "mixer.additive=True",
         ),
+        (
+            "mrvf",
+            {"rounds": 2, "anchors": "improving"},
+            "anchors='improving' does nothing to rounds=2; leave it at 'all', or set rounds=3 or more",
+        ),
+        ("ow_qmix", {"recognizer.width": 7}, "recognizer.width=7 does nothing to weighting='optimistic'"),
         (
             "qplex",
             {"mixer.attention.heads": 7},

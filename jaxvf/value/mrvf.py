@@ -23,6 +23,7 @@ from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.imagination import imagined_actions
 from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
 
+LATER_ROUNDS = ("rounds", 2, ...)  # where there is a round after the first
 ERROR_MEMORY = 0.99  # share of the running error of Q_J that an update keeps
 
 
@@ -40,22 +41,32 @@ class Mrvf(MultiRoundLearner):
     """Multi-round value factorization. With rounds=1 it is the mixer's method, bootstrapped from Q_J."""
 
     central_width: int = static(256, "width of the unconstrained mixer of Q_J", low=1)
-    imagined: int = static(0, "imagined joint actions per frame for rounds >= 2, random ones and both anchors", low=0)
-    deviations: int = static(0, "imagined single-agent deviations from the anchor per frame", low=0)
+    imagined: int = static(
+        0,
+        "imagined joint actions per frame for rounds >= 2, random ones and both anchors",
+        low=0,
+        needs=LATER_ROUNDS,
+    )
+    deviations: int = static(0, "imagined single-agent deviations from the anchor per frame", low=0, needs=LATER_ROUNDS)
     judge: str = static(
         "online",
         "whose Q_J says what later rounds can gain: the one that learns, or its target, which errs less where it is "
         "averaged (target_update=soft, or several target_networks)",
         choices=("online", "target"),
+        needs=LATER_ROUNDS,
     )
     error_margin: float = static(
-        0.0, "cut off gains below so many times the judge's running error too; 0 leaves it to the threshold", low=0
+        0.0,
+        "cut off gains below so many times the judge's running error too; 0 leaves it to the threshold",
+        low=0,
+        needs=LATER_ROUNDS,
     )
     anchors: str = static(
         "all",
         "where rounds from the third on learn: everywhere, or only where by the judge the round before chose "
         "no worse than all earlier ones (improving)",
         choices=("all", "improving"),
+        needs=("rounds", 3, ...),
     )
     threshold: float = traced(0.02, "ξ, gains that are cut off", low=0)
     gain_penalty: float = traced(0.0, "λ_a, weight of the mean squared advantage of rounds >= 2", low=0)

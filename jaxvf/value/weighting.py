@@ -51,7 +51,7 @@ class WeightedLearner(MixedLearner):
         "central", "the rule of the weights", choices=("central", "optimistic", "potentially_optimal")
     )
     central_width: int = static(256, "width of the unconstrained mixer", low=1)
-    recognizer: Recognizer = static(Recognizer(), "networks of Q_R, for weighting=potentially_optimal")
+    recognizer: Recognizer = static(Recognizer(), "networks of Q_R", needs=RECOGNIZED)
     inner_steps: int = static(10, "Adam steps of the recognizer in an update", low=1, needs=RECOGNIZED)
     first_inner_steps: int = static(20, "the same in the very first update", low=1, needs=RECOGNIZED)
     alpha: float = traced(0.1, "α, weight of joint actions that the rule does not favour", low=0, high=1)
