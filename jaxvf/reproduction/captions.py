@@ -87,7 +87,7 @@ def findings(fractions: Mapping[str, Mapping[str, Interval]]) -> str:
         fractions: condition (a game, a behaviour) to learner to the fraction of its seeds that do.
     """
     told = {
-        "Nine of ten seeds or more": lambda share: share >= 0.9,
+        "Nine of ten seeds or more": nearly_always,
         "One of ten or fewer": lambda share: share <= 0.1,
     }
     sentences = []
@@ -100,6 +100,27 @@ def findings(fractions: Mapping[str, Mapping[str, Interval]]) -> str:
         where = [f"{names} ({'; '.join(found)})" if len(fractions) > 1 else names for names, found in places.items()]
         sentences += [f"{title}: {', '.join(where)}."] if where else []
     return " ".join(sentences)
+
+
+def tally(fractions: Mapping[str, Mapping[str, Interval]]) -> str:
+    """In how many conditions a learner nearly always gets there, best first: `findings` of more learners than a
+    sentence holds.
+    """
+    solved: dict[str, list[int]] = {}
+    for cells in fractions.values():
+        for name, interval in cells.items():
+            solved.setdefault(name, []).append(nearly_always(interval[0]))
+    by_score: dict[tuple[int, int], list[str]] = {}
+    for name, each in solved.items():
+        by_score.setdefault((sum(each), len(each)), []).append(name)
+    scores = sorted(by_score, key=lambda score: (-score[0], score[1]))
+    told = [f"{_listed(by_score[score])} in {score[0]} of {score[1]}" for score in scores if score[0]]
+    return f"Nine of ten seeds or more: {', '.join(told) or 'nobody'}."
+
+
+def nearly_always(share: float) -> bool:
+    """Whether nine of ten seeds or more get there."""
+    return share >= 0.9
 
 
 def percent(share: float) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from jaxvf import cli, scripts
 from jaxvf.errors import InputError
-from jaxvf.reproduction import OWN, Scale, agree, caption, choose, facts_of, findings, percent, steps_text
+from jaxvf.reproduction import OWN, Scale, agree, caption, choose, facts_of, findings, percent, steps_text, tally
 from jaxvf.reproduction.captions import seeds_text
 from jaxvf.results import Interval
 
@@ -118,6 +118,9 @@ def test_findings_say_who_is_nearly_always_there_and_who_hardly_ever():
         "One of ten or fewer: vdn and qmix (A), vdn (D)."
     )
     assert findings({"A": {"vdn": half}}) == ""
+    games = {"A": {"vdn": never, "qmix": half, "resq": always, "iql": always}, "D": {"vdn": always, "resq": always}}
+    assert tally(games) == "Nine of ten seeds or more: resq in 2 of 2, iql in 1 of 1, vdn in 1 of 2."
+    assert tally({"A": {"vdn": never}}) == "Nine of ten seeds or more: nobody."
 
 
 def test_percentages_never_round_to_all_or_none():
