@@ -7,8 +7,8 @@ import pytest
 
 from jaxvf import cli, scripts
 from jaxvf.errors import InputError
-from jaxvf.reproduction import OWN, Scale, agree, caption, choose, facts_of, findings, percent, steps_text, tally
-from jaxvf.reproduction.captions import seeds_text
+from jaxvf.reproduction import OWN, Scale, agree, caption, choose, facts_of, findings, percent, steps_text
+from jaxvf.reproduction.captions import seeds_text, tally
 from jaxvf.results import Interval
 
 EXPERIMENTS = tuple(scripts.available("experiments"))
