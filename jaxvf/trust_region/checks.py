@@ -70,8 +70,6 @@ def _check_updates(config: Settings, spec: EnvSpec) -> None:
         raise InputError(
             f"minibatches={config.minibatches} with parameters='shared' would count ratios twice; use minibatches=1"
         )
-    if config.budget == "shared" and config.step != "natural":
-        raise InputError("budget='shared' divides the divergence of natural-gradient steps; use step='natural'")
     if config.sizes == "own" and (spec.own_obs or spec.own_actions):
         _check_own_sizes(config, spec)
     if config.step == "natural":

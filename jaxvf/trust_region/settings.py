@@ -66,6 +66,7 @@ class Settings:
         "how natural-gradient steps share the divergence of an iteration: every agent has kl_radius, or all have "
         "kl_radius × N, divided by what each expects to gain from it",
         choices=("each", "shared"),
+        needs=NATURAL,
     )
     order: str = static(
         "random",
