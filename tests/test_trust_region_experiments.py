@@ -234,3 +234,23 @@ def test_the_recipe_on_spread_is_jaxmarls_configuration():
     for algorithm, ahead in ((recipe, 1), (ours, 0)):
         rates = [learning_rate(algorithm, algorithm.learning_rate, jnp.int32(k * 128 * 128)) for k in (1, 61, 122)]
         np.testing.assert_allclose(rates, [2e-3 * (1 - (k - ahead) / 122) for k in (1, 61, 122)], rtol=1e-4, atol=1e-9)
+
+
+def test_smax_recipes_are_the_releases_and_begin_their_schedule():
+    """Fields of JaxMARL's configurations; the step size falls within its 10 million steps, however short the run."""
+    module = scripts.load("experiments", "smax_recipes")
+    for recipe, clip, entropy, inputs in (
+        ("ippo@jaxmarl_smax", 0.05, 0.01, "observation"), ("mappo@jaxmarl_smax", 0.2, 0.0, "state"),
+    ):  # fmt: skip
+        sweep = module.sweep_of("3m", recipe, module.SCALES["medium"])
+        (learner,) = sweep.algorithms if isinstance(sweep.algorithms, list | tuple) else (sweep.algorithms,)
+        assert (learner.clip, learner.entropy_weight, learner.critic_inputs) == (clip, entropy, inputs)
+        assert (learner.num_envs * learner.rollout_length, learner.actor.hidden) == (module.ITERATION, 128)
+        assert learner.learning_rate_anneal > 10 * sweep.env_steps and sweep.seeds >= 4
+
+
+def test_smax_recipes_draw_a_map_from_its_rows(tmp_path):
+    module = scripts.load("experiments", "smax_recipes")
+    curve = {"scale": "small", "runs": 2, "env_steps": 200, "evaluated_at": [100, 200], "won": [[0, 0.5], [0.25, 1]]}
+    rows = [{**curve, "map": name, "learner": recipe} for name in ("3m", "2s3z") for recipe in module.RECIPES]
+    assert [path.name for path in module.draw(rows, tmp_path)] == ["smax_3m.png", "smax_2s3z.png"]

@@ -34,7 +34,10 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
             {"minibatches": 7},
             "minibatches=7 does not divide the 24 samples .*; the nearest valid one is 6",
         ),
-        ({"budget": "shared"}, "budget='shared' does nothing to step='clip'; leave it at 'each', or set step='natural'"),
+        (
+            {"budget": "shared"},
+            "budget='shared' does nothing to step='clip'; leave it at 'each', or set step='natural'",
+        ),
         ({"minibatch_agents": "apart"}, "minibatch_agents='apart' is of one network for all"),
         ({"minibatch_agents": "apart", "updates": "joint"}, "use updates='joint' parameters='shared'"),
         (
