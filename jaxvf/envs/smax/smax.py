@@ -69,6 +69,11 @@ class Smax(NativeBatch):
         for name in ("see_enemy_actions", "compat_bugs"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"{name}={getattr(self, name)!r} is neither True nor False")
+        if not self.compat_bugs and self.map not in DRAWN:
+            raise InputError(
+                f"compat_bugs=False does nothing on {self.map}, all of whose units start on the map; leave it at True, "
+                f"or take one of {', '.join(DRAWN)}"
+            )
         if self.storage not in STORAGE:
             raise unknown("storage", self.storage, STORAGE)
 

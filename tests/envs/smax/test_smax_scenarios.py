@@ -1,5 +1,6 @@
 """SMAX's battles by name: who fights whom, and what files call them."""
 
+import jax
 import pytest
 
 from jaxvf.envs import Smax
@@ -16,6 +17,18 @@ OURS = {"8m_vs_9m"}  # SMAC's battle under SMAX's rules: JaxMARL has none of thi
 def test_switches_are_truth_values(unchecked, name):
     with pytest.raises(InputError, match=f"{name}='no' is neither True nor False"):
         Smax("3m", **{name: "no"})
+
+
+def test_drawn_battles_place_units_off_the_map_unless_told_otherwise():
+    """As SMAX does; the option of battles that are not drawn would do nothing, and is refused."""
+    off = {}
+    for kept in (True, False):
+        env = Smax("smacv2_10_units", compat_bugs=kept)
+        state = env.init_batch(jax.random.key(0), env.default_params(), 64)
+        off[kept] = [bool((axis < 0).any() or (axis > 32).any()) for axis in (state.x, state.y)]
+    assert any(off[True]) and not any(off[False])
+    with pytest.raises(InputError, match=r"compat_bugs=False does nothing on 3m, .* take one of smacv2_5_units, "):
+        Smax("3m", compat_bugs=False)
 
 
 @pytest.mark.parametrize("name", sorted(SCENARIOS.keys() - OURS))
