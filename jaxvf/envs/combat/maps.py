@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from jaxvf.envs.combat import grounds, units
-from jaxvf.envs.combat.terrain import Ground
+from jaxvf.envs.combat.terrain import SIDE, Ground
 from jaxvf.errors import InputError, unknown
 
 # (kind, number, x, y) each, with the point round which they start; JSON gives lists, which become tuples
@@ -56,6 +56,8 @@ class Map:
             raise InputError(f"limit={self.limit!r} of map {self.name} is no number of steps from 1 on")
         if not _is_point(self.attack_point):
             raise InputError(f"attack_point={self.attack_point!r} of map {self.name} is not a pair (x, y) of numbers")
+        if not all(0 <= axis <= SIDE for axis in self.attack_point):
+            raise InputError(f"attack_point={self.attack_point!r} of map {self.name} is outside {SIDE} x {SIDE} cells")
         for side in ("allies", "enemies"):
             listed = getattr(self, side)
             if not isinstance(listed, Sequence) or not listed:

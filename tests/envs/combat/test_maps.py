@@ -127,6 +127,7 @@ def test_a_wrong_map_is_named(unchecked):
         ({"enemies": (("marine", 3, 23, math.nan),)}, r"enemies of map 3m: \(23, nan\) of marine is not a point"),
         ({"attack_point": ("a", "b")}, r"attack_point=\('a', 'b'\) of map 3m is not a pair \(x, y\) of numbers"),
         ({"attack_point": None}, "attack_point=None of map 3m is not a pair"),
+        ({"attack_point": (9, 33)}, r"attack_point=\(9, 33\) of map 3m is outside 32 x 32 cells"),
         ({"limit": True}, "limit=True of map 3m is no number of steps"),
         ({"ground": None}, "ground=None of map 3m is not a Ground"),
     ],
