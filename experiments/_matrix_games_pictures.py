@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxvf.envs import PAYOFFS
+from jaxvf.reproduction import OWN
 from jaxvf.reproduction.captions import SCORE, UNIFORM, caption, facts_of, findings, percent, steps_text, tally
 from jaxvf.results import Interval, fraction_interval, plots
 from jaxvf.results.game_answer import Course, Learned, game_answer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Game A separates those who solve it; game D is where QMIX arrives late.
 HERO, HERO_LEARNERS = (("A", "uniform"), ("D", "annealed")), ("vdn", "qmix", "nm_qmix", "cw_qmix", "pow_qmix")
+TOLD = {"vdn", "qmix", "nm_qmix", "cw_qmix"}  # whom the answer's caption speaks of
 DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf")
 MANY, ACROSS = 8, 4  # learners from which on a game has a panel of its own, and panels in a row
 
@@ -43,15 +45,15 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     facts: dict[str, Any] = facts_of(rows, behaviour="", interval=SCORE) | {"steps": budgets(rows)}
     fractions: dict[str, dict[str, Any]] = {}
     for row in rows:
-        title = f"game {row['game']}, {row['protocol']} play"
-        fractions.setdefault(title, {})[row["learner"]] = Interval(*row["optimal"])
+        fractions.setdefault(title_of(row), {})[row["learner"]] = Interval(*row["optimal"])
     played = ", ".join(f"{game} ({payoff_text(game)})" for game in dict.fromkeys(row["game"] for row in rows))
     paths = plots.save(fractions_figure(fractions, played, facts), out / "fractions.png")
     if "typical_tables" in rows[0]:  # older summaries have none
         without: dict[str, Any] = facts | {"interval": ""}
         paths += plots.save(plots.value_tables(**tables_of(rows), note=caption(TABLES, **without)), out / "tables.png")
     hero = [row for row in rows if (row["game"], row["protocol"]) in HERO and row["learner"] in HERO_LEARNERS]
-    if "typical_tables" in rows[0] and {(row["game"], row["protocol"]) for row in hero} == set(HERO):
+    told = rows[0]["scale"] != OWN and {row["learner"] for row in hero} >= TOLD  # by the picture's caption
+    if told and "typical_tables" in rows[0] and {(row["game"], row["protocol"]) for row in hero} == set(HERO):
         paths += plots.save(answer(hero, facts), out / "answer.png")
     return paths
 
@@ -69,6 +71,11 @@ def fractions_figure(fractions: dict[str, dict[str, Any]], played: str, facts: M
     return dot_panels(
         fractions, rows=learners, xlabel="seeds at the optimum", colours=colours, expected={}, note=note, across=ACROSS
     )
+
+
+def title_of(row: Mapping[str, Any]) -> str:
+    """What a game under a behaviour is called."""
+    return f"game {row['game']}, {row['protocol']} play"
 
 
 def budgets(rows: list[dict[str, Any]]) -> str:
@@ -99,10 +106,9 @@ def answer(rows: list[dict[str, Any]], facts: Mapping[str, Any]) -> "Figure":
             tables.append(Learned(row["learner"], table, [row["typical_greedy"]], below))
     panels: dict[str, dict[str, Course]] = {}
     for row in rows:
-        best_of = f"game {row['game']}, {row['protocol']} play"
         counts = np.asarray(row["optimal_runs"])
         course = Course(np.asarray(row["evaluated_at"]), fraction_interval(counts, np.full(len(counts), row["runs"])))
-        panels.setdefault(best_of, {})[row["learner"]] = course
+        panels.setdefault(title_of(row), {})[row["learner"]] = course
     return game_answer(tables, panels, note=caption(ANSWER.format(payoff=payoff_text("D")), **facts))
 
 

@@ -86,11 +86,13 @@ def row_of(name: str, recipe: str, result: Result, setting: Recipes) -> dict[str
     labels = {"scale": setting.label, "map": name, "learner": recipe}
     row = summaries.condition_row(result, result.select(), **labels)
     won, earned = result.metric("test_won"), result.metric("train_return")
+    # Steps and seconds of the same process: where a sweep was resumed, of the last alone.
     seconds = sum(timing["run_seconds"] for timing in result.timing)
+    steps = sum(timing["env_steps_per_second"] * timing["run_seconds"] for timing in result.timing)
     return row | {
         "final_won": mean_interval(won[:, -1], rng=np.random.default_rng(0)),
         "train_return": mean_interval(earned[:, -1], rng=np.random.default_rng(0)),
         "won": np.round(won.astype(float), 3).tolist(),
-        "steps_a_second": round(row["env_steps"] * row["runs"] / seconds),
+        "steps_a_second": round(steps / seconds),
         "run_seconds": round(seconds),
     }

@@ -26,6 +26,9 @@ class Rollout(NamedTuple):
     False), and the next episode begins one frame later. So F = T + 1, or F = T where every rollout ends with an
     episode that terminates by itself.
 
+    Whole episodes (`started` is None) are padded instead: an environment whose episode is over stands still, with its
+    final view in every frame after it and `filled` False.
+
     What all environments see alike (`EnvSpec.fixed_view`) has size 1 along B. The optional leaves are None where
     nobody asks for them.
     """

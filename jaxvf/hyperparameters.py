@@ -200,9 +200,13 @@ def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
     if registry is not None:
         if isinstance(value, str) and value in registry:
             return registry[value]()
-        if not dataclasses.is_dataclass(value):
+        if not _is_configuration(value):
             raise unknown(field.name, value, registry)
         return value
+    if _is_configuration(current) and not _is_configuration(value):
+        raise InputError(
+            f"{field.name}={value!r} is no {type(current).__name__}; set its fields, as {field.name}.FIELD=VALUE"
+        )
     if choices is not None and not (isinstance(value, str) and value in choices):
         raise unknown(field.name, value, choices)
     if isinstance(current, bool):
@@ -212,6 +216,10 @@ def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
         value = _number(field.name, field.default, value, integral=not field.metadata.get("traced"))
     _check_range(field, value)
     return value
+
+
+def _is_configuration(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def _number(name: str, default: Any, value: Any, integral: bool) -> Any:

@@ -101,6 +101,15 @@ def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, 
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
 
 
+def test_the_answer_is_drawn_only_of_those_of_whom_its_caption_speaks(tmp_path):
+    """Not of one learner, nor of a budget of one's own, for which what it says need not be true."""
+    rows = json.loads((FIGURES / "matrix_games_small_summary.json").read_text())
+    draw = scripts.load("experiments", "matrix_games").draw
+    alone = [row for row in rows if row["learner"] == "vdn"]
+    for others in (alone, [row | {"scale": OWN} for row in rows]):
+        assert {path.stem for path in draw(others, tmp_path)} == {"fractions", "tables"}
+
+
 @pytest.mark.parametrize("path", sorted(FIGURES.glob("*_summary.json")), ids=lambda path: path.stem)
 def test_a_scale_is_named_only_for_the_runs_of_that_scale(path):
     """As many seeds, as long, and nothing else compared: all that differs is an own setting."""

@@ -116,6 +116,13 @@ def test_no_default_is_refused(name):
             {"rounds": 2, "anchors": "improving"},
             "anchors='improving' does nothing to rounds=2; leave it at 'all', or set rounds=3 or more",
         ),
+        (
+            "mrvf",
+            {"rounds": 1, "threshold": 0.5},
+            "threshold=0.5 does nothing to rounds=1; leave it at 0.02, or set rounds=2 or more",
+        ),
+        ("mrvf", {"rounds": 1, "anchor_bonus": 0.5}, "anchor_bonus=0.5 does nothing to rounds=1"),
+        ("s2q", {"successors": 0, "drawn_share": 1.0}, "drawn_share=1.0 does nothing to successors=0"),
         ("ow_qmix", {"recognizer.width": 7}, "recognizer.width=7 does nothing to weighting='optimistic'"),
         (
             "qplex",

@@ -214,6 +214,8 @@ def test_conditions_on_spread_are_one_change_from_ours_to_the_recipe():
     assert len(module.cells_of(module.SCALES["paper"])) == 22 + 25
     with pytest.raises(InputError, match=r"unknown condition 'our'; did you mean 'ours'\?"):
         module.cells_of(module.choose(module.SCALES, "small", conditions=("our",)))
+    with pytest.raises(InputError, match=r"no network of \('feed_forward',\) has a condition of"):
+        module.cells_of(module.choose(module.SCALES, "small", conditions=("ours + flax GRU",)))
 
 
 def test_the_recipe_on_spread_is_jaxmarls_configuration():
@@ -254,3 +256,13 @@ def test_smax_recipes_draw_a_map_from_its_rows(tmp_path):
     curve = {"scale": "small", "runs": 2, "env_steps": 200, "evaluated_at": [100, 200], "won": [[0, 0.5], [0.25, 1]]}
     rows = [{**curve, "map": name, "learner": recipe} for name in ("3m", "2s3z") for recipe in module.RECIPES]
     assert [path.name for path in module.draw(rows, tmp_path)] == ["smax_3m.png", "smax_2s3z.png"]
+
+
+def test_the_speed_of_a_resumed_recipe_is_that_of_its_last_process():
+    """Of 2,000 steps the process that finished took 50 in its one second."""
+    module, curve = scripts.load("experiments", "smax_recipes"), np.zeros((2, 1))
+    metrics = dict.fromkeys(("test_return", "train_return", "test_won"), curve)
+    timing = [{"run_seconds": 1.0, "env_steps_per_second": 50.0}]
+    result = jaxvf.Result([{"status": "finished"}] * 2, metrics, np.full((2, 1), 1000), timing, pytest.fail)
+    row = module.row_of("3m", module.RECIPES[0], result, module.SCALES["medium"])
+    assert (row["steps_a_second"], row["env_steps"], row["runs"]) == (50, 1000, 2)

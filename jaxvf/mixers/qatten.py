@@ -18,8 +18,8 @@ class QattenTransformation(nn.Module):
         w_i = Σ_k softmax_i(sel_k(x) · key_k(unit state_i) / √d) + 1e-10,    shift v(x)/n for every agent
 
     The unit state of agent i is its slice of the first n·U entries of the state, as SMAC lays its states out, or of
-    what the context has in the state's place. Their mean squared logit is sown into "losses",
-    frame by frame.
+    what the context has in the state's place. The sum over heads of the mean squared logit is sown into "losses", frame
+    by frame.
     """
 
     heads: int = static(4, "attention heads", low=1)
@@ -29,7 +29,9 @@ class QattenTransformation(nn.Module):
     weighted_head: bool = static(False, "scale each head by a positive function of the context")
     state_bias: bool = static(True, "add the shift")
     nonlinear: bool = static(False, "append the chosen value to the unit state")
-    regularization: float = static(0.001, "coefficient of the mean squared logit in the loss", low=0)
+    regularization: float = static(
+        0.001, "coefficient of the mean squared logit, summed over heads, in the loss", low=0
+    )
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
 
     @nn.compact

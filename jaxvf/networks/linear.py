@@ -27,8 +27,8 @@ def project(x: Float[Array, "*batch I"], kernel: Float[Array, "I F"]) -> Float[A
     """`x @ kernel`, with the gradient of few rows of `x` computed kernel first.
 
     The same numbers as autodiff's; but with a kernel per run and few rows of `x`, XLA's CPU library is faster at the
-    product in this order. Of many rows it would have to transpose the result. Reverse mode only: what needs `jax.jvp`
-    uses a plain product.
+    product in this order. Of many rows it would have to transpose the result. There is reverse mode, and forward mode
+    over it (curvature products), but no forward mode of the function itself.
     """
     return x @ kernel
 

@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from jaxvf import __version__
 from jaxvf.errors import InputError
+from jaxvf.hyperparameters import LARGEST_COUNT
 from jaxvf.serialize import to_json
 from jaxvf.sweeps import chunk_size, devices, plan_text
 from jaxvf.sweeps.chunk_size import ChunkSize
@@ -185,11 +186,17 @@ def make_plan(
             size = ChunkSize(chunk[index], "stored")
         else:
             size = chunk_size.choose(len(members), known.bytes_per_run or predict(), known.seconds, chunk)
+        segments = math.ceil(env_steps / program.segment_steps)
+        if segments * program.segment_steps > LARGEST_COUNT:
+            raise InputError(
+                f"env_steps={env_steps} is {segments * program.segment_steps} in whole evaluations, more than "
+                f"{LARGEST_COUNT}, the largest that a counter holds; take fewer, or a shorter test_interval"
+            )
         groups.append(
             Group(
                 runs=tuple(members),
                 program=program,
-                segments=math.ceil(env_steps / program.segment_steps),
+                segments=segments,
                 predict=predict,
                 measured_bytes=known.bytes_per_run,
                 size=size,

@@ -1,6 +1,7 @@
 """A plan as people read it: what is swept, what all groups share, and in what each differs from the others."""
 
 import dataclasses
+import math
 import reprlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,29 @@ def lines(plan: "Plan") -> list[str]:
 
 
 def _warnings(plan: "Plan") -> list[str]:
-    """What a plan does that its user may not mean: the mean reward of opponents taken for a team's."""
+    """What its user may not mean: the mean reward of opponents taken for a team's, a budget in which nothing learns."""
     found = {
         f"warning: {run.env.spec.name} is general-sum, and {name_of(run.algorithm)} learns from the mean of its "
         "agents' rewards, as if they were a team; with reward=agents, iql and ippo learn from each agent's own": None
         for run in (group.runs[0] for group in plan.groups)
         if run.env.spec.general_sum and getattr(run.algorithm, "reward", "team") == "team"
     }
+    found |= {warning: None for group in plan.groups if (warning := _learns_nothing(group))}
     return list(found)
+
+
+def _learns_nothing(group: "Group") -> str:
+    """A warning where the budget is over before replay holds what the first update needs; else nothing."""
+    pace = getattr(group.program.experience, "pace", None)
+    if pace is None:  # nothing is replayed
+        return ""
+    first = math.ceil(math.ceil(pace.warmup / pace.rollouts) / pace.every) * pace.every
+    if first <= group.segments * group.program.iterations:
+        return ""
+    return (
+        f"warning: {name_of(group.runs[0].algorithm)} learns nothing: its first update would come after "
+        f"{first * group.program.experience.steps:,} steps"
+    )
 
 
 def _numbered(rows: Sequence[str]) -> list[str]:

@@ -156,6 +156,8 @@ def make_pace(algorithm: ReplayLearner, length: int, *, sequences: bool) -> Pace
         )
     if algorithm.batch_size > capacity:
         raise InputError(f"batch_size={algorithm.batch_size} exceeds buffer_size={capacity}")
+    if algorithm.learning_starts > capacity:
+        raise InputError(f"learning_starts={algorithm.learning_starts} exceeds buffer_size={capacity}")
     field, ratio, unit = "updates_per_episode", algorithm.updates_per_episode, rollouts
     per_iteration = Fraction(ratio).limit_denominator(10_000) * unit
     if sequences and algorithm.updates_per_step > 0:
@@ -171,7 +173,7 @@ def make_pace(algorithm: ReplayLearner, length: int, *, sequences: bool) -> Pace
         rollouts=rollouts,
         length=length,
         capacity=capacity,
-        warmup=min(capacity, max(algorithm.learning_starts, algorithm.batch_size)),
-        updates=max(1, per_iteration.numerator),
+        warmup=max(algorithm.learning_starts, algorithm.batch_size),
+        updates=per_iteration.numerator,
         every=per_iteration.denominator,
     )

@@ -37,7 +37,7 @@ def whole_policy(actors: Actors, params: ActorParams, samples: Samples) -> Distr
     return actors.policy(params, samples.obs, samples.carry[0], samples.started, samples.avail)
 
 
-def pieces_of(config: Settings, actors: Actors, samples: Samples) -> Samples:
+def pieces_of(config: Settings, samples: Samples) -> Samples:
     """The samples cut into what mini-batches are drawn from: sequences that gradients run through, or more."""
     return chunked(samples, piece_length(config, samples.carry))
 
@@ -96,7 +96,7 @@ def clip_update(
         params, opt_state, skipped = guarded_step(optimizer, gradient, state.params, state.opt_state, part.alive.any())
         return ActorState(params, opt_state), counted(facts, skipped)
 
-    pieces = pieces_of(config, actors, samples)
+    pieces = pieces_of(config, samples)
     state, facts = epochs(step, state, pieces, key, count=config.actor_epochs, minibatches=config.minibatches)
     return state, {**facts, "trials": jnp.float32(0), "accepted": jnp.float32(0)}
 

@@ -40,6 +40,13 @@ def _check_inputs(config: Settings, spec: EnvSpec) -> None:
         raise InputError(f"critic=tabular needs one-hot observations, which {spec.name} does not give{appended}")
     if config.reward == "agents" and not spec.agent_rewards:
         raise InputError(f"reward='agents': {spec.name} rewards the team alone; use reward='team'")
+    if config.reward == "agents" and config.baseline == "exact":
+        raise InputError("baseline='exact' is the team's expected reward; use reward='team' or baseline='critic'")
+    if config.critic_inputs == "state_per_agent" and config.parameters == "shared":
+        raise InputError(
+            "critic_inputs='state_per_agent' has a network for each agent, and parameters='shared' one for all; use "
+            "critic_inputs='state' or 'agent_state'"
+        )
     if config.critic_inputs == "own_state" and not spec.agent_states:
         raise InputError(
             f"critic_inputs='own_state' needs a state for each agent, which {spec.name} does not give; use "

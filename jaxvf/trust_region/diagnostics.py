@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxvf.trust_region.advantages import masked_mean
 from jaxvf.trust_region.objectives import preceding_weight
+from jaxvf.trust_region.settings import Settings
 
 # What is reported of a weight stops here. A variance adds up e^(2 log w) A²: at 30 that is 1e26 A², which leaves room
 # for a thousand million samples of A² = 100 in float32; at 40 sums overflowed and marked healthy runs as diverged.
@@ -16,6 +17,13 @@ HIGHEST_LOG_WEIGHT = 30.0
 TAIL = 0.99
 
 Facts = dict[str, Float[Array, "..."]]
+
+
+def log_clipped(config: Settings, log_ratio: Float[Array, "*b"], log_weight: Float[Array, "*#b"]) -> Float[Array, "*b"]:
+    """Logarithm of the ratio that the clip acts on: the agent's own, times the others' weight where that is inside."""
+    if config.weight_place == "outside":
+        return log_ratio
+    return log_ratio + jnp.log(preceding_weight(log_weight, config.weight_low, config.weight_high))
 
 
 def turn_facts(
@@ -32,7 +40,7 @@ def turn_facts(
 
     Args:
         log_weight: logarithm of the preceding agents' ratio product when the turn began.
-        log_ratio: of the agent's own ratio after the turn.
+        log_ratio: logarithm of the ratio that the clip acts on, after the turn (`log_clipped`).
         kl: of every sample, from the agent's policy before the turn to the one after it.
         advantage: as the turn used it.
         alive: which samples count.

@@ -12,7 +12,7 @@ from jaxvf.networks.members import Grouped, by_group, over_groups, several
 from jaxvf.trust_region.actor_critic import Actors
 from jaxvf.trust_region.actor_update import ActorState, clip_loss, counted, of_step, pieces_of
 from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
-from jaxvf.trust_region.diagnostics import Facts, turn_facts
+from jaxvf.trust_region.diagnostics import Facts, log_clipped, turn_facts
 from jaxvf.trust_region.distributions import Distribution, divergence
 from jaxvf.trust_region.objectives import preceding_weight
 from jaxvf.trust_region.settings import Settings
@@ -49,7 +49,7 @@ def update_jointly(
             skipped = total(skipped) if actors.shared else by_group(lambda own, _: own[:, None], skipped)[:, 0]
         return ActorState(params, opt_state), counted(facts, skipped)
 
-    pieces = pieces_of(config, actors, samples.apart() if config.minibatch_agents == "apart" else samples)
+    pieces = pieces_of(config, samples.apart() if config.minibatch_agents == "apart" else samples)
     after, facts = epochs(step, state, pieces, key, count=config.actor_epochs, minibatches=config.minibatches)
     agents = samples.log_prob.shape[-1]
     still = {"trials": jnp.zeros(agents), "accepted": jnp.zeros(agents)}
@@ -88,13 +88,14 @@ def _measured(config: Settings, actors: Actors, before: ActorState, after: Actor
     )
     log_ratio = new.log_prob(samples.actions) - samples.log_prob
     log_weight = jnp.cumsum(log_ratio, axis=-1) - log_ratio
+    moved = log_clipped(config, log_ratio, log_ratio.sum(axis=-1, keepdims=True) - log_ratio)
     bounds = config.weight_low, config.weight_high
 
-    def one(log_weight: Array, log_ratio: Array, kl: Array, advantage: Array, alive: Array) -> Facts:
-        return turn_facts(log_weight, log_ratio, kl, advantage, alive, bounds=bounds, clip=config.clip)
+    def one(log_weight: Array, moved: Array, kl: Array, advantage: Array, alive: Array) -> Facts:
+        return turn_facts(log_weight, moved, kl, advantage, alive, bounds=bounds, clip=config.clip)
 
     kl = divergence(old, new)
-    return jax.vmap(one, in_axes=-1)(log_weight, log_ratio, kl, samples.advantage, samples.alive)
+    return jax.vmap(one, in_axes=-1)(log_weight, moved, kl, samples.advantage, samples.alive)
 
 
 def per_agent(function, policies: Distribution, samples: Samples):

@@ -2,8 +2,7 @@
 
 Every network is called on sequences, `(x [T, B, I], carry [B, H], started [T, B], n_outputs, gain) ->
 outputs [T, B, U], states [T, B, H]`: `started` marks the frames that begin an episode, before which a recurrent network
-forgets; `states` holds what it remembers after every frame. Plain products throughout: curvature products need forward
-mode, which `jaxvf.networks.linear.project` does not have.
+forgets; `states` holds what it remembers after every frame.
 """
 
 from collections.abc import Callable, Mapping

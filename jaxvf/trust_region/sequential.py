@@ -23,7 +23,7 @@ from jaxvf.trust_region.actor_update import (
     whole_policy,
 )
 from jaxvf.trust_region.batches import Samples, guarded_step, make_optimizer
-from jaxvf.trust_region.diagnostics import Facts, turn_facts
+from jaxvf.trust_region.diagnostics import Facts, log_clipped, turn_facts
 from jaxvf.trust_region.distributions import divergence
 from jaxvf.trust_region.natural_gradient import shared_radii
 from jaxvf.trust_region.objectives import preceding_weight
@@ -150,9 +150,9 @@ def measured(
     """The logarithm of an agent's ratio on the whole batch after its turn, and what the turn did."""
     old, new = (whole_policy(actors, state.params, own) for state in (before, after))
     log_ratio = new.log_prob(own.actions) - own.log_prob
-    bounds = config.weight_low, config.weight_high
+    moved, bounds = log_clipped(config, log_ratio, log_weight), (config.weight_low, config.weight_high)
     return log_ratio, turn_facts(
-        log_weight, log_ratio, divergence(old, new), own.advantage, own.alive, bounds=bounds, clip=clip
+        log_weight, moved, divergence(old, new), own.advantage, own.alive, bounds=bounds, clip=clip
     )
 
 
@@ -183,7 +183,7 @@ def update_shared_in_turn(
         clip = clip_at(config, position, agents)
         weight = preceding_weight(log_weight, config.weight_low, config.weight_high)
         own = samples.agent(agent)._replace(weight=weight)
-        part = of_step(config, pieces_of(config, actors, own))
+        part = of_step(config, pieces_of(config, own))
         gradient, facts = jax.grad(loss, has_aux=True)(before.params, part, clip)
         params, opt_state, skipped = guarded_step(optimizer, gradient, before.params, before.opt_state, own.alive.any())
         after = ActorState(params, opt_state)

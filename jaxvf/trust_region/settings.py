@@ -25,7 +25,8 @@ class Settings:
     critic: nn.Module = static(FeedForward(), "the network of the critic", registry=NETWORKS)
     parameters: str = static(
         "independent",
-        "whether every agent has an actor network of its own, or all share one",
+        "whether every agent has an actor network (and a critic, where critic_inputs gives it a value) of its own, or "
+        "all share one",
         choices=("independent", "shared"),
     )
     sizes: str = static(

@@ -73,7 +73,8 @@ class ValueLearner(ValueAgents):
 
         Raises:
             InputError: as `ValueAgents`, for sequences of a game whose views are stored once that do not hold whole
-                episodes, and for several target networks that are no hard copies.
+                episodes, for updates counted by steps where episodes are replayed, and for several target networks that
+                are no hard copies.
         """
         super().check(env)
         if self.target_networks > 1 and self.target_update == "soft":
@@ -82,6 +83,11 @@ class ValueLearner(ValueAgents):
                 "target_update='hard' or target_networks=1"
             )
         spec = env.spec
+        if self.updates_per_step > 0 and not self.replays_sequences(spec):
+            raise InputError(
+                f"updates_per_step={self.updates_per_step} does nothing where episodes are replayed, as "
+                f"replay={self.replay!r} does of {spec.name}; use updates_per_episode or replay='sequences'"
+            )
         # A cut-off episode takes one frame more, in which it shows its final view.
         frames = spec.limit_max + (not spec.self_ending)
         if self.replays_sequences(spec) and spec.fixed_view and self.sequence_length % frames:

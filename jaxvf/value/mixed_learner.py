@@ -10,7 +10,7 @@ from jaxvf.algorithm import Rollout
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static
-from jaxvf.mixers import MIXERS, Mixer, QmixMixer, init_mixer, utilities_of
+from jaxvf.mixers import MIXERS, Mixer, NoMixer, QmixMixer, init_mixer, utilities_of
 from jaxvf.value.agents import ValueAgents
 from jaxvf.value.frames import Frames, Unrolled
 from jaxvf.value.learner import ValueLearner
@@ -43,10 +43,21 @@ class MixedAgents(ValueAgents):
         """Whether the fields agree with each other and with the environment.
 
         Raises:
-            InputError: as every value learner, and for noise where the state is read elsewhere too: only the mixer's
-                input may be replaced.
+            InputError: as every value learner; for noise where the state is read elsewhere too: only the mixer's input
+                may be replaced; for no mixer where a value of the team is fitted, and for parts of a mixer that see
+                different contexts.
         """
         super().check(env)
+        if isinstance(self.mixer, NoMixer) and not self.values_agents_apart:
+            raise InputError(
+                f"mixer=none gives each agent a value, and {type(self).__name__} fits one of the team; use mixer=vdn"
+            )
+        inner = getattr(self.mixer, "monotone", None)
+        if inner is not None and self.mixer.fixee == "monotone" and inner.context != self.mixer.context:
+            raise InputError(
+                f"mixer.monotone.context={inner.context!r} beside mixer.context={self.mixer.context!r}: all weights "
+                "see one context; set both"
+            )
         if self.noisy_state and self.reads_state:
             raise InputError("mixer.context=noise would replace the state of other networks too; use zeros")
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import EnvSpec
@@ -21,9 +21,8 @@ from jaxvf.value.agents import LearnerState
 from jaxvf.value.central import CentralParams, CentralValue
 from jaxvf.value.frames import Frames, Unrolled, mean_over_steps
 from jaxvf.value.imagination import imagined_actions
-from jaxvf.value.multi_round import Choice, MultiRoundLearner, Round
+from jaxvf.value.multi_round import LATER_ROUNDS, Choice, MultiRoundLearner, Round
 
-LATER_ROUNDS = ("rounds", 2, ...)  # where there is a round after the first
 ERROR_MEMORY = 0.99  # share of the running error of Q_J that an update keeps
 
 
@@ -68,8 +67,10 @@ class Mrvf(MultiRoundLearner):
         choices=("all", "improving"),
         needs=("rounds", 3, ...),
     )
-    threshold: float = traced(0.02, "ξ, gains that are cut off", low=0)
-    gain_penalty: float = traced(0.0, "λ_a, weight of the mean squared advantage of rounds >= 2", low=0)
+    threshold: float = traced(0.02, "ξ, gains that are cut off", low=0, needs=LATER_ROUNDS)
+    gain_penalty: float = traced(
+        0.0, "λ_a, weight of the mean squared advantage of rounds >= 2", low=0, needs=LATER_ROUNDS
+    )
     central_rate: float = traced(10.0, "step size of Q_J as a multiple of learning_rate", low=0)
 
     @property
@@ -150,7 +151,7 @@ class Mrvf(MultiRoundLearner):
         errors = ((taken - y) ** 2, (first - y) ** 2, penalty)
         loss = sum((mean_over_steps(error, batch.filled) for error in errors), jnp.zeros(()))
         metrics = {"value": mean_over_steps(taken, batch.filled), "target": mean_over_steps(y, batch.filled)}
-        running, threshold = self._threshold(running, judged(now.actions) - y, batch.filled)
+        running, threshold = self._threshold(running, judged(now.actions) - y, batch.filled, progress.updates)
         for index, each in enumerate(params.rounds):
             round_key = jax.random.fold_in(key, index)
             loss += self._round_loss(index, each, choice, judged, threshold, unrolled, now, batch.filled, round_key)
@@ -160,13 +161,16 @@ class Mrvf(MultiRoundLearner):
             metrics[f"value_of_round_{index + 1}"] = mean_over_steps(joint(actions), batch.filled)
         return loss, (running, metrics)
 
-    def _threshold(self, running: Any, error: Float[Array, "T _ 1"], filled: Any) -> tuple[Any, Any]:
+    def _threshold(
+        self, running: Any, error: Float[Array, "T _ 1"], filled: Any, updates: Int[Array, ""]
+    ) -> tuple[Any, Any]:
         """The mean squared error of about the last hundred updates, and the gain below which all is cut off."""
         if self.error_margin == 0:
             return running, self.threshold
         squared = jax.lax.stop_gradient(mean_over_steps(error**2, filled))
         running = ERROR_MEMORY * running + (1 - ERROR_MEMORY) * squared
-        return running, jnp.maximum(self.threshold, self.error_margin * jnp.sqrt(running))
+        mean = running / (1 - ERROR_MEMORY ** (updates + 1.0))  # it began at 0
+        return running, jnp.maximum(self.threshold, self.error_margin * jnp.sqrt(mean))
 
     def _round_loss(
         self,

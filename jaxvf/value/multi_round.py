@@ -37,6 +37,9 @@ class Choice(NamedTuple):
     gains: list[Float[Array, "F _ N A"]]  # a_i(u) of rounds 2 ... K, 0 at the anchor
 
 
+LATER_ROUNDS = ("rounds", 2, ...)  # where there is a round after the first
+
+
 @hyperparameters
 class MultiRoundLearner(MixedLearner):
     """Agents that go through K rounds; `params` have the agents' trunk with q^1, and a tuple of later `rounds`."""
@@ -46,9 +49,12 @@ class MultiRoundLearner(MixedLearner):
         "central", "exploring agents throw one coin together, or one each", choices=("central", "independent")
     )
     behaviour_round: str = static(
-        "multi", "whose greedy action is explored around: a random round's or the last", choices=("multi", "last")
+        "multi",
+        "whose greedy action is explored around: a random round's or the last",
+        choices=("multi", "last"),
+        needs=LATER_ROUNDS,
     )
-    anchor_bonus: float = traced(0.005, "ζ, advantage of staying", low=0)
+    anchor_bonus: float = traced(0.005, "ζ, advantage of staying", low=0, needs=LATER_ROUNDS)
 
     def explore(
         self, params: Any, online: Unrolled, view: View, key: Key[Array, ""], epsilon: Float[Array, ""]

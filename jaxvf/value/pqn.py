@@ -12,7 +12,7 @@ from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.minibatches import epochs, nearest_divisor
-from jaxvf.mixers import MIXERS, Mixer, VdnMixer
+from jaxvf.mixers import MIXERS, Mixer, NoMixer, VdnMixer
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.exploration import linear_schedule
 from jaxvf.value.frames import Frames, greedy_actions, mean_over_steps
@@ -43,6 +43,11 @@ class Pqn(MixedAgents):
     epsilon_end: float = traced(0.01, "ε after annealing", low=0, high=1)
     max_grad_norm: float = traced(1.0, "global L2 norm to which gradients are clipped", low=1e-6)
     reward_scale: float = traced(1.0, "factor of rewards in the returns; their code's is 10", low=0)
+
+    @property
+    def values_agents_apart(self) -> bool:
+        """Whether nothing is mixed."""
+        return isinstance(self.mixer, NoMixer)
 
     @property
     def reads_state(self) -> bool:
@@ -83,7 +88,8 @@ class Pqn(MixedAgents):
         """
         optimizer = self._optimizer(self._rate(progress))
         # What mini-batches are cut from: no extras, no masks of the living, which value learners do not use.
-        batch = batch._replace(extras=(), alive=None, reward=self.reward_scale * batch.reward)
+        own = self.reward_scale * batch.agent_rewards if self.learns_from_agent_rewards else None
+        batch = batch._replace(extras=(), alive=None, reward=self.reward_scale * batch.reward, agent_rewards=own)
 
         def step(carry: tuple[Networks, Any], part: Rollout) -> tuple[tuple[Networks, Any], Metrics]:
             params, opt_state = carry

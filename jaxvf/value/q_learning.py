@@ -181,7 +181,7 @@ class QLearning(MixedLearner):
         following = (batch.state if self.novelty == "state" else batch.obs)[1:].astype(jnp.float32)
         mask = batch.filled[: following.shape[0]]
         if batch.started is not None:  # an episode that terminated made room for the next: its last view is not stored
-            mask = mask & ~batch.terminated[: following.shape[0]]
+            mask = mask * ~batch.terminated[: following.shape[0]]  # a row of a payoff batch counts several times
         shape = jnp.broadcast_shapes(mask.shape, following.shape[:2])  # rows of a payoff batch count, but look alike
         following, mask = jnp.broadcast_to(following, (*shape, *following.shape[2:])), jnp.broadcast_to(mask, shape)
         if self.novelty == "observations":
@@ -194,4 +194,7 @@ class QLearning(MixedLearner):
         bonus = jnp.pad(bonus, ((0, batch.reward.shape[0] - bonus.shape[0]), (0, 0)))
         weight = exploration.linear_schedule(progress.env_steps, self.novelty_weight, 0.0, self.novelty_anneal)
         batch = batch._replace(reward=batch.reward + weight * bonus)
+        if self.learns_from_agent_rewards:
+            assert batch.agent_rewards is not None  # the program has checked
+            batch = batch._replace(agent_rewards=batch.agent_rewards + (weight * bonus)[..., None])
         return batch, novelty, {"novelty": mean_over_steps(bonus[..., None], batch.filled)}

@@ -54,8 +54,16 @@ class S2q(MixedLearner):
     successors: int = static(2, "K, sub-values after the first", low=0)
     central_width: int = static(256, "width of the unrestricted mixer of Q*", low=1)
     alpha: float = traced(0.9, "α, weight of joint actions that the rules do not favour", low=0, high=1)
-    temperature: float = traced(0.1, "T, of the central draw of the sub-value that acts", low=1e-6)
-    drawn_share: float = traced(0.5, "share of environments (half of one is none) whose steps draw", low=0, high=1)
+    temperature: float = traced(
+        0.1, "T, of the central draw of the sub-value that acts", low=1e-6, needs=("successors", 1, ...)
+    )
+    drawn_share: float = traced(
+        0.5,
+        "share of environments (half of one is none) whose steps draw",
+        low=0,
+        high=1,
+        needs=("successors", 1, ...),
+    )
 
     @property
     def central(self) -> CentralValue:

@@ -152,6 +152,11 @@ def test_updates_that_come_out_even_are_valid(rate):
         ({"env_steps": float("inf")}, "env_steps=inf is not a whole number"),
         ({"env_steps": "many"}, "env_steps='many' is not a whole number"),
         ({"env_steps": 2**31}, "env_steps=2147483648 exceeds 2147483647, the largest that a counter holds"),
+        (
+            {"env_steps": 2**31 - 1, "test_interval": 2**30},
+            "env_steps=2147483647 is 2147483648 in whole evaluations, more than 2147483647, the largest that a counter "
+            "holds; take fewer, or a shorter test_interval",
+        ),
         ({"test_interval": 0}, "test_interval=0 must be at least 1"),
         ({"test_episodes": 0}, "test_episodes=0 must be at least 1"),
         ({"root_seed": -1}, "root_seed=-1 must be at least 0"),

@@ -88,3 +88,11 @@ def test_an_estimate_is_of_all_segments_of_all_chunks(compiled_once, monkeypatch
     assert one.env_steps_per_second * one.run_seconds == pytest.approx(6 * 60)
     assert one.segment_seconds > 0
     assert one.compile_seconds > 0
+
+
+@pytest.mark.usefixtures("memory_is_known")
+@pytest.mark.parametrize(("env_steps", "warned"), [(2, True), (4, False)])
+def test_a_budget_in_which_nothing_learns_is_said(env_steps, warned):
+    """Two environments and a batch of four: the second iteration is the first that updates."""
+    said = [line for line in lines(env_steps=env_steps, test_interval=2) if line.startswith("warning")]
+    assert said == ["warning: vdn learns nothing: its first update would come after 4 steps"] * warned

@@ -55,6 +55,7 @@ def test_cursor_runs_around_the_ring():
     [
         ({"buffer_size": 5001}, ["buffer_size=5001", "num_envs=8", "5000"]),
         ({"batch_size": 64, "buffer_size": 32}, ["batch_size=64", "buffer_size=32"]),
+        ({"learning_starts": 5008}, ["learning_starts=5008", "buffer_size=5000"]),
         ({"updates_per_episode": 0.3}, ["updates_per_episode=0.3", "num_envs=8"]),
         ({"updates_per_episode": 0.0}, ["updates_per_episode=0.0"]),
     ],

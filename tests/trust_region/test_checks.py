@@ -29,6 +29,10 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
             {"critic_inputs": "own_state"},
             "critic_inputs='own_state' needs a state for each agent",
         ),
+        (
+            {"critic_inputs": "state_per_agent", "parameters": "shared"},
+            "critic_inputs='state_per_agent' has a network for each agent, and parameters='shared' one for all",
+        ),
         ({"minibatches": 25}, "minibatches=25 exceeds the 24 samples of an iteration"),
         (
             {"minibatches": 7},

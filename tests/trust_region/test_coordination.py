@@ -13,8 +13,9 @@ from jaxvf.algorithms import make
 from jaxvf.envs.protocol import EnvSpec
 from jaxvf.trust_region import Table, weight_bounds
 from jaxvf.trust_region.batches import Extras, Samples
-from jaxvf.trust_region.diagnostics import turn_facts
+from jaxvf.trust_region.diagnostics import log_clipped, turn_facts
 from jaxvf.trust_region.estimates import Estimates, advantages_of
+from jaxvf.trust_region.settings import Settings
 
 SMALL = {"actor": Table(), "critic": Table(), "agent_id": False, "normalization": "none"}
 
@@ -102,3 +103,14 @@ def test_huge_weights_leave_the_reported_variance_finite():
     advantage, alive = jnp.linspace(-10, 10, 4000)[:, None], jnp.ones((4000, 1), bool)
     facts = turn_facts(log_weight, log_weight, 0 * advantage, advantage, alive, bounds=(0.0, 1e38), clip=0.2)
     assert all(np.isfinite(facts[name]) for name in ("variance", "variance_is", "effective_samples"))
+
+
+def test_what_counts_as_clipped_is_the_ratio_that_the_clip_acts_on():
+    """Own ratio 1 and weight 1.1 at ε = 0.05: inside the clip their product is clipped, outside of it nothing is."""
+    log_ratio, log_weight = jnp.zeros((1, 2)), jnp.log(jnp.array([[1.1, 1.0]]))
+    for place, expected in (("inside", 0.5), ("outside", 0.0)):
+        config = Settings(weight_place=place, weight_low=0.9, weight_high=1.2)
+        moved = log_clipped(config, log_ratio, log_weight)
+        alive = jnp.ones((1, 2), bool)
+        facts = turn_facts(log_weight, moved, log_ratio, log_ratio, alive, bounds=(0.9, 1.2), clip=0.05)
+        assert facts["clip_fraction"] == expected

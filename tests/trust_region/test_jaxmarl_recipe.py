@@ -132,7 +132,7 @@ def test_pieces_are_steps_or_rollouts_of_all_agents_or_of_one():
     apart = samples.apart()
     for pieces, agents in itertools.product(("sequences", "environments"), ("together", "apart")):
         chosen = dataclasses.replace(config, minibatch_pieces=pieces, minibatch_agents=agents)
-        cut = pieces_of(chosen, chosen.actors, apart if agents == "apart" else samples)
+        cut = pieces_of(chosen, apart if agents == "apart" else samples)
         length, across = (T, 1) if pieces == "environments" else (1, T)
         rows, members = (N * B, 1) if agents == "apart" else (B, N)
         assert cut.obs.shape == (length, across * rows, members, OBS)

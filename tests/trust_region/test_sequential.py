@@ -34,7 +34,7 @@ def test_ratios_are_one_at_the_first_minibatch(actor, continuous, normals):
     def log_ratios(params, samples):
         mine = jax.tree.map(lambda leaf: leaf[1], params)
         own = samples.agent(jnp.int32(1))
-        pieces = pieces_of(config, config.actors, own)
+        pieces = pieces_of(config, own)
         parts = config.actors.policy(mine, pieces.obs, pieces.carry[0], pieces.started, pieces.avail)
         whole = whole_policy(config.actors, mine, own)
         return whole.log_prob(own.actions) - own.log_prob, parts.log_prob(pieces.actions) - pieces.log_prob

@@ -2,19 +2,36 @@
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from mrvf_cases import small
 from test_mrvf_losses import pieces_of, update
 
+from jaxvf.algorithm import Progress
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import replace
 from jaxvf.mixers import VdnMixer
 
 
+@jax.jit
+def late_update(learner, state, batch):
+    """An update after so many others that the mean of errors is as it is kept."""
+    return learner.update(state, batch, jax.random.key(0), Progress(jnp.int32(10**6), jnp.int32(0)))
+
+
+def test_the_first_error_is_the_mean_so_far():
+    """Not a hundredth of it: the root of 2², not 0.2; after an error of 0 that of (0.99 · 4 + 0) / (1 + 0.99)."""
+    learner, filled = small(threshold=0.02, error_margin=1.0), jnp.ones((1, 1), bool)
+    running, threshold = learner._threshold(jnp.zeros(()), 2 * jnp.ones((1, 1, 1)), filled, jnp.int32(0))
+    assert float(threshold) == pytest.approx(2, rel=1e-5)
+    _, threshold = learner._threshold(running, jnp.zeros((1, 1, 1)), filled, jnp.int32(1))
+    assert float(threshold) == pytest.approx((0.99 * 4 / 1.99) ** 0.5, rel=1e-5)
+
+
 @pytest.mark.parametrize(("judge", "margin"), [("online", 0.1), ("target", 0.0)])
 def test_gains_are_those_of_the_judge_beyond_its_error(judge, margin, random_episodes, state_for):
-    """F^2 regresses max(0, Q(u) - Q(p^1) - max(ξ, m e)) by the judge's Q; e² keeps 0.99 of itself.
+    """F^2 regresses max(0, Q(u) - Q(p^1) - max(ξ, m e)) by the judge's Q; e² is a mean that keeps 0.99 of itself.
 
     The error so far is such that a third of the gains above ξ is below m e.
     """
@@ -36,7 +53,7 @@ def test_gains_are_those_of_the_judge_beyond_its_error(judge, margin, random_epi
         running = ((low / margin) ** 2 - 0.01 * squared) / 0.99
         assert running > 0
         state = state._replace(running=np.float32(running))
-    after, metrics = update(learner, state, batch)
+    after, metrics = late_update(learner, state, batch)
     parts = (online.joint - y, online.first - y, online.increments[0] - aim)
     assert float(metrics["loss"]) == pytest.approx(sum(np.mean(part**2) for part in parts), rel=1e-4)
     if margin:

@@ -9,7 +9,7 @@ from test_q_learning import ONLINE, SPEC, batch_of
 from jaxvf.algorithm import BaselineLearner, OnPolicyLearner, Progress, ReplayLearner
 from jaxvf.envs import TwoStepGame
 from jaxvf.errors import InputError
-from jaxvf.mixers import VdnMixer
+from jaxvf.mixers import NoMixer, VdnMixer
 from jaxvf.networks import TabularAgent
 from jaxvf.value import Pqn
 from jaxvf.value.agents import LearnerState
@@ -69,6 +69,16 @@ def test_a_rollout_is_passed_over_in_mini_batches_of_environments(random_episode
     moved = np.abs(after.params.agent["params"]["table"] - state.params.agent["params"]["table"]).max()
     # Six steps of Adam, each of at most about the step size, which has fallen to a half.
     assert 2.5e-4 / 2 < moved <= 6.1 * 2.5e-4 / 2
+
+
+def test_traces_end_for_each_agent_where_nothing_is_mixed():
+    """Watkins' returns: agent 1's stored second action is greedy; agent 2's is not, and cuts its own trace alone."""
+    learner = learner_of(returns="watkins", mixer=NoMixer())
+    assert learner.values_agents_apart
+    _, metrics = update(learner, fresh(learner), batch_of())
+    last = np.array([2 + 4 / 2, 2 + 7 / 2])
+    first = np.array([1 + (5 / 2 + last[0] / 2) / 2, 1 + 6 / 2])
+    np.testing.assert_allclose(metrics["target"], np.mean([first, last]), rtol=1e-5)
 
 
 def test_it_learns_without_replay_and_without_a_baseline():

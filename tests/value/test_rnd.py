@@ -10,7 +10,7 @@ import pytest
 
 from jaxvf.algorithm import Progress
 from jaxvf.envs.protocol import EnvSpec
-from jaxvf.mixers import QmixMixer, VdnMixer
+from jaxvf.mixers import NoMixer, QmixMixer, VdnMixer
 from jaxvf.networks import FeedForwardAgent
 from jaxvf.value import QLearning, rnd
 from jaxvf.value.moments import Moments
@@ -104,6 +104,16 @@ def test_the_gradient_is_that_of_the_larger_reward(random_episodes, state_for, g
     # And the predictor learns the same whatever agent and mixer are.
     other = state._replace(params=jax.tree.map(lambda leaf: 2 * leaf, state.params))
     chex.assert_trees_all_equal(*(update(learner, each, batch)[0].novelty for each in (state, other)))
+
+
+def test_agents_with_rewards_of_their_own_earn_the_bonus_too(random_episodes, state_for):
+    """Every step terminates and pays nothing: the mean target is β times the bonus."""
+    batch = ending(random_episodes())
+    batch = batch._replace(agent_rewards=np.zeros((*batch.reward.shape, 2), np.float32))
+    learner = learner_of(novelty="state", mixer=NoMixer(), reward="agents")
+    _, metrics = update(learner, state_for(learner, batch), batch)
+    assert float(metrics["novelty"]) > 0.1
+    assert float(metrics["target"]) == pytest.approx(0.5 * float(metrics["novelty"]), abs=1e-5)
 
 
 def test_weight_zero_is_no_bonus_bitwise(random_episodes, state_for):
