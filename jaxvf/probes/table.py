@@ -127,8 +127,8 @@ def page(table: ProbeTable, names: Sequence[str], file: Path) -> str:
     settings = table.settings
     heading = f"The table: {len(measured)} of {len(names)} environments"
     setting = (
-        f"{algorithms.name_of(settings.learner).upper()}, {settings.seeds} seeds, {settings.env_steps:,} steps each, "
-        f"{settings.test_episodes} test episodes."
+        f"{algorithms.name_of(settings.learner).upper()}{_sizes(settings.learner)}, {settings.seeds} seeds, "
+        f"{settings.env_steps:,} steps each, {settings.test_episodes} test episodes."
     )
     where = table.path.as_posix()
     missing = UNMEASURED.format(table=where) if len(measured) < len(names) else ""
@@ -137,6 +137,17 @@ def page(table: ProbeTable, names: Sequence[str], file: Path) -> str:
     lines += ["", _line(HEADER), _line(["---"] * len(HEADER))]
     lines += [_line(_cells(name, table.rows.get(name))) for name in names]
     return "\n".join(lines) + "\n"
+
+
+def _sizes(learner: Any) -> str:
+    """What on-policy learners are compared at; the default one's numbers are not those of the registered `mappo`."""
+    if not hasattr(learner, "actor"):
+        return ""
+    return (
+        f" with networks of {learner.actor.hidden} ({learner.num_envs} environments, rollouts of "
+        f"{learner.rollout_length} steps, step sizes {learner.learning_rate:g}, entropy weight "
+        f"{learner.entropy_weight:g})"
+    )
 
 
 def _findings(rows: Mapping[str, Record]) -> list[str]:

@@ -13,8 +13,8 @@ from jaxvf.results.result import Result
 from jaxvf.results.store import FINISHED, RunDirectory
 from jaxvf.signals import stop_on_signal
 from jaxvf.sweeps import cache as caches
-from jaxvf.sweeps import compile, processes
-from jaxvf.sweeps.chunk_size import ChunkSize
+from jaxvf.sweeps import compile, devices, processes
+from jaxvf.sweeps.chunk_size import LOWER, ChunkSize
 from jaxvf.sweeps.execution import owned, started, stored_plan, write_runs
 from jaxvf.sweeps.plan import Group, Plan
 from jaxvf.sweeps.progress import make_progress
@@ -41,6 +41,12 @@ def run(search: Search, out: RunDirectory, options: Options) -> Result:
     if options.chunk is not None:
         raise InputError(f"chunk={options.chunk}: a search holds all its runs in one program at once; leave chunk out")
     group = only_group(sweep.plan(cache=options.cache))
+    fitting = devices.fitting_runs(group.bytes_per_run)
+    if len(group.runs) > fitting:
+        raise InputError(
+            f"a search holds its {len(group.runs)} runs in one program, of about {group.bytes_per_run / 2**30:.2g} GiB "
+            f"each, and memory holds {fitting}; take fewer values or seeds, or {LOWER}"
+        )
     group = dataclasses.replace(group, size=ChunkSize(len(group.runs), "given"))
     rule = search.method.rule(group, sweep.root_seed)
     check_metric(rule.metric, (group,))

@@ -58,6 +58,18 @@ def test_sweeps_that_cannot_be_searched(tmp_path, method, described, named):
     assert not (tmp_path / "out").exists()
 
 
+def test_more_runs_than_memory_holds_at_once(tmp_path, monkeypatch):
+    """Sixteen runs where ten fit: a sweep would take them in chunks, a search cannot."""
+    monkeypatch.setattr("jaxvf.sweeps.plan.predict_bytes", lambda *_: 2**30)
+    monkeypatch.setattr("jaxvf.sweeps.devices.memory_budget", lambda: 10 * 2**30)
+    refuse(
+        lambda out: searched(Halving(), out, env="matrix_game/G", test_episodes=3),
+        tmp_path / "out",
+        "its 16 runs in one program, of about 1 GiB each, and memory holds 10; take fewer values or seeds",
+    )
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "options, described, named",
     [
