@@ -109,7 +109,7 @@ def tally(fractions: Mapping[str, Mapping[str, Interval]]) -> str:
     solved: dict[str, list[int]] = {}
     for cells in fractions.values():
         for name, interval in cells.items():
-            solved.setdefault(name, []).append(nearly_always(interval[0]))
+            solved.setdefault(name, []).append(nearly_always(float(interval[0])))
     by_score: dict[tuple[int, int], list[str]] = {}
     for name, each in solved.items():
         by_score.setdefault((sum(each), len(each)), []).append(name)

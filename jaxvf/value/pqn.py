@@ -87,9 +87,12 @@ class Pqn(MixedAgents):
             progress: how far the run is.
         """
         optimizer = self._optimizer(self._rate(progress))
+        rewards = batch.agent_rewards
         # What mini-batches are cut from: no extras, no masks of the living, which value learners do not use.
-        own = self.reward_scale * batch.agent_rewards if self.learns_from_agent_rewards else None
-        batch = batch._replace(extras=(), alive=None, reward=self.reward_scale * batch.reward, agent_rewards=own)
+        batch = batch._replace(extras=(), alive=None, reward=self.reward_scale * batch.reward, agent_rewards=None)
+        if self.learns_from_agent_rewards:
+            assert rewards is not None  # the program has checked
+            batch = batch._replace(agent_rewards=self.reward_scale * rewards)
 
         def step(carry: tuple[Networks, Any], part: Rollout) -> tuple[tuple[Networks, Any], Metrics]:
             params, opt_state = carry
