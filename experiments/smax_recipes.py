@@ -30,9 +30,9 @@ class Recipes(Scale):
 
 
 SCALES = {
-    "small": Recipes(minutes=8, seeds=2, env_steps=18 * ITERATION, maps=("3m",)),
-    "medium": Recipes(minutes=60, seeds=4, env_steps=60 * ITERATION, maps=("3m", "2s3z")),
-    "paper": Recipes(minutes=6_000, seeds=10, env_steps=10_000_000, maps=("3m", "2s3z", "3s5z", "5m_vs_6m")),
+    "small": Recipes(minutes=3, seeds=2, env_steps=18 * ITERATION, maps=("3m",)),
+    "medium": Recipes(minutes=35, seeds=4, env_steps=60 * ITERATION, maps=("3m", "2s3z")),
+    "paper": Recipes(minutes=2_000, seeds=10, env_steps=10_000_000, maps=("3m", "2s3z", "3s5z", "5m_vs_6m")),
 }
 
 
