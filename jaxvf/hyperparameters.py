@@ -203,7 +203,8 @@ def coerce(field: dataclasses.Field, current: Any, value: Any) -> Any:
         if not _is_configuration(value):
             raise unknown(field.name, value, registry)
         return value
-    if _is_configuration(current) and not _is_configuration(value):
+    of_learner = "traced" in field.metadata  # an environment's field may take a name as well as an object
+    if of_learner and _is_configuration(current) and not _is_configuration(value):
         raise InputError(
             f"{field.name}={value!r} is no {type(current).__name__}; set its fields, as {field.name}.FIELD=VALUE"
         )
