@@ -4,6 +4,7 @@ Its oddities are kept: whoever touches the edge dies, an order to shoot what has
 both sides can die in one tick.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxvf.envs.combat.movement import push_apart
+from jaxvf.envs.combat.tiles import in_tiles, tile_size
 from jaxvf.envs.combat.units import TICK, WORLD, look_up, per_kind
 from jaxvf.hyperparameters import hyperparameters, traced
 
@@ -81,8 +83,12 @@ def plan_of(actions: Int[Array, "U B"], n_allies: int) -> Plan:
 
 def step(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "8 U B"], n_allies: int) -> Bodies:
     """Eight ticks; `noise` is added to the cooldown of a shot, in ticks."""
-    carried = jax.lax.scan(lambda now, drawn: (tick(stats, now, plan, drawn, n_allies), None), bodies, noise)
-    return carried[0]
+
+    def ticks(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "8 U b"]) -> Bodies:
+        return jax.lax.scan(lambda now, drawn: (tick(stats, now, plan, drawn, n_allies), None), bodies, noise)[0]
+
+    in_cache = functools.partial(in_tiles, ticks, tile_size(bodies.x.shape[-1], len(bodies.x)))
+    return jax.lax.platform_dependent(stats, bodies, plan, noise, cpu=in_cache, default=ticks)
 
 
 def tick(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "U B"], n_allies: int) -> Bodies:
