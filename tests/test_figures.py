@@ -27,6 +27,7 @@ DRAWN = {
     ),
     "stable_points": ("stable_points", {"stable", "confusion"}),
     "risk_reward": ("risk_reward", {"optimal"}),
+    "risk_reward_improving": ("risk_reward", {"optimal"}),
     "spread_gap_recurrent": ("spread_gap", {"recurrent"}),
     "smax_recipes": ("smax_recipes", {"smax_3m", "smax_2s3z"}),
     "gradient_flow_small": ("gradient_flow", {"curvature", "portraits"}),
