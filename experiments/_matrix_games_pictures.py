@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HERO, HERO_LEARNERS = (("A", "uniform"), ("D", "annealed")), ("vdn", "qmix", "nm_qmix", "cw_qmix", "pow_qmix")
 TOLD = {"vdn", "qmix", "nm_qmix", "cw_qmix"}  # whom the answer's caption speaks of
 DRAWN = ("vdn", "qmix", "qplex", "nm_qmix", "qtran", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "mrvf")
-MANY, ACROSS = 8, 4  # learners from which on a game has a panel of its own, and panels in a row
+MANY, ACROSS = 8, 4  # of more learners a game has a panel of its own; panels in a row
 
 BEHAVIOUR = {
     "uniform": UNIFORM,

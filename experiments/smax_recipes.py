@@ -60,10 +60,7 @@ def reproduce(
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     """Battles won against steps, a figure a map."""
-    panels: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        curve = np.asarray(row["evaluated_at"]), np.asarray(row["won"])
-        panels.setdefault(f"smax/{row['map']}", {})[row["learner"]] = curve
+    panels = {f"smax/{name}": curves for name, curves in summaries.panels_of(rows, "map", "learner", "won").items()}
     facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
     claim = f"Share of battles that greedy play of JaxMARL's recurrent recipes wins, {TEST_EPISODES} an evaluation."
     return summaries.save_panels(panels, out, labels=RECIPES, ylabel="battles won", note=caption(claim, **facts))

@@ -158,10 +158,7 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
         "Return of an agent on MPE spread while policies learn, from our MAPPO (ours) to JaxMARL's recipe (jaxmarl)."
     )
     labels = list(dict.fromkeys(row["condition"] for row in rows))
-    panels: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        curve = np.asarray(row["evaluated_at"]), np.asarray(row["train_returns"])
-        panels.setdefault(row["network"], {})[row["condition"]] = curve
+    panels = summaries.panels_of(rows, "network", "condition", "train_returns")
     return summaries.save_panels(panels, out, labels=labels, ylabel="return in training", note=caption(claim, **facts))
 
 

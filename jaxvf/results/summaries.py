@@ -73,6 +73,16 @@ def curves_of(
     return {label: (result.env_steps_of(runs[0]), result.metric(metric)[runs]) for label, runs in rows.items()}
 
 
+def panels_of(
+    rows: Sequence[Mapping[str, Any]], panel: str, label: str, curves: str
+) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Panels as `save_panels` wants them, of a summary: what its rows have under three names."""
+    panels: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for row in rows:
+        panels.setdefault(row[panel], {})[row[label]] = np.asarray(row["evaluated_at"]), np.asarray(row[curves])
+    return panels
+
+
 def save_panels(
     panels: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]],
     out: Path,

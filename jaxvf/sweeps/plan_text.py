@@ -1,7 +1,6 @@
 """A plan as people read it: what is swept, what all groups share, and in what each differs from the others."""
 
 import dataclasses
-import math
 import reprlib
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -44,12 +43,11 @@ def _learns_nothing(group: "Group") -> str:
     pace = getattr(group.program.experience, "pace", None)
     if pace is None:  # nothing is replayed
         return ""
-    first = math.ceil(math.ceil(pace.warmup / pace.rollouts) / pace.every) * pace.every
-    if first <= group.segments * group.program.iterations:
+    if pace.first_update <= group.segments * group.program.iterations:
         return ""
     return (
         f"warning: {name_of(group.runs[0].algorithm)} learns nothing: its first update would come after "
-        f"{first * group.program.experience.steps:,} steps"
+        f"{pace.first_update * group.program.experience.steps:,} steps"
     )
 
 

@@ -1,6 +1,7 @@
 """The clock: everything about progress that all runs of a program share."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -38,6 +39,11 @@ class Pace:
     warmup: int
     updates: int
     every: int
+
+    @property
+    def first_update(self) -> int:
+        """Iterations after which the first update comes."""
+        return math.ceil(math.ceil(self.warmup / self.rollouts) / self.every) * self.every
 
     def stored(self, clock: Clock) -> Int[Array, ""]:
         """Rollouts in replay once the present iteration has written its own."""

@@ -1,6 +1,6 @@
 """What the learners share that mix local values by a registered mixer, with and without replay."""
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,12 @@ class MixedAgents(ValueAgents):
     """Agents whose local values any registered mixer mixes."""
 
     mixer: Mixer = static(QmixMixer(), "how local values become a team value", registry=MIXERS)
+    needs_mixer: ClassVar[bool] = True  # a value of the team is fitted, whatever the mixer
+
+    @property
+    def values_agents_apart(self) -> bool:
+        """Whether nothing is mixed."""
+        return isinstance(self.mixer, NoMixer)
 
     @property
     def streams(self) -> int:
@@ -48,7 +54,7 @@ class MixedAgents(ValueAgents):
                 different contexts.
         """
         super().check(env)
-        if isinstance(self.mixer, NoMixer) and not self.values_agents_apart:
+        if self.needs_mixer and self.values_agents_apart:
             raise InputError(
                 f"mixer=none gives each agent a value, and {type(self).__name__} fits one of the team; use mixer=vdn"
             )

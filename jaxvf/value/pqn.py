@@ -1,6 +1,6 @@
 """PQN: value learning without replay and without a target network, from the newest rollouts."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
 from jaxvf.minibatches import epochs, nearest_divisor
-from jaxvf.mixers import MIXERS, Mixer, NoMixer, VdnMixer
+from jaxvf.mixers import MIXERS, Mixer, VdnMixer
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.exploration import linear_schedule
 from jaxvf.value.frames import Frames, greedy_actions, mean_over_steps
@@ -31,6 +31,7 @@ class Pqn(MixedAgents):
     which the code warms up over four earlier steps.
     """
 
+    needs_mixer: ClassVar[bool] = False
     num_envs: int = static(128, "environments that collect side by side", low=1)
     rollout_length: int = static(128, "steps of each in an iteration", low=1)
     epochs: int = static(4, "passes over a rollout", low=1)
@@ -43,11 +44,6 @@ class Pqn(MixedAgents):
     epsilon_end: float = traced(0.01, "ε after annealing", low=0, high=1)
     max_grad_norm: float = traced(1.0, "global L2 norm to which gradients are clipped", low=1e-6)
     reward_scale: float = traced(1.0, "factor of rewards in the returns; their code's is 10", low=0)
-
-    @property
-    def values_agents_apart(self) -> bool:
-        """Whether nothing is mixed."""
-        return isinstance(self.mixer, NoMixer)
 
     @property
     def reads_state(self) -> bool:
@@ -87,12 +83,10 @@ class Pqn(MixedAgents):
             progress: how far the run is.
         """
         optimizer = self._optimizer(self._rate(progress))
-        rewards = batch.agent_rewards
+        rewards = batch.reward, batch.agent_rewards if self.learns_from_agent_rewards else None
+        reward, own = jax.tree.map(lambda each: self.reward_scale * each, rewards)
         # What mini-batches are cut from: no extras, no masks of the living, which value learners do not use.
-        batch = batch._replace(extras=(), alive=None, reward=self.reward_scale * batch.reward, agent_rewards=None)
-        if self.learns_from_agent_rewards:
-            assert rewards is not None  # the program has checked
-            batch = batch._replace(agent_rewards=self.reward_scale * rewards)
+        batch = batch._replace(extras=(), alive=None, reward=reward, agent_rewards=own)
 
         def step(carry: tuple[Networks, Any], part: Rollout) -> tuple[tuple[Networks, Any], Metrics]:
             params, opt_state = carry

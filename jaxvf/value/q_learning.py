@@ -3,7 +3,7 @@
 The mixer is a field. Everything else (target, exploration, optimizer) is shared, as in PyMARL's `q_learner`.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,6 @@ from jaxvf.algorithm import Metrics, Progress, Rollout
 from jaxvf.envs.protocol import Environment, EnvSpec
 from jaxvf.errors import InputError
 from jaxvf.hyperparameters import hyperparameters, static, traced
-from jaxvf.mixers import NoMixer
 from jaxvf.value import exploration, rnd
 from jaxvf.value.agents import LearnerState
 from jaxvf.value.frames import Frames, Unrolled, greedy_actions, mean_over_steps
@@ -33,6 +32,7 @@ class QLearning(MixedLearner):
     paper states neither β nor the sizes of the bonus's networks; they are chosen here.
     """
 
+    needs_mixer: ClassVar[bool] = False
     bootstrap: str = static(
         "double_q",
         "which action the target values: the online network's, the target's own, or the stored one",
@@ -55,11 +55,6 @@ class QLearning(MixedLearner):
         5_000_000, "environment steps in which β falls to 0: half of the paper's 10M", low=0, needs=BONUS
     )
     novelty_learning_rate: float = traced(1e-4, "Adam's step size for the bonus's predictor", low=0, needs=BONUS)
-
-    @property
-    def values_agents_apart(self) -> bool:
-        """Whether nothing is mixed."""
-        return isinstance(self.mixer, NoMixer)
 
     def check(self, env: Environment) -> None:
         """Whether the fields agree with each other and with the environment.

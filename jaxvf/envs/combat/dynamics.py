@@ -19,7 +19,7 @@ from jaxvf.envs.combat.maps import Map
 from jaxvf.envs.combat.movement import Aim, heading, push_apart
 from jaxvf.envs.combat.opponents import Field, Opponent, nearly_reached
 from jaxvf.envs.combat.sequential import in_turn
-from jaxvf.envs.combat.tiles import in_tiles, tile_size
+from jaxvf.envs.combat.tiles import tiled_on_cpu
 from jaxvf.envs.combat.units import TICK, CombatParams, Stats
 from jaxvf.envs.combat.weapons import blasts, hittable, lines, suffer, volley, with_line_splash
 
@@ -112,10 +112,8 @@ def step(
         start = (forces, jnp.zeros_like(forces.health[0]))
         return jax.lax.scan(one, start, noise, unroll=unroll)[0]
 
-    size = tile_size(forces.x.shape[-1], len(forces.x))
-    one_by_one = functools.partial(in_tiles, functools.partial(ticks, unroll=1), size)
-    together = functools.partial(ticks, unroll=TICKS_TOGETHER)
-    return jax.lax.platform_dependent(stats, orders, forces, noise, cpu=one_by_one, default=together)
+    one_by_one, together = (functools.partial(ticks, unroll=unroll) for unroll in (1, TICKS_TOGETHER))
+    return tiled_on_cpu(one_by_one, len(forces.x), stats, orders, forces, noise, elsewhere=together)
 
 
 def tick(

@@ -1,5 +1,6 @@
 """Battles a tile at a time, so that arrays of all pairs of units stay in a core's cache."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,21 @@ def tile_size(battles: int, n_units: int) -> int:
     return size if 4 * size >= most else battles
 
 
+def tiled_on_cpu(
+    play: Callable[..., Any], n_units: int, *trees: Any, elsewhere: Callable[..., Any] | None = None
+) -> Any:
+    """`play(*trees)`, on a CPU a tile after another; on other devices all at once, by `elsewhere` if it is given.
+
+    Args:
+        play: gives arrays whose last axis is battles.
+        n_units: in a battle, whose pairs are to fit into the cache.
+        *trees: as of `in_tiles`.
+        elsewhere: gives the same numbers.
+    """
+    tiled = functools.partial(in_tiles, play, tile_size(_battles(jax.tree.leaves(trees)), n_units))
+    return jax.lax.platform_dependent(*trees, cpu=tiled, default=elsewhere or play)
+
+
 def in_tiles(play: Callable[..., Any], size: int, *trees: Any) -> Any:
     """`play(*trees)`, of `size` battles after another: the same numbers, in less memory at once.
 
@@ -31,7 +47,7 @@ def in_tiles(play: Callable[..., Any], size: int, *trees: Any) -> Any:
         *trees: of arrays [..., B], or [..., 1] where all battles have the same.
     """
     leaves, tree = jax.tree.flatten(trees)
-    battles = max(leaf.shape[-1] for leaf in leaves)
+    battles = _battles(leaves)
     if size == battles:
         return play(*trees)
     own = [leaf.shape[-1] == battles for leaf in leaves]
@@ -42,6 +58,10 @@ def in_tiles(play: Callable[..., Any], size: int, *trees: Any) -> Any:
 
     played = jax.lax.map(of_tile, [_cut(leaf, size) for leaf, each in zip(leaves, own, strict=True) if each])
     return jax.tree.map(_together, played)
+
+
+def _battles(leaves: list[Array]) -> int:
+    return max(leaf.shape[-1] for leaf in leaves)
 
 
 def _cut(leaf: Shaped[Array, "*n B"], size: int) -> Shaped[Array, "T *n b"]:

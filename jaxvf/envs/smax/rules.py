@@ -4,7 +4,6 @@ Its oddities are kept: whoever touches the edge dies, an order to shoot what has
 both sides can die in one tick.
 """
 
-import functools
 from typing import NamedTuple
 
 import jax
@@ -13,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxvf.envs.combat.movement import push_apart
-from jaxvf.envs.combat.tiles import in_tiles, tile_size
+from jaxvf.envs.combat.tiles import tiled_on_cpu
 from jaxvf.envs.combat.units import TICK, WORLD, look_up, per_kind
 from jaxvf.hyperparameters import hyperparameters, traced
 
@@ -87,8 +86,7 @@ def step(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "8 U 
     def ticks(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "8 U b"]) -> Bodies:
         return jax.lax.scan(lambda now, drawn: (tick(stats, now, plan, drawn, n_allies), None), bodies, noise)[0]
 
-    in_cache = functools.partial(in_tiles, ticks, tile_size(bodies.x.shape[-1], len(bodies.x)))
-    return jax.lax.platform_dependent(stats, bodies, plan, noise, cpu=in_cache, default=ticks)
+    return tiled_on_cpu(ticks, len(bodies.x), stats, bodies, plan, noise)
 
 
 def tick(stats: SmaxStats, bodies: Bodies, plan: Plan, noise: Float[Array, "U B"], n_allies: int) -> Bodies:
