@@ -5,8 +5,9 @@ github.com/giangbang/Low-Variance-Trust-Region-MARL) gives to its PPO-type or it
 takes the continuous one's, "spread, JaxMARL" JaxMARL's); λ, critics and normalization stay an algorithm's own, but for
 agent-specific critics in combat. No number of the paper could be obtained.
 
-Departures: a cut-off state is valued (that code gives it no advantage), the entropy bonus is the mean entropy, and 20
-test episodes. Left out: the swimmers (brax has one of three links), SMAC with shared actors, the small batches.
+Departures: a cut-off state is valued (that code gives it no advantage), the entropy bonus is the mean entropy, and
+evaluations have 20 episodes, 5 of brax bodies. Left out: the swimmers (brax has one of three links), SMAC with shared
+actors, the small batches.
 """
 
 import importlib.util
@@ -116,7 +117,7 @@ ANNEALED = {
     "clip": ("spread, JaxMARL", "walker2d_3x2", "humanoid_17x1"),
     "natural": ("spread, JaxMARL", "humanoid_17x1"),
 }
-TEST_EPISODES = 20
+TEST_EPISODES, TEST_EPISODES_BRAX = 20, 5  # a body's episodes have a thousand steps and begin nearly alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,8 @@ def reproduce(
         rows.append(summaries.condition_row(result, result.select(), **labels))
     summaries.write_summary(rows, out)
     facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
-    note = caption(f"Return of greedy play, mean of {TEST_EPISODES} episodes an evaluation.", **facts)
+    episodes = " or ".join(f"{count}" for count in dict.fromkeys(test_episodes_of(task) for task in tasks))
+    note = caption(f"Return of greedy play, mean of {episodes} episodes an evaluation.", **facts)
     for path in summaries.save_panels(panels, out, labels=setting.learners, note=note):
         print(path)
     for row in rows:
@@ -179,8 +181,13 @@ def sweep_of(task: str, learner: str, setting: Tasks) -> jaxvf.Sweep:
         seeds=setting.seeds,
         env_steps=steps,
         test_interval=max(1, steps // 20),
-        test_episodes=TEST_EPISODES,
+        test_episodes=test_episodes_of(task),
     )
+
+
+def test_episodes_of(task: str) -> int:
+    """Episodes of an evaluation."""
+    return TEST_EPISODES_BRAX if TASKS[task].startswith(brax_team.PREFIX) else TEST_EPISODES
 
 
 def within_reach() -> tuple[str, ...]:

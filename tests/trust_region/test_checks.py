@@ -125,3 +125,5 @@ def test_rewards_of_agents_need_an_environment_that_gives_them():
 
     for inputs in ("state", "observation"):
         learner(reward="agents", critic_inputs=inputs).check(Apart(PAYOFFS["A"]))
+    with pytest.raises(InputError, match="baseline='exact' is the team's expected reward"):
+        learner(reward="agents", baseline="exact").check(Apart(PAYOFFS["A"]))
