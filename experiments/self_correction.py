@@ -245,8 +245,11 @@ def share(hits: np.ndarray) -> list[float]:
 
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
-    """One factor at a time, and the search."""
-    return [pictures.draw_levels(rows, out), pictures.draw_search(rows, out)]
+    """One factor at a time, and the search where there was one."""
+    paths = [pictures.draw_levels(rows, out)]
+    if any("number" in row for row in rows):
+        paths.append(pictures.draw_search(rows, out))
+    return paths
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:

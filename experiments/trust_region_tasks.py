@@ -117,7 +117,9 @@ ANNEALED = {
     "clip": ("spread, JaxMARL", "walker2d_3x2", "humanoid_17x1"),
     "natural": ("spread, JaxMARL", "humanoid_17x1"),
 }
-TEST_EPISODES, TEST_EPISODES_BRAX = 20, 5  # a body's episodes have a thousand steps and begin nearly alike
+EVALUATIONS, TEST_EPISODES = 20, 20
+# A body's episodes have a thousand steps and begin nearly alike: they would take longer than training.
+BRAX_EVALUATIONS, BRAX_TEST_EPISODES = 10, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,7 @@ def reproduce(
         rows.append(summaries.condition_row(result, result.select(), **labels))
     summaries.write_summary(rows, out)
     facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
-    episodes = " or ".join(f"{count}" for count in dict.fromkeys(test_episodes_of(task) for task in tasks))
+    episodes = " or ".join(f"{count}" for count in dict.fromkeys(evaluation_of(task)[1] for task in tasks))
     note = caption(f"Return of greedy play, mean of {episodes} episodes an evaluation.", **facts)
     for path in summaries.save_panels(panels, out, labels=setting.learners, note=note):
         print(path)
@@ -175,19 +177,22 @@ def reproduce(
 def sweep_of(task: str, learner: str, setting: Tasks) -> jaxvf.Sweep:
     """All seeds of a learner on a task."""
     steps = setting.steps_of()
+    evaluations, episodes = evaluation_of(task)
     return jaxvf.Sweep(
         env=TASKS[task],
         algorithms=configured(learner, task, steps),
         seeds=setting.seeds,
         env_steps=steps,
-        test_interval=max(1, steps // 20),
-        test_episodes=test_episodes_of(task),
+        test_interval=max(1, steps // evaluations),
+        test_episodes=episodes,
     )
 
 
-def test_episodes_of(task: str) -> int:
-    """Episodes of an evaluation."""
-    return TEST_EPISODES_BRAX if TASKS[task].startswith(brax_team.PREFIX) else TEST_EPISODES
+def evaluation_of(task: str) -> tuple[int, int]:
+    """Evaluations of a run, and episodes of each."""
+    if TASKS[task].startswith(brax_team.PREFIX):
+        return BRAX_EVALUATIONS, BRAX_TEST_EPISODES
+    return EVALUATIONS, TEST_EPISODES
 
 
 def within_reach() -> tuple[str, ...]:
