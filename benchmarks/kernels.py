@@ -1,9 +1,9 @@
 """Kernels that an iteration launches on an H100 and a TPU v5e, and bytes a run, from compiling without either.
 
 Every learner on a one-step game, QMIX and HAPPO on a battle and on predator-prey, QMIX on a box to push, a crossing and
-a football academy. All numbers are counts of what the compiler made, none is a measurement; so is the number of runs up
-to which launching kernels takes an H100 longer than its arithmetic and its memory do. `python benchmarks/kernels.py
-FILE` prints the Markdown table of a result.
+a football academy, HAPPO on JaxMARL's spread, a battle of SMAX and a body of brax. All numbers are counts of what the
+compiler made, none is a measurement; so is the number of runs up to which launching kernels takes an H100 longer than
+its arithmetic and its memory do. `python benchmarks/kernels.py FILE` prints the Markdown table of a result.
 """
 
 import importlib.util
@@ -57,6 +57,7 @@ VALUE_GAME, TEAM_GAME = "matrix_game/A", "gaussian_team"
 LONG = (
     *((env, algorithm) for env in ("combat/3m", "predator_prey") for algorithm in ("qmix", "happo")),
     *((env, "qmix") for env in ("box_pushing/4", "intersection", "football/academy_3_vs_1_with_keeper")),
+    *((env, "happo") for env in ("jaxmarl/MPE_simple_spread_v3", "smax/3m", "brax/halfcheetah_6x1")),
 )
 RUNS, RUNS_LONG = 64, 2  # a replay of long episodes leaves room for two in a v5e's 16 GB
 # NVIDIA H100 Tensor Core GPU, data sheet, SXM5: 67 TFLOP/s in fp32, 3.35 TB/s of HBM3.

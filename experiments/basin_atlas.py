@@ -57,8 +57,6 @@ SMALL_NETWORKS = {
     "mixer.hypernet_embed": 8,
     "mixer.adv_hypernet_embed": 8,
     "central_width": 32,
-    "recognizer.width": 32,
-    "recognizer.embed": 16,
     "joint.width": 32,
     "unweighted_steps": 0.0,  # as POW's code has it in matrix games
     "central_rate": 3.0,  # not 10 times the tables' rate, as in an earlier prototype of MRVF with smaller rates
@@ -68,6 +66,7 @@ OWN: dict[str, dict[str, Any]] = {
     "qtran": {"joint.architecture": "coma_critic"},
     "qtran_alt": {"agent": "feed_forward", "agent_id": True, "learning_rate": 3e-3},
     "q_plus_fix_sum": {"mixer.width": 32},
+    "pow_qmix": {"recognizer.width": 32, "recognizer.embed": 16},
 }
 
 AXES = {

@@ -21,7 +21,7 @@ from jaxvf import scripts
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 from jaxvf.reproduction import ledger
-from jaxvf.reproduction.prediction import Prediction, counted_kernels, predict
+from jaxvf.reproduction.prediction import Prediction, counted_kernels, predict_or_say
 from jaxvf.results.store import write_atomically
 from jaxvf.signals import interrupt_on_signal
 
@@ -112,6 +112,8 @@ class Times:
             row |= {"predicted_seconds": [guess.low, guess.high], "programs": guess.programs, "runs": guess.runs}
             before = kept.get(part.name, {})
             rows[part.name] = row | {key: before.get(key, empty) for key, empty in _MEASURED.items()}
+            if guess.refused:
+                rows[part.name]["message"] = guess.refused
         return cls(out, scale, rows)
 
     def add(self, name: str, status: str, seconds: float, device: str, message: str = "") -> None:
@@ -141,7 +143,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         took = f"{row['seconds'] / 60:.1f}" if row["seconds"] else "–"
         status = f"{row['status']}: {row['message']}" if row["message"] else row["status"]
         counts = (row[key] for key in ("name", "claims", "programs", "runs"))
-        guess = minutes(*row["predicted_seconds"]) + ("" if row["programs"] else " on two CPU cores")
+        on_host = not row["programs"] and row["predicted_seconds"][1] is not None
+        guess = minutes(*row["predicted_seconds"]) + (" on two CPU cores" if on_host else "")
         cells = *counts, guess, took, status
         lines.append("| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join([*lines, ""])
@@ -160,6 +163,8 @@ def reproduce_all(
 ) -> Times:
     """Run what is left, best first, until the time is over; writes figures, numbers and a table of times to `out`.
 
+    What this installation cannot run is left, and the table says why.
+
     Args:
         out: directory of all parts.
         scale: of each experiment.
@@ -174,7 +179,7 @@ def reproduce_all(
         found = parts(*ledger.judged(), list(scripts.available("experiments")))
     modules = {part.experiment: scripts.load("experiments", part.experiment) for part in found}
     kernels = counted_kernels()
-    predictions = {part.name: predict(modules[part.experiment], scale, kernels, **part.only) for part in found}
+    predictions = {part.name: predict_or_say(modules[part.experiment], scale, kernels, **part.only) for part in found}
     found = ordered(found, predictions)
     times = Times.at(out, scale, found, predictions)
     if dry_run:
@@ -185,6 +190,8 @@ def reproduce_all(
     deadline = None if within is None else time.monotonic() + within
     with interrupt_on_signal():
         left = [part for part in found if times.rows[part.name]["status"] not in (DONE, FAILED)]
+        # What this installation refuses is left for another machine.
+        left = [part for part in left if not predictions[part.name].refused]
         while left:
             part = _next(left, predictions, deadline)
             if part is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxvf import algorithms, scripts
+from jaxvf.errors import InputError
 from jaxvf.reproduction import durations
 from jaxvf.reproduction.plan import Planned, planning
 from jaxvf.sweeps import Sweep
@@ -29,6 +30,9 @@ COUNTED = {
     "BoxPushing": "box_pushing/4",
     "Intersection": "intersection",
     "Football": "football/academy_3_vs_1_with_keeper",
+    "FromJaxMARL": "jaxmarl/MPE_simple_spread_v3",
+    "Smax": "smax/3m",
+    "BraxTeam": "brax/halfcheetah_6x1",
 }
 MANY = 256  # values of an axis, from which on one stands for all
 FAMILIES = ("qmix", "happo")  # learners that stand for all with a replay, and for all on policy
@@ -44,6 +48,7 @@ class Prediction:
         programs: how many are compiled.
         runs: of all programs.
         resumes: whether it goes on where it was stopped: whether it trains.
+        refused: why this installation cannot run it; empty where it can.
     """
 
     low: float | None
@@ -51,6 +56,7 @@ class Prediction:
     programs: int = 0
     runs: int = 0
     resumes: bool = False
+    refused: str = ""
 
 
 def counted_kernels() -> dict[str, Any]:
@@ -81,6 +87,14 @@ def predict(experiment: Any, scale: str, kernels: Mapping[str, Any], **only: Any
             return Prediction(seconds, seconds)
         return of_sweeps(list(planned.sweeps.values()), kernels)
     return Prediction(0.0, 0.0)  # neither trains nor asks: it only draws
+
+
+def predict_or_say(experiment: Any, scale: str, kernels: Mapping[str, Any], **only: Any) -> Prediction:
+    """`predict`, but what it refuses, as a body of brax where brax is not installed, is said in the prediction."""
+    try:
+        return predict(experiment, scale, kernels, **only)
+    except InputError as error:
+        return Prediction(None, None, refused=" ".join(str(error).split()))
 
 
 def of_sweeps(sweeps: Sequence[Sweep], kernels: Mapping[str, Any]) -> Prediction:

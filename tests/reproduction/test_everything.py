@@ -51,7 +51,11 @@ def made_up(monkeypatch):
         if len(calls) == 1:
             raise KeyboardInterrupt
 
-    modules = {"short": noted("short"), "fails": noted("fails", fails), "long": noted("long", lambda: time.sleep(60))}
+    def refuses(*, out, scale="small", yes=False):
+        raise InputError("brax/ant needs brax:\npip install '.[brax]'")
+
+    modules = {"refuses": types.SimpleNamespace(reproduce=refuses, SCALES=SCALES)}
+    modules |= {"short": noted("short"), "fails": noted("fails", fails), "long": noted("long", lambda: time.sleep(60))}
     modules["stopped"] = noted("stopped", stopped_at_first)
     monkeypatch.setattr(scripts, "load", lambda kind, name: modules[name])
     return calls
@@ -124,6 +128,15 @@ def test_what_does_not_fit_and_cannot_go_on_is_not_begun(tmp_path, made_up):
     assert made_up == []
 
 
+def test_what_this_installation_refuses_is_left_for_another_and_the_table_says_why(tmp_path, made_up):
+    found = [Part("refuses", "refuses", {}, 2), Part("short", "short", {}, 0)]
+    times = reproduce_all(tmp_path, "small", found=found)
+    assert made_up == [("short", {})]
+    assert [row["status"] for row in times.rows.values()] == ["done", "left"]
+    said = "| not counted | – | left: brax/ant needs brax: pip install '.[brax]' |"
+    assert said in (tmp_path / "timing.md").read_text()
+
+
 def test_a_dry_run_prints_predictions_and_writes_nothing(tmp_path, made_up, capsys):
     reproduce_all(tmp_path / "new", "small", dry_run=True, found=[Part("short", "short", {}, 1)])
     said = capsys.readouterr().out
@@ -187,6 +200,14 @@ def test_an_experiment_is_planned_without_a_change_to_it(name, programs):
     """At the small scale: four learners under uniform play and two under annealed play, a map, exact bounds."""
     found = predict(scripts.load("experiments", name), "small", prediction.counted_kernels())
     assert (found.programs, found.resumes) == (programs, programs > 0) and found.high > 0
+
+
+@pytest.mark.parametrize("name", list(scripts.available("experiments")))
+def test_every_experiment_makes_the_sweeps_of_what_runs_on_two_cores(name):
+    """No learner refuses the setting that an experiment gives to all."""
+    for scale in ("small", "medium"):
+        found = predict(scripts.load("experiments", name), scale, prediction.counted_kernels())
+        assert found.programs > 0 or not found.resumes
 
 
 def test_every_part_of_the_claims_is_one_of_its_experiment():
