@@ -85,11 +85,12 @@ def configured(name: str, env: str) -> Any:
     algorithm = make(name)
     fields = {field.name for field in dataclasses.fields(algorithm)}
     changes: dict[str, Any] = {}
-    if "updates_per_episode" in fields:
-        changes["updates_per_episode"] = 1 / algorithm.num_envs
-    if "updates_per_step" in fields:
+    spec = make_env(env).spec
+    if "updates_per_step" in fields and algorithm.replays_sequences(spec):
         changes["updates_per_step"] = 1 / (algorithm.num_envs * algorithm.sequence_length)
-    if "rollout_length" in fields and make_env(env).spec.limit_max == 1:
+    elif "updates_per_episode" in fields:
+        changes["updates_per_episode"] = 1 / algorithm.num_envs
+    if "rollout_length" in fields and spec.limit_max == 1:
         samples = ONE_STEP["num_envs"]
         changes |= ONE_STEP | {"num_envs": samples - samples % algorithm.minibatches}
     return dataclasses.replace(algorithm, **changes)

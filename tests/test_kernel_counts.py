@@ -5,6 +5,7 @@ import json
 import pytest
 
 from jaxvf import scripts
+from jaxvf.envs import make
 from jaxvf.errors import InputError
 
 hlo = scripts.part("benchmarks", "_hlo")
@@ -165,3 +166,11 @@ def test_samples_of_a_one_step_game_are_divided_by_their_minibatches(algorithm, 
     """250 as in the trust-region games, or the most below that the learner's mini-batches divide: 15 times 16."""
     configured = aot.configured(algorithm, "matrix_game/A")
     assert configured.num_envs == samples and samples % configured.minibatches == 0
+
+
+def test_every_cell_is_a_setting_that_its_learner_takes():
+    """What is compiled for hours elsewhere is refused here, where anything is; brax is no part of the tests."""
+    cells = [(env, algorithm) for env, algorithm, _ in kernels.all_cells() if not env.startswith("brax/")]
+    assert len(cells) > len(kernels.LONG)
+    for env, algorithm in cells:
+        aot.configured(algorithm, env).check(make(env))
