@@ -172,7 +172,7 @@ def _line(row: dict[str, Any]) -> str:
         f"{row['kernels']:,}",
         f"{holding.get('dot', 0):,}",
         f"{sum(number for kind, number in kinds.items() if kind.startswith('copy')):,}",
-        f"{holding.get('scatter', 0)} / {holding.get('sort', 0)} / {kinds.get('conditional', 0)}",
+        f"{holding.get('scatter', 0):,} / {holding.get('sort', 0)} / {kinds.get('conditional', 0)}",
         " + ".join(f"{loop['trips'] or '?'} × {loop['kernels']:,}" for loop in row["loops"]) or "–",
         " / ".join(f"{size:.2f}" for size in sizes),
         " to ".join(f"{runs:,}" for runs in row.get("launch_bound_until_runs", ())) or "–",

@@ -44,8 +44,10 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     """The answer in one picture; the fractions of every game and behaviour; typical tables of every game."""
     facts: dict[str, Any] = facts_of(rows, behaviour="", interval=SCORE) | {"steps": budgets(rows)}
     fractions: dict[str, dict[str, Any]] = {}
+    alike = len({row["protocol"] for row in rows}) == 1  # then the caption alone says which
     for row in rows:
-        fractions.setdefault(title_of(row), {})[row["learner"]] = Interval(*row["optimal"])
+        title = f"game {row['game']}" if alike else title_of(row)
+        fractions.setdefault(title, {})[row["learner"]] = Interval(*row["optimal"])
     played = ", ".join(f"{game} ({payoff_text(game)})" for game in dict.fromkeys(row["game"] for row in rows))
     paths = plots.save(fractions_figure(fractions, played, facts), out / "fractions.png")
     if "typical_tables" in rows[0]:  # older summaries have none

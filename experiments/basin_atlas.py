@@ -53,11 +53,8 @@ AGENTS: dict[str, dict[str, Any]] = {
 }
 # Networks as small as one game needs, wherever a learner has such a field.
 SMALL_NETWORKS = {
-    "mixer.embed": 8,
-    "mixer.hypernet_embed": 8,
-    "mixer.adv_hypernet_embed": 8,
-    "central_width": 32,
-    "joint.width": 32,
+    **dict.fromkeys(("mixer.embed", "mixer.hypernet_embed", "mixer.adv_hypernet_embed"), 8),
+    **dict.fromkeys(("central_width", "joint.width"), 32),
     "unweighted_steps": 0.0,  # as POW's code has it in matrix games
     "central_rate": 3.0,  # not 10 times the tables' rate, as in an earlier prototype of MRVF with smaller rates
 }
@@ -66,8 +63,8 @@ OWN: dict[str, dict[str, Any]] = {
     "qtran": {"joint.architecture": "coma_critic"},
     "qtran_alt": {"agent": "feed_forward", "agent_id": True, "learning_rate": 3e-3},
     "q_plus_fix_sum": {"mixer.width": 32},
-    "pow_qmix": {"recognizer.width": 32, "recognizer.embed": 16},
 }
+RECOGNIZER = {"recognizer.width": 32, "recognizer.embed": 16}  # of those that weight by it
 
 AXES = {
     "non_monotonicity": "non-monotonicity of the payoff (0: monotone in some order of actions, 1: XOR)",
@@ -198,6 +195,8 @@ def sweep_of(
     """One program: all games of a shape, behaviours and seeds of a learner; `rate` is its step size, or those tried."""
     algorithm, env_steps, seeds = jaxvf.algorithms.make(learner), setting.steps_of(), setting.seeds
     fields = fields_of(learner, setting)
+    if getattr(algorithm, "weighting", "") == "potentially_optimal":
+        fields |= RECOGNIZER
     num_envs, batch = algorithm.num_envs, fields["batch_size"]
     fields["buffer_size"] = max(batch, round(env_steps * REPLAY)) // num_envs * num_envs
     for field, value in fields.items():

@@ -15,6 +15,10 @@ class InputError(ValueError):
         super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}")
 
 
+class MissingPackageError(InputError):
+    """What was asked for needs a package that is not installed; the line says how to install it."""
+
+
 def unknown(kind: str, value: object, valid: Iterable[str]) -> InputError:
     """The error for a name outside a registry, with the closest name, those that hold it, or some of all.
 

@@ -1,5 +1,6 @@
 """The atlas of basins at its smallest size: its numbers are those of the stored runs, and mean what they say."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -138,3 +139,11 @@ def test_ten_thousand_games_are_planned(atlas):
     assert sum(module.SCALES["paper"].shapes.values()) >= 10_000
     games = random_games(2, 3, 1200)
     assert len(set(games)) == 1200 and isinstance(games[0], RandomGame)
+
+
+@pytest.mark.parametrize(("learner", "agent"), [("pow_qmix", "tabular"), ("pow_vdn", "recurrent")])
+def test_a_recognizer_is_small_where_there_is_one(learner, agent):
+    module = scripts.load("experiments", "basin_atlas")
+    setting = dataclasses.replace(module.SCALES["small"], agent=agent)
+    algorithm = module.sweep_of(learner, random_games(2, 3, 1), setting).algorithms
+    assert (algorithm.recognizer.width, algorithm.recognizer.embed) == (32, 16)

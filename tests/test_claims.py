@@ -1,5 +1,6 @@
 """What the small scales show is what README and experiments/README claim: committed numbers against the claims."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -182,6 +183,19 @@ def test_no_learner_corrects_itself_once_its_table_fits():
     assert max(row["corrected"][0] for row in asked) < 0.05
     base = {row["game"]: row for row in compared if row["factor"] == "base"}
     assert base["A"]["fitted"][0] > 0.99 and base["A"]["corrected"][2] < 0.01 and base["A"]["optimal"][2] < 0.3
+
+
+def test_neither_noise_nor_hypernetworks_nor_time_corrects_a_learner():
+    """Of 11,321 runs that fitted with a wrong greedy action none ends with the right one."""
+    files = [rows(f"self_correction_{name}") for name in ("nearly_greedy", "b", "long", "hypernetworks")]
+    wrong = 0
+    for row in itertools.chain(*files):
+        fitted = round(row["fitted"][0] * row["runs"])
+        assert row["corrected"][0] in (None, 0)
+        wrong += fitted - round((row["optimal_at_fit"][0] or 0) * fitted)
+    assert wrong == 11_321
+    greedy, uniform = sorted(files[0], key=lambda row: float(row["level"]))
+    assert greedy["runs"] == uniform["runs"] == 10_000 and greedy["optimal"][2] < uniform["optimal"][1]
 
 
 def test_on_spread_raw_returns_close_the_gap_to_the_recipe_which_trains_as_jaxmarls_script_does():

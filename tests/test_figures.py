@@ -15,6 +15,7 @@ DRAWN = {
     "matrix_games_small": ("matrix_games", {"answer", "fractions", "tables"}),
     "matrix_games": ("matrix_games", {"fractions"}),
     "matrix_games_uniform": ("matrix_games", {"fractions", "tables"}),
+    "matrix_games_annealed": ("matrix_games", {"fractions", "tables"}),
     "game_a_uniform": ("matrix_games", {"fractions"}),
     "game_a_annealed": ("matrix_games", {"fractions"}),
     "basin_atlas_small": (
@@ -34,6 +35,7 @@ DRAWN = {
     "expressiveness": ("expressiveness", {"least_error"}),
     "trust_region_games_draws": ("trust_region_games", {"scores"}),
     "self_correction": ("self_correction", {"levels", "search"}),
+    "self_correction_b": ("self_correction", {"levels"}),  # without a search
     "expressiveness_small": ("expressiveness", {"least_error"}),
     "trust_region_games": ("trust_region_games", {"scores"}),
     "advantage_variance": ("advantage_variance", {"by_position"}),

@@ -174,3 +174,6 @@ def test_every_cell_is_a_setting_that_its_learner_takes():
     assert len(cells) > len(kernels.LONG)
     for env, algorithm in cells:
         aot.configured(algorithm, env).check(make(env))
+    # One update an iteration: of 8 environments' 64 steps, or of their 8 episodes.
+    assert aot.configured("qmix", "combat/3m").updates_per_step == 1 / (8 * 64)
+    assert aot.configured("qmix", "matrix_game/A").updates_per_episode == 1 / 8

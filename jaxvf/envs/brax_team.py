@@ -20,7 +20,7 @@ from jaxvf.envs.brax_picture import Limbs, limbs_of, side_view
 from jaxvf.envs.pictures import Scene
 from jaxvf.envs.protocol import Environment, EnvSpec, Outcome, View, cut_at_limit, strongly_typed
 from jaxvf.envs.silence import silent
-from jaxvf.errors import InputError, unknown
+from jaxvf.errors import InputError, MissingPackageError, unknown
 from jaxvf.hyperparameters import hyperparameters, traced
 
 PREFIX = "brax/"
@@ -170,7 +170,7 @@ def _body(name: str, backend: str) -> tuple[Any, int]:
             import mujoco  # pyright: ignore[reportMissingImports]
             from brax.envs import get_environment  # pyright: ignore[reportMissingImports]
         except ImportError as error:
-            raise InputError(f"{PREFIX}{name} needs brax ({error}): pip install '.[brax]'") from error
+            raise MissingPackageError(f"{PREFIX}{name} needs brax ({error}): pip install '.[brax]'") from error
         # MuJoCo would write its warnings to MUJOCO_LOG.TXT where the user works. A handler of the user's own is lost.
         mujoco.set_mju_user_warning(lambda message: None)
         try:

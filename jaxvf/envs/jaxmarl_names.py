@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxvf.envs.jaxmarl_rules import UNSUPPORTED
 from jaxvf.envs.silence import silent
-from jaxvf.errors import InputError, unknown
+from jaxvf.errors import InputError, MissingPackageError, unknown
 
 PREFIX = "jaxmarl/"
 MABRAX = ("ant_4x2", "halfcheetah_6x1", "hopper_3x1", "humanoid_9|8", "walker2d_2x3")
@@ -61,12 +61,14 @@ def built(name: str, options: Options) -> Any:
             _check_options(label, made, options)
             return made
     except ImportError as error:
-        raise InputError(f"{label} needs brax, which is not installed: pip install 'jaxmarl[mabrax]'") from error
+        raise MissingPackageError(
+            f"{label} needs brax, which is not installed: pip install 'jaxmarl[mabrax]'"
+        ) from error
     except InputError:
         raise
     except Exception as error:  # JaxMARL's constructors check little: what is wrong shows wherever it is used
         if name.startswith("JaxRobotarium") and "requires" in str(error):
-            raise InputError(f"{label} needs the package jaxrobotarium, which is not installed") from error
+            raise MissingPackageError(f"{label} needs the package jaxrobotarium, which is not installed") from error
         if isinstance(error, TypeError) and "unexpected keyword" in str(error):
             _check_options(label, built(name, ()), options)
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -113,7 +115,9 @@ def import_jaxmarl() -> ModuleType:
             warnings.simplefilter("ignore")
             import jaxmarl
     except ImportError as error:
-        raise InputError(f"environments {PREFIX}NAME need jaxmarl ({error}): pip install 'jaxvf[jaxmarl]'") from error
+        raise MissingPackageError(
+            f"environments {PREFIX}NAME need jaxmarl ({error}): pip install 'jaxvf[jaxmarl]'"
+        ) from error
     return jaxmarl
 
 

@@ -25,7 +25,7 @@ from jaxvf.reproduction.prediction import Prediction, counted_kernels, predict_o
 from jaxvf.results.store import write_atomically
 from jaxvf.signals import interrupt_on_signal
 
-DONE, STOPPED, FAILED = "done", "stopped", "failed"
+LEFT, DONE, STOPPED, FAILED = "left", "done", "stopped", "failed"
 TIMES, TABLE = "timing.json", "timing.md"
 AT_LEAST = 1.0  # second: what a part counts as where less is predicted
 
@@ -111,9 +111,12 @@ class Times:
             row = {"name": part.name, "experiment": part.experiment, "claims": part.claims}
             row |= {"predicted_seconds": [guess.low, guess.high], "programs": guess.programs, "runs": guess.runs}
             before = kept.get(part.name, {})
-            rows[part.name] = row | {key: before.get(key, empty) for key, empty in _MEASURED.items()}
-            if guess.refused:
-                rows[part.name]["message"] = guess.refused
+            if guess.missing:  # what another machine predicted of it stays
+                row |= {key: before[key] for key in ("predicted_seconds", "programs", "runs") if key in before}
+            row |= {key: before.get(key, empty) for key, empty in _MEASURED.items()}
+            if row["status"] in (LEFT, STOPPED):
+                row["message"] = guess.missing
+            rows[part.name] = row
         return cls(out, scale, rows)
 
     def add(self, name: str, status: str, seconds: float, device: str, message: str = "") -> None:
@@ -132,7 +135,7 @@ class Times:
         write_atomically(self.out / TABLE, table(list(self.rows.values())).encode())
 
 
-_MEASURED: dict[str, Any] = {"status": "left", "seconds": 0.0, "sessions": [], "message": ""}
+_MEASURED: dict[str, Any] = {"status": LEFT, "seconds": 0.0, "sessions": [], "message": ""}
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -142,7 +145,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         took = f"{row['seconds'] / 60:.1f}" if row["seconds"] else "–"
         status = f"{row['status']}: {row['message']}" if row["message"] else row["status"]
-        counts = (row[key] for key in ("name", "claims", "programs", "runs"))
+        counts = (row["name"], row["claims"], row["programs"] or "–", row["runs"] or "–")
         on_host = not row["programs"] and row["predicted_seconds"][1] is not None
         guess = minutes(*row["predicted_seconds"]) + (" on two CPU cores" if on_host else "")
         cells = *counts, guess, took, status
@@ -163,7 +166,7 @@ def reproduce_all(
 ) -> Times:
     """Run what is left, best first, until the time is over; writes figures, numbers and a table of times to `out`.
 
-    What this installation cannot run is left, and the table says why.
+    What needs a package that is not installed is left, and the table says which.
 
     Args:
         out: directory of all parts.
@@ -190,8 +193,8 @@ def reproduce_all(
     deadline = None if within is None else time.monotonic() + within
     with interrupt_on_signal():
         left = [part for part in found if times.rows[part.name]["status"] not in (DONE, FAILED)]
-        # What this installation refuses is left for another machine.
-        left = [part for part in left if not predictions[part.name].refused]
+        # What lacks a package here is left for another machine.
+        left = [part for part in left if not predictions[part.name].missing]
         while left:
             part = _next(left, predictions, deadline)
             if part is None:

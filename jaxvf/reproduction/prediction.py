@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from jaxvf import algorithms, scripts
-from jaxvf.errors import InputError
+from jaxvf.errors import MissingPackageError
 from jaxvf.reproduction import durations
 from jaxvf.reproduction.plan import Planned, planning
 from jaxvf.sweeps import Sweep
 from jaxvf.training import make_program
 
 # By the class of an environment, the counted one that stands for it. Of battles the smallest was counted, so that
-# the others' predictions are too small.
+# the others' predictions are too small; of JaxMARL's games MPE's spread, of brax's bodies half a cheetah.
 COUNTED = {
     "MatrixGame": "matrix_game/A",
     "TwoStepGame": "matrix_game/A",
@@ -48,7 +48,7 @@ class Prediction:
         programs: how many are compiled.
         runs: of all programs.
         resumes: whether it goes on where it was stopped: whether it trains.
-        refused: why this installation cannot run it; empty where it can.
+        missing: which package this installation lacks for it, and how to install it; empty where it lacks none.
     """
 
     low: float | None
@@ -56,7 +56,7 @@ class Prediction:
     programs: int = 0
     runs: int = 0
     resumes: bool = False
-    refused: str = ""
+    missing: str = ""
 
 
 def counted_kernels() -> dict[str, Any]:
@@ -90,11 +90,11 @@ def predict(experiment: Any, scale: str, kernels: Mapping[str, Any], **only: Any
 
 
 def predict_or_say(experiment: Any, scale: str, kernels: Mapping[str, Any], **only: Any) -> Prediction:
-    """`predict`, but what it refuses, as a body of brax where brax is not installed, is said in the prediction."""
+    """`predict`, but a package that is missing, as brax for its bodies, is said in the prediction."""
     try:
         return predict(experiment, scale, kernels, **only)
-    except InputError as error:
-        return Prediction(None, None, refused=" ".join(str(error).split()))
+    except MissingPackageError as error:
+        return Prediction(None, None, missing=" ".join(str(error).split()))
 
 
 def of_sweeps(sweeps: Sequence[Sweep], kernels: Mapping[str, Any]) -> Prediction:

@@ -9,7 +9,7 @@ import pytest
 
 from jaxvf import algorithms, cli, scripts
 from jaxvf.envs import make
-from jaxvf.errors import InputError
+from jaxvf.errors import InputError, MissingPackageError
 from jaxvf.reproduction import everything, ledger, prediction
 from jaxvf.reproduction.everything import Part, minutes, ordered, parts, reproduce_all
 from jaxvf.reproduction.ledger import CONFIRMED, UNDECIDED, Claim
@@ -19,6 +19,9 @@ from jaxvf.reproduction.scale import Scale, choose
 from jaxvf.sweeps import Sweep
 
 SCALES = {"small": Scale(minutes=0.05, seeds=1)}
+WITHOUT_SWEEPS = (
+    "advantage_variance", "expressiveness", "gradient_flow", "self_correction", "stable_points", "trust_region_bounds",
+)  # fmt: skip
 
 
 def experiment(action):
@@ -51,10 +54,10 @@ def made_up(monkeypatch):
         if len(calls) == 1:
             raise KeyboardInterrupt
 
-    def refuses(*, out, scale="small", yes=False):
-        raise InputError("brax/ant needs brax:\npip install '.[brax]'")
+    def lacks(*, out, scale="small", yes=False):
+        raise MissingPackageError("brax/ant needs brax:\npip install '.[brax]'")
 
-    modules = {"refuses": types.SimpleNamespace(reproduce=refuses, SCALES=SCALES)}
+    modules = {"lacks": types.SimpleNamespace(reproduce=lacks, SCALES=SCALES)}
     modules |= {"short": noted("short"), "fails": noted("fails", fails), "long": noted("long", lambda: time.sleep(60))}
     modules["stopped"] = noted("stopped", stopped_at_first)
     monkeypatch.setattr(scripts, "load", lambda kind, name: modules[name])
@@ -96,7 +99,7 @@ def test_what_is_done_is_not_run_again_and_a_failure_stops_nothing(tmp_path, mad
         assert [rows[name]["status"] for name in ("fails-x", "short")] == ["failed", "done"]
         assert rows["fails-x"]["message"] == "no such map" and len(rows["short"]["sessions"]) == 1
         assert rows["short"]["predicted_seconds"] == [3.0, 3.0] and times.rows == rows
-    assert "| short | 1 | 0 | 0 | 0.05 on two CPU cores |" in (tmp_path / "timing.md").read_text()
+    assert "| short | 1 | – | – | 0.05 on two CPU cores |" in (tmp_path / "timing.md").read_text()
     with pytest.raises(InputError, match="holds scale small, not medium"):
         everything.Times.at(tmp_path, "medium", [], {})
 
@@ -128,19 +131,27 @@ def test_what_does_not_fit_and_cannot_go_on_is_not_begun(tmp_path, made_up):
     assert made_up == []
 
 
-def test_what_this_installation_refuses_is_left_for_another_and_the_table_says_why(tmp_path, made_up):
-    found = [Part("refuses", "refuses", {}, 2), Part("short", "short", {}, 0)]
+def test_what_needs_a_package_that_is_not_here_is_left_for_another_machine(tmp_path, made_up):
+    """The table says which; what other machines noted of the part stays, and what is no such refusal is raised."""
+    found = [Part("lacks", "lacks", {}, 2), Part("short", "short", {}, 0)]
     times = reproduce_all(tmp_path, "small", found=found)
     assert made_up == [("short", {})]
     assert [row["status"] for row in times.rows.values()] == ["done", "left"]
-    said = "| not counted | – | left: brax/ant needs brax: pip install '.[brax]' |"
+    said = "| lacks | 2 | – | – | not counted | – | left: brax/ant needs brax: pip install '.[brax]' |"
     assert said in (tmp_path / "timing.md").read_text()
+    elsewhere = everything.Times.at(tmp_path, "small", found, {part.name: Prediction(1.0, 2.0, 3, 4) for part in found})
+    assert elsewhere.rows["lacks"]["message"] == "" and elsewhere.rows["lacks"]["programs"] == 3
+    elsewhere.add("lacks", "failed", 1.0, "cpu", "no such map")
+    kept = reproduce_all(tmp_path, "small", found=found).rows["lacks"]
+    assert (kept["status"], kept["message"], kept["programs"]) == ("failed", "no such map", 3)
+    with pytest.raises(InputError, match="unknown scale 'smal'"):
+        reproduce_all(tmp_path / "new", "smal", found=found[1:])
 
 
 def test_a_dry_run_prints_predictions_and_writes_nothing(tmp_path, made_up, capsys):
     reproduce_all(tmp_path / "new", "small", dry_run=True, found=[Part("short", "short", {}, 1)])
     said = capsys.readouterr().out
-    assert "counted without a device, not measured" in said and "| short | 1 | 0 | 0 | 0.05 on two CPU cores |" in said
+    assert "counted without a device, not measured" in said and "| short | 1 | – | – | 0.05 on two CPU cores |" in said
     assert made_up == [] and not (tmp_path / "new").exists()
 
 
@@ -207,7 +218,7 @@ def test_every_experiment_makes_the_sweeps_of_what_runs_on_two_cores(name):
     """No learner refuses the setting that an experiment gives to all."""
     for scale in ("small", "medium"):
         found = predict(scripts.load("experiments", name), scale, prediction.counted_kernels())
-        assert found.programs > 0 or not found.resumes
+        assert (found.programs == 0) == (name in WITHOUT_SWEEPS)
 
 
 def test_every_part_of_the_claims_is_one_of_its_experiment():

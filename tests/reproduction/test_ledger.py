@@ -123,8 +123,9 @@ def test_hours_of_what_was_not_run_are_those_of_its_command(monkeypatch):
         elif asked not in found and each.h100:
             only = {name: tuple(values) for name, values in each.only.items()}
             found[asked] = predict_or_say(scripts.load("experiments", words[0]), "paper", kernels, **only)
-        if asked in found and found[asked].refused:
-            assert "needs brax" in found[asked].refused  # it is no part of the tests' installation
+        if asked in found and found[asked].missing:
+            assert "needs brax" in found[asked].missing  # it is no part of the tests' installation
+            assert each.h100["programs"] == len(each.only["tasks"]) * len(each.only["learners"])
             continue
         if not each.h100:  # of those that were not counted the command is at least a sweep
             assert command == "reproduce" or found[asked].high is None
