@@ -98,7 +98,7 @@ def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, 
     for name, said in captions.items():
         scale = rows[0]["scale"]
         assert ("Own setting" if scale == OWN else f"Scale {scale};") in said, said
-        counted = r"\d+ seeds? of (each|\w+, \d+ of every other)|best of \d+ restarts|[\d,]+ games"
+        counted = r"\d+ seeds? of (each|[\w, ]+, \d+ of every other)|best of \d+ restarts|[\d,]+ games"
         assert re.search(counted, said) or "exact, no interval" in said, said
         assert "cell" not in said.replace("The darker a cell", ""), said  # a word of the code
         assert "interval" in said or name == "tables", said
