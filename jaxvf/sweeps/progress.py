@@ -25,7 +25,7 @@ class Progress(Protocol):
         ...
 
     def skip(self, steps: int) -> None:
-        """`steps` of the total were done by an earlier process."""
+        """`steps` of the total were done by an earlier process; below 0: so many were lost, and are done again."""
         ...
 
     def note(self, text: str) -> None:

@@ -176,6 +176,8 @@ class Runner:
         self.progress.note(f"group {index}: chunks of {chunk}; speed by runs a core, of the default's: {tried}")
         self._cut(index, chunk if best != sizes[0] else group.chunk, "measured")
         if best != sizes[0]:
+            # Its steps were told as done, and are done again.
+            self.progress.skip(-min(group.chunk, len(group.runs)) * group.program.segment_steps)
             raise _Recut
         return time.monotonic() - begun
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -19,20 +20,30 @@ pytestmark = pytest.mark.usefixtures("compiled_once")
 
 
 class Notes(Silent):
-    """Collects what is noted."""
+    """Collects what is noted, and counts steps as a bar does."""
 
     def __init__(self):
-        self.lines = []
+        self.lines, self.left = [], 0
 
     def note(self, text):
         self.lines.append(text)
 
+    def start(self, total_steps):
+        self.left += total_steps
+
+    def advance(self, steps, headline):
+        self.left -= steps
+
+    def skip(self, steps):
+        self.left -= steps
+
 
 @pytest.fixture
-def notes(monkeypatch) -> list[str]:
+def notes(monkeypatch) -> Iterator[list[str]]:
     shown = Notes()
     monkeypatch.setattr(execution, "make_progress", lambda mode: shown)
-    return shown.lines
+    yield shown.lines
+    assert shown.left == 0  # a bar that ends at 100 %, whatever was done twice
 
 
 # --- chosen before anything compiles -------------------------------------------------------------------------
