@@ -164,21 +164,25 @@ def reproduce(
     played = {f"{task.replace(', ', '_')}/{name}": (task, name) for task in tasks for name in setting.learners}
     results = train({where: sweep_of(*cell, setting) for where, cell in played.items()}, out, setting, yes=yes)
     rows: list[dict[str, Any]] = []
-    panels: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for where, (task, learner) in played.items():
-        result = results[where]
-        panels[task] |= summaries.curves_of(result, {learner: {}})
         labels = {"scale": setting.label, "learner": learner, "task": task}
-        rows.append(summaries.condition_row(result, result.select(), **labels))
+        rows.append(summaries.condition_row(results[where], results[where].select(), **labels))
     summaries.write_summary(rows, out)
-    facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
-    episodes = {task: evaluation_of(task)[1] for task in tasks}
-    alike = f"{episodes[tasks[0]]}" if len(set(episodes.values())) == 1 else f"{TEST_EPISODES}, of brax bodies 5,"
-    note = caption(f"Return of greedy play, mean of {alike} episodes an evaluation.", **facts)
-    for path in summaries.save_panels(panels, out, labels=setting.learners, note=note):
+    for path in draw(rows, out):
         print(path)
     for row in rows:
         print(f"{row['task']:28} {row['learner']:17} return {summaries.return_text(row['final_return'])}")
+
+
+def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
+    """Return against steps, a figure a task."""
+    episodes = {evaluation_of(row["task"])[1] for row in rows}
+    said = f"{episodes.pop()}" if len(episodes) == 1 else f"{TEST_EPISODES}, of brax bodies {BRAX_TEST_EPISODES},"
+    facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
+    note = caption(f"Return of greedy play, mean of {said} episodes an evaluation.", **facts)
+    learners = list(dict.fromkeys(row["learner"] for row in rows))
+    panels = summaries.panels_of(rows, "task", "learner", "iqm_return")
+    return summaries.save_panels(panels, out, labels=learners, note=note)
 
 
 def sweep_of(task: str, learner: str, setting: Tasks) -> jaxvf.Sweep:
