@@ -94,7 +94,7 @@ def predict_or_say(experiment: Any, scale: str, kernels: Mapping[str, Any], **on
     try:
         return predict(experiment, scale, kernels, **only)
     except MissingPackageError as error:
-        return Prediction(None, None, missing=" ".join(str(error).split()))
+        return Prediction(None, None, missing=str(error))
 
 
 def of_sweeps(sweeps: Sequence[Sweep], kernels: Mapping[str, Any]) -> Prediction:
