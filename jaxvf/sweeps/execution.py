@@ -64,8 +64,7 @@ def go_on(
     """
     check_grace(options.get("grace"))
     if checked_document(directory).get("status") == FINISHED:
-        if holder_of(directory.lock) is None:  # a process that was killed at its very end
-            directory.lock.unlink(missing_ok=True)
+        _settle(directory)
         return loaded(directory, planned)
     processes.alone(directory.path)
     if share:
@@ -193,6 +192,7 @@ def _merged(runner: Runner, directory: RunDirectory | None, stop: StopRequest, *
         finally:
             if owner is not None:
                 owner.release()
+    _settle(directory)
     return loaded(directory, lambda **_: plan)
 
 
@@ -278,8 +278,19 @@ def owned(directory: RunDirectory) -> Iterator[Lease]:
 
 def _await_owner(directory: RunDirectory) -> None:
     """Wait for a process that is about to start or to end the sweep."""
+    if (owner := _patient_look(directory)) is not None:
+        raise InputError(f"{directory.path} is in use by {owner}; {SHARE}")
+
+
+def _settle(directory: RunDirectory) -> None:
+    """Leave a finished sweep without a lock: who wrote that it is finished lets go a moment later, or was killed."""
+    if _patient_look(directory) is None:
+        directory.lock.unlink(missing_ok=True)
+
+
+def _patient_look(directory: RunDirectory) -> Holder | None:
+    """Who owns a directory still, after `START_SECONDS`."""
     deadline = time.monotonic() + START_SECONDS
-    while (owner := holder_of(directory.lock)) is not None:
-        if time.monotonic() > deadline:
-            raise InputError(f"{directory.path} is in use by {owner}; {SHARE}")
+    while (owner := holder_of(directory.lock)) is not None and time.monotonic() <= deadline:
         time.sleep(MERGE_SECONDS)
+    return owner

@@ -56,6 +56,15 @@ def test_a_worker_waits_for_the_owner_and_no_longer_than_it_must(stopped, monkey
     assert_same_files(stopped, reference[1])
 
 
+def test_a_finished_sweep_is_returned_when_who_finished_it_has_let_go(tmp_path):
+    out = tmp_path / "sweep"
+    tiny().run(out, progress="none")
+    owner = lock(RunDirectory(out))
+    threading.Timer(0.5, owner.release).start()
+    resume(out, progress="none")
+    assert not (out / ".lock").exists()
+
+
 def test_curves_do_not_wait_in_memory_for_a_save_that_is_not_due(tmp_path, monkeypatch):
     """With two segments a part at most, four of six make two parts before anybody asks for a save."""
     monkeypatch.setattr(rhythm, "CHECKPOINT_SECONDS", 1e9)
