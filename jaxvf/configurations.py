@@ -114,7 +114,10 @@ def is_configuration(kind: type) -> bool:
 
 @functools.cache
 def registered() -> Mapping[str, type]:
-    """All of jaxvf's own classes: what the registries make and what that is made of, and what stands in no registry."""
+    """The classes of games and learners: what the registries make and what that is made of, and what is in none.
+
+    Sweeps, searches and players are found as a user's classes are: whoever reads their files has imported them.
+    """
     from jaxvf import algorithms, envs
     from jaxvf.envs.brax_team import BraxTeamParams
     from jaxvf.envs.combat import AttackMove, FocusFire, Ground, Hold, Kite, Learned, Map, Mixed
@@ -122,16 +125,11 @@ def registered() -> Mapping[str, type]:
     from jaxvf.envs.payoff_families import RandomGame
     from jaxvf.mixers import MIXERS
     from jaxvf.networks import AGENTS
-    from jaxvf.results.opponents import GreedyPlayer
-    from jaxvf.sweeps import Sweep
-    from jaxvf.sweeps.search import Halving, Optuna, Population, Rounds, Search
-    from jaxvf.sweeps.values import LogUniform, Sobol, Uniform
     from jaxvf.trust_region import NETWORKS
 
     wrappers = (envs.AgentId, envs.EpisodeStatistics, envs.LastAction, envs.NoiseState, envs.OpenLoop, envs.TimeLimit)
-    searches = (Search, Halving, Optuna, Population, Rounds, LogUniform, Sobol, Uniform)
-    opponents = (AttackMove, FocusFire, Hold, Kite, Learned, Mixed, GreedyPlayer)
-    parts = (*searches, *opponents, Sweep, RandomGame, Map, Ground, NoParams, BraxTeamParams)
+    opponents = (AttackMove, FocusFire, Hold, Kite, Learned, Mixed)
+    parts = (*opponents, RandomGame, Map, Ground, NoParams, BraxTeamParams)
     found: set[type] = {*wrappers, *parts, envs.FromJaxMARL, envs.BraxTeam}
     for constructors in (envs.ENVIRONMENTS, algorithms.ALGORITHMS, MIXERS, AGENTS, NETWORKS):
         for construct in constructors.values():

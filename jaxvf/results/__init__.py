@@ -2,6 +2,7 @@
 
 from jaxvf.results.combine import concat
 from jaxvf.results.comparison import Comparison, compare
+from jaxvf.results.opponents import learned_opponent
 from jaxvf.results.policy import Policy
 from jaxvf.results.result import Result
 from jaxvf.results.statistics import (
@@ -25,6 +26,7 @@ __all__ = [
     "improvement_matrix",
     "iqm",
     "iqm_interval",
+    "learned_opponent",
     "performance_profile",
     "probability_of_improvement",
 ]

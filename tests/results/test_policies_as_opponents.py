@@ -10,7 +10,7 @@ import pytest
 from jaxvf import algorithms
 from jaxvf.envs.combat import Combat
 from jaxvf.errors import InputError
-from jaxvf.results.opponents import learned_opponent
+from jaxvf.results import learned_opponent
 from jaxvf.results.policy import Policy
 from jaxvf.serialize import from_json, to_json
 from jaxvf.training import observed_by
