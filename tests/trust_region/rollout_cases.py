@@ -16,6 +16,7 @@ from jaxvf.trust_region.batches import Extras
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 PROGRESS = Progress(jnp.int32(0), jnp.int32(0))
 T, B, A, OBS = 4, 6, 3, 2
+CUT_OFF = np.arange(1, B, 2)  # environments of which `cut_off` shows a final view
 SMALL = {
     "actor": Table(),
     "critic": Table(),
@@ -76,6 +77,27 @@ def played(config, state, agents):
     """A rollout of the learner's own actors. Only their networks matter: what shares them shares a program."""
     acting = learner(actor=config.actor, parameters=config.parameters)
     return acted(acting, agents, state.params.actor, jax.random.key(1))
+
+
+def cut_off(rollout):
+    """The same, but every second environment is cut off at step 1: frame 2 is its final view, frame 3 begins anew."""
+    return rollout._replace(
+        terminated=jnp.zeros((T, B), bool),
+        truncated=jnp.zeros((T, B), bool).at[1, CUT_OFF].set(True),
+        filled=jnp.ones((T, B), bool).at[2, CUT_OFF].set(False),
+        started=rollout.started.at[2, CUT_OFF].set(False).at[3, CUT_OFF].set(True),
+        extras=rollout.extras._replace(carry=rollout.extras.carry.at[3, CUT_OFF].set(0.0)),
+    )
+
+
+def with_nonsense(rollout):
+    """A rollout from `cut_off` with another observation, action, probability and reward where nobody steps."""
+    return rollout._replace(
+        obs=rollout.obs.at[2, CUT_OFF].set(1 - rollout.obs[2, CUT_OFF]),
+        actions=rollout.actions.at[2, CUT_OFF].set((rollout.actions[2, CUT_OFF] + 1) % A),
+        reward=rollout.reward.at[2, CUT_OFF].set(1e3),
+        extras=rollout.extras._replace(log_prob=rollout.extras.log_prob.at[2, CUT_OFF].set(-3.0)),
+    )
 
 
 def trained(config, agents=2):
