@@ -2,10 +2,11 @@
 
 Stable points are joint actions that are greedy for the best fit of the data gathered around them (after Tao et al.
 2026, MRVF, arXiv 2604.05297; the definitions are ours). Computed by enumeration: the sets of every function class on
-five games of the literature and on thousands of random ones; whether rounds of increments improve strictly; and where
-the learners of `basin_atlas` ended, against the sets of their class.
+five games of the literature and on thousands of random ones; whether rounds of increments improve strictly, and what
+theorems say of weights; and where the learners of `basin_atlas` ended, against the sets of their class.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from jaxvf.theory import FitClass
 
 predictions = scripts.part("experiments", "_stable_predictions")
 figures = scripts.part("experiments", "_stable_figures")
+theorems = scripts.part("experiments", "_stable_theorems")
 
 GAMES = {"E": PAYOFFS["E"], "B": PAYOFFS["B"], "D": PAYOFFS["D"], "climbing": CLIMBING, "penalty": PENALTY}
 CLASSES: dict[str, FitClass] = {
@@ -33,6 +35,7 @@ CLASSES: dict[str, FitClass] = {
     "OW, α = 0.1, its loss": theory.optimistic_minimum(0.1),
     "complete (QPLEX, QFIX)": theory.complete,
     "QPLEX's, Q+FIX's rule": theory.stopped_advantages,
+    "POW, C = 0.1": theorems.UPWARDS["POW, C = 0.1"],
 }
 TRAPS = "BB BC CB CC"
 # Of an earlier prototype with other code, for the first four classes at ε = 0.1; "+" sets apart what is only weakly
@@ -49,6 +52,7 @@ TABLE: dict[tuple[str, theory.Behaviour], tuple[str, ...]] = {
     ("penalty", "independent"): ("AA BB CC", "AA BB CC", "AA CC", ""),
     ("penalty", "central"): ("AA BB CC", "AA BB CC", "AA CC", ""),
 }
+EXPLORATION: tuple[tuple[theory.Behaviour, float], ...] = (("independent", 0.1), ("central", 0.1), ("central", 1.0))
 BEHAVIOURS: dict[str, tuple[theory.Behaviour, float]] = {
     "uniform": ("central", 1.0), "ε-greedy": ("independent", 0.1)
 }  # fmt: skip
@@ -103,6 +107,7 @@ def reproduce(
     agree(setting, yes=yes)
     rows = table_rows() + random_rows(setting.games * setting.seeds) + round_rows(setting.games * setting.seeds)
     rows += improvement_rows(setting.improving * setting.seeds) + prediction_rows(ends)
+    rows += theorem_rows(setting.games * setting.seeds)
     rows = [{"scale": setting.label, **row} for row in rows]
     summaries.write_summary(rows, out)
     for row in rows:
@@ -120,16 +125,21 @@ def spelled(points: theory.StablePoints, game: int = 0) -> str:
 
 
 def table_rows() -> list[dict[str, Any]]:
-    """The stable set of every class on every game and behaviour of `TABLE`, beside the prototype's."""
+    """The stable set of every class, and the ends of every round, on every named game, beside the prototype's table."""
     rows = []
-    for (game, behaviour), expected in TABLE.items():
+    for game, (behaviour, epsilon) in itertools.product(GAMES, EXPLORATION):
         payoff = np.array([GAMES[game]], np.float64)
-        for place, (name, fit) in enumerate(CLASSES.items()):
-            found = spelled(theory.stable_points(payoff, fit, behaviour, 0.1))
-            wanted = expected[place] if place < len(expected) else None
+        found = {name: theory.stable_points(payoff, fit, behaviour, epsilon) for name, fit in CLASSES.items()}
+        for name, fit in ROUNDS.items():
+            ends = theory.round_ends(payoff, MOST_ROUNDS, behaviour, epsilon, fit)
+            nowhere = np.zeros_like(ends[0])
+            found |= {f"{name}, K = {k}": theory.StablePoints(end, nowhere) for k, end in enumerate(ends, start=1)}
+        expected = dict(zip(CLASSES, TABLE.get((game, behaviour), ()) if epsilon < 1 else (), strict=False))
+        for name, points in found.items():
+            wanted, stable = expected.get(name), spelled(points)
             rows.append({
-                "game": game, "behaviour": behaviour, "epsilon": 0.1, "class": name, "stable": found,
-                "expected": wanted, "agrees": None if wanted is None else found == wanted,
+                "game": game, "behaviour": behaviour, "epsilon": epsilon, "class": name, "stable": stable,
+                "expected": wanted, "agrees": None if wanted is None else stable == wanted,
             })  # fmt: skip
     return rows
 
@@ -199,6 +209,13 @@ def improvement_rows(count: int) -> list[dict[str, Any]]:
     return rows
 
 
+def theorem_rows(count: int) -> list[dict[str, Any]]:
+    """What theorems on weights say, against every random game whose payoffs do not tie."""
+    payoff = np.stack([one for one in drawn(count) if len(np.unique(one)) == one.size])
+    rows = theorems.recognition_rows(payoff, BEHAVIOURS) + theorems.upward_rows(payoff, BEHAVIOURS)
+    return rows + theorems.projection_rows(payoff)
+
+
 def prediction_rows(ends: Path | None = None) -> list[dict[str, Any]]:
     """One confusion of every learner and predictor."""
     path = ends or scripts.directory("experiments") / "figures" / ATLAS
@@ -227,9 +244,12 @@ def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
 
 def text(row: dict[str, Any]) -> str:
     """A row as a line, or several."""
+    if "theorem" in row:
+        return theorems.text(row)
     if "stable" in row:
         verdict = {True: "", False: f"  differs from {row['expected'] or 'none'}", None: ""}[row["agrees"]]
-        return f"{row['game']:9}{row['behaviour']:12}{row['class']:24}{row['stable'] or 'none'}{verdict}"
+        where = f"{row['game']:9}{row['behaviour']:12}ε = {row['epsilon']:<4}{row['class']:32}"
+        return f"{where}{row['stable'] or 'none'}{verdict}"
     if "improvement" in row:
         found = f"{row['exceptions']} exceptions in {row['pairs']:,} pairs of {row['games']:,} games"
         lines = [f"  p = {one['p']} of {one['payoff']}" for one in row["spelled"]]

@@ -47,6 +47,35 @@ def test_a_complete_class_settles_at_the_optimum_alone(rows):
             assert (row["games"], row["optimum_stable"][0], row["other_stable"][0], row["points"]) == (GAMES, 1, 0, 1)
 
 
+def test_named_games_have_every_class_round_and_behaviour(rows):
+    """Rounds included; under equal play the sum rests at E's traps, and no third round ends beside E's optimum."""
+    found = {
+        (row["game"], row["behaviour"], row["epsilon"], row["class"]): row["stable"] for row in rows if "stable" in row
+    }
+    assert len(found) == 5 * 3 * (8 + 2 * 4)
+    assert found["E", "central", 1.0, "sum (VDN)"] == "+ BB BC CB CC"
+    assert found["E", "central", 1.0, "MRVF on sums, K = 1"] == "BB BC CB CC"
+    assert found["E", "central", 1.0, "MRVF on sums, K = 2"] == "AA"
+    assert found["D", "independent", 0.1, "POW, C = 0.1"] == "AA"
+
+
+def test_theorems_hold_of_tables_and_not_of_what_agents_choose(rows):
+    """Twenty games less ties: no exception to what is recognized, and none in which nothing better is valued highest.
+
+    Monotone fits may stay where they are; POW's never do.
+    """
+    theorems = [row for row in rows if "theorem" in row]
+    assert len(theorems) == 2 + 2 * 3 + 2 * 3 and {row["games"] for row in theorems} == {16}
+    assert {row["exceptions"] for row in theorems if "recognized" in row} == {0}
+    upwards = {(row["class"], row["behaviour"]): row for row in theorems if "class" in row}
+    for behaviour in ("uniform", "ε-greedy"):
+        assert (
+            upwards["POW, C = 0.1", behaviour]["stays"][0] == upwards["POW, C = 0.1", behaviour]["not_highest"][0] == 0
+        )
+        assert upwards["monotone (QMIX)", behaviour]["stays"][0] > 0
+    assert {row["not_highest"][0] for row in theorems if "alpha" in row} == {0}
+
+
 def test_rounds_improve_and_the_first_is_the_class_itself(rows):
     """No exception in any pair; K = 1 on sums has the stable points of a sum."""
     improving = [row for row in rows if "improvement" in row]

@@ -16,10 +16,12 @@ from jaxvf.theory.fit_classes import (
     FitClass,
     centrally_weighted,
     complete,
+    ideally_weighted,
     joint_actions,
     monotone,
     optimistic_minimum,
     optimistically_weighted,
+    potentially_optimal,
     stopped_advantages,
     vdn,
 )
@@ -37,6 +39,7 @@ from jaxvf.theory.stable_points import (
     round_ends,
     stable_points,
     strict_improvement,
+    tops_around,
 )
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "flow_theorems",
     "gradient_flow",
     "ideal_iteration",
+    "ideally_weighted",
     "increment",
     "joint_actions",
     "joint_values",
@@ -64,12 +68,14 @@ __all__ = [
     "non_monotonicity",
     "optimistic_minimum",
     "optimistically_weighted",
+    "potentially_optimal",
     "recognize",
     "round_ends",
     "stable_points",
     "stopped_advantages",
     "strict_improvement",
     "team_ascent",
+    "tops_around",
     "trust_region",
     "vdn",
 ]

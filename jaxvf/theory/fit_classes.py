@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxvf.theory.isotonic import monotone_fit
+from jaxvf.theory.recognition import recognize
 
 # Differences below this fraction of the payoff's size count as ties.
 TIE = 1e-7
@@ -84,6 +85,33 @@ def centrally_weighted(alpha: float, base: FitClass = monotone) -> FitClass:
         kept = payoff > at_anchor(payoff, anchor)
         kept[np.arange(len(payoff)), *anchor.T] = True
         return base(payoff, weights * np.where(kept, 1, alpha), anchor)
+
+    return fit
+
+
+def ideally_weighted(alpha: float, base: FitClass = monotone) -> FitClass:
+    """CW as Rashid et al. 2020 analyse it: weight times `alpha` except at the best joint actions."""
+
+    def fit(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
+        best = payoff == payoff.reshape(len(payoff), -1).max(axis=1).reshape(-1, *(1,) * anchor.shape[1])
+        return base(payoff, weights * np.where(best, 1, alpha), anchor)
+
+    return fit
+
+
+def potentially_optimal(tolerance: float, alpha: float = 1e-3, base: FitClass = monotone) -> FitClass:
+    """POW (Huang et al. 2026): weight times `alpha` except where an exact recognizer around the anchor recognizes.
+
+    Theirs is α = 0, which leaves what is not recognized without a value, and so without a best fit: a small α stands
+    for the limit.
+    """
+
+    def fit(payoff: np.ndarray, weights: np.ndarray, anchor: np.ndarray) -> Fit:
+        greedy = np.zeros(payoff.shape, bool)
+        greedy[np.arange(len(payoff)), *anchor.T] = True
+        target, probability, top = (part.reshape(len(payoff), -1) for part in (payoff, weights, greedy))
+        recognized = recognize(target, probability, top, tolerance).recognized.reshape(payoff.shape)
+        return base(payoff, weights * np.where(recognized, 1, alpha), anchor)
 
     return fit
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxvf.theory.fit_classes import FitClass, at_anchor, joint_actions, vdn
+from jaxvf.theory.fit_classes import TIE, FitClass, at_anchor, joint_actions, vdn
 
 Behaviour = Literal["independent", "central"]
 
@@ -34,6 +34,18 @@ class StablePoints(NamedTuple):
     def any(self) -> np.ndarray:
         """Stable, strictly or weakly, [games, *actions]."""
         return self.strict | self.weak
+
+
+class Tops(NamedTuple):
+    """The top joint actions (last axis) of the best fit around each one (middle axis).
+
+    Attributes:
+        greedy: those that the agents choose.
+        highest: those of highest fitted value: the greedy ones, and others that the fit values alike.
+    """
+
+    greedy: Bool[np.ndarray, "games joint joint"]
+    highest: Bool[np.ndarray, "games joint joint"]
 
 
 class IdealRounds(NamedTuple):
@@ -68,24 +80,33 @@ def behaviour_weights(
     return weights.reshape(games, *(n_actions,) * n_agents)
 
 
+def tops_around(
+    payoff: Float[np.ndarray, "games *actions"], fit: FitClass, behaviour: Behaviour, epsilon: float
+) -> Tops:
+    """What is on top of the best fits of the data gathered around every joint action."""
+    n_agents, n_actions = payoff.ndim - 1, payoff.shape[-1]
+    anchor = joint_actions(n_agents, n_actions)
+    weights = behaviour_weights(anchor, n_actions, behaviour, epsilon)
+    greedy, highest = np.zeros((2, len(payoff), len(anchor), len(anchor)), bool)
+    for first in range(0, len(payoff), max(1, AT_ONCE // len(anchor))):
+        here = slice(first, first + max(1, AT_ONCE // len(anchor)))
+        games = np.asarray(payoff[here], np.float64)
+        tiled = np.tile(weights, (len(games), *(1,) * n_agents)), np.tile(anchor, (len(games), 1))
+        values, greedy_here = fit(np.repeat(games, len(anchor), axis=0), *tiled)
+        values = values.reshape(greedy[here].shape)
+        greedy[here] = greedy_here.reshape(greedy[here].shape)
+        size = np.abs(values).max(axis=2, keepdims=True)
+        highest[here] = values >= values.max(axis=2, keepdims=True) - TIE * size
+    return Tops(greedy, highest)
+
+
 def stable_points(
     payoff: Float[np.ndarray, "games *actions"], fit: FitClass, behaviour: Behaviour, epsilon: float
 ) -> StablePoints:
     """Joint actions that are greedy for the best fit of the data gathered around them."""
-    n_agents, n_actions = payoff.ndim - 1, payoff.shape[-1]
-    anchor = joint_actions(n_agents, n_actions)
-    weights = behaviour_weights(anchor, n_actions, behaviour, epsilon)
-    strict, weak = np.zeros((2, *payoff.shape), bool)
-    for first in range(0, len(payoff), max(1, AT_ONCE // len(anchor))):
-        here = slice(first, first + max(1, AT_ONCE // len(anchor)))
-        games = len(payoff[here])
-        repeated = np.repeat(np.asarray(payoff[here], np.float64), len(anchor), axis=0)
-        around = np.tile(anchor, (games, 1))
-        greedy = fit(repeated, np.tile(weights, (games, *(1,) * n_agents)), around).greedy
-        stays = at_anchor(greedy, around).reshape(payoff[here].shape)
-        alone = (greedy.reshape(len(greedy), -1).sum(axis=1) == 1).reshape(stays.shape)
-        strict[here], weak[here] = stays & alone, stays & ~alone
-    return StablePoints(strict, weak)
+    greedy = tops_around(payoff, fit, behaviour, epsilon).greedy
+    stays, alone = np.diagonal(greedy, axis1=1, axis2=2), greedy.sum(axis=2) == 1
+    return StablePoints((stays & alone).reshape(payoff.shape), (stays & ~alone).reshape(payoff.shape))
 
 
 def increment(

@@ -27,6 +27,49 @@ def test_the_least_expectile_loss_on_game_a():
     np.testing.assert_allclose(fit.values[0][[0, 2], [0, 2]], 6.136, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("anchor", "recognized"), [((2, 2), "AA CC"), ((1, 1), "AA BB CC"), ((0, 1), "AA AB CC"), ((0, 0), "AA")]
+)
+def test_pow_weighs_what_an_exact_recognizer_recognizes(anchor, recognized):
+    """Game A under equal play, C = 0.09: the sets of `test_recognition`. No joint action is valued above the best."""
+    weighed = []
+
+    def base(payoff, weights, around):
+        weighed.append(weights[0])
+        return theory.monotone(payoff, weights, around)
+
+    fit = theory.potentially_optimal(0.09, 0.01, base)(A, np.ones_like(A), np.array([anchor]))
+    kept = {"ABC"[i] + "ABC"[j] for i, j in np.argwhere(weighed[0] == 1)}
+    assert kept == set(recognized.split()) and set(np.unique(weighed[0])) == {0.01, 1}
+    assert fit.values[0, 0, 0] == pytest.approx(fit.values.max(), rel=1e-12)
+
+
+def test_ideal_weights_keep_the_best_joint_action_alone():
+    """Wherever agents are; its value is then nearly its payoff, and no joint action is valued higher."""
+    weighed = []
+
+    def base(payoff, weights, around):
+        weighed.append(weights[0])
+        return theory.monotone(payoff, weights, around)
+
+    for anchor in ((0, 0), (2, 2)):
+        fit = theory.ideally_weighted(1e-3, base)(A, np.ones_like(A), np.array([anchor]))
+        np.testing.assert_array_equal(weighed[-1], np.where(A[0] == 8, 1, 1e-3))
+        assert fit.values[0, 0, 0] == fit.values.max() > 7.9
+
+
+def test_what_agents_choose_may_be_none_of_the_best():
+    """However small α is: the best monotone table is flat on top, and its corner is another joint action.
+
+    By hand: the other two rows ask for column 2 as the best, and of the first two rows for row 0 but in that column,
+    where 10 and what is beside it are pooled.
+    """
+    payoff = np.array([[[2.49, 3.89, 5.42], [-3.13, -1.79, 10.0], [-2.06, -0.66, 0.85]]])
+    fit = theory.ideally_weighted(1e-3)(payoff, np.ones_like(payoff), ANCHOR)
+    assert np.argwhere(fit.greedy[0]).tolist() == [[0, 2]]  # which pays 5.42
+    assert fit.values[0, 0, 2] == pytest.approx(fit.values[0, 1, 2], rel=1e-12)
+
+
 def test_expectile_regression_has_the_least_loss_of_its_order():
     """Against a general solver of the convex problem."""
     rng = np.random.default_rng(0)
