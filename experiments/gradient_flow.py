@@ -29,6 +29,8 @@ AGENTS, ACTIONS = 2, 3
 TEMPERATURES = (1.0, 0.5, 0.2, 0.1)
 # Local values of one agent, before a shift of their order: gaps of about one, as in a fitted table.
 LEVELS, JITTER = np.array([-1.2, 0.0, 1.0]), 0.2
+# The point at which theorem 3 is worked out by hand: game B, in which agents choose (1, 1), which pays 0, not 12.
+WORKED = np.array(PAYOFFS["B"], float), np.array([[-1.6, 0.0, -0.7], [-1.4, 0.0, -0.7]])
 NOISE = 0.01  # length of a perturbation, from which the flow starts
 KINDS = ("consistent", "violating")
 
@@ -71,7 +73,7 @@ def reproduce(
     agree(setting, yes=yes)
     with jax.enable_x64(True):  # a zero-loss point is only one to the rounding error
         payoff, q = points(setting.games)
-        rows = []
+        rows = worked_rows()
         for temperature in TEMPERATURES:
             rows += curvature_rows(curvature(payoff, q, temperature), payoff, q, temperature)
         rows += flow_rows(payoff[: 2 * setting.games], q[: 2 * setting.games], setting)
@@ -189,6 +191,17 @@ def curvature_rows(
     return rows
 
 
+def worked_rows() -> list[dict[str, Any]]:
+    """Curvature from the greedy action towards the optimum's at one point of game B, claimed and found, by τ."""
+    payoff, q = (each[None] for each in WORKED)
+    rows = []
+    for temperature in TEMPERATURES:
+        found = curvature(payoff, q, temperature)
+        values = {name: round(float(found[name][0]), 4) for name in ("claimed", "along")}
+        rows.append({"measure": "worked example", "game": "B", "temperature": temperature, **values})
+    return rows
+
+
 def _curvature_row(
     measure: str, kind: str, temperature: float, found: dict[str, np.ndarray], chosen: np.ndarray
 ) -> dict[str, Any]:
@@ -246,6 +259,8 @@ def flow_rows(payoff: np.ndarray, q: np.ndarray, setting: Points) -> list[dict[s
 
 def text(row: dict[str, Any]) -> str:
     """A row as a line: what is claimed, and beside it what is true."""
+    if row["measure"] == "worked example":
+        return f"game B, τ {row['temperature']:<4g} theorem 3 claims {row['claimed']:.0f}, found {row['along']:.1f}"
     if row["measure"] not in ("curvature", "named game") and "changed_greedy_action" not in row:
         return escapes.text(row)
     head = f"{row['kind']:10} τ {row['temperature']:<4g} {row['points']:4} points "
@@ -253,7 +268,9 @@ def text(row: dict[str, Any]) -> str:
         ends = f"{row['changed_greedy_action']} of {row['points'] * row['runs']} change their greedy action"
         return f"{head} {row['measure']:18}: {ends}, farthest {row['farthest']:.4f}, loss {row['largest_loss']:.1e}"
     head = f"game {row['game']} {head}" if "game" in row else head
+    dimensions = " or ".join(map(str, row["dimensions_of_zero_loss_set"]))
     truth = (
+        f"theorem 1, claimed a set without end: {dimensions} dimensions; "
         f"Hessian - Gauss-Newton {row['largest_difference_from_gauss_newton']:.0e}, smallest on normal space "
         f"{row['smallest_on_normal_space']:.1e}, {row['attracting']} attracting, {row['neutral']} neutral, "
         f"{row['repelling']} repelling, time {row['median_slowest_time']:.2g}"

@@ -20,6 +20,8 @@ AGENTS, ACTIONS = (2, 3, 4, 5), (2, 3, 4)
 SPREADS = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
 TOLERANCE = 1e-10  # float64's rounding; a bound is violated beyond it
 
+NOTHING = 1e-9  # a gap that float64's sums of many numbers do not tell from 0
+
 UPDATES = ("is", "clip", "simultaneous")
 
 
@@ -104,15 +106,32 @@ def ascents(agents: int, actions: int, games: int, steps: int, sizes: tuple[floa
         for update in UPDATES:
             value, gap = ascend(payoff, size, steps, update)
             drop = float((value[:-1] - value[1:]).max())
-            # The worst game's smallest gap so far.
-            rows.append({"ascent": update, "size": size, "worst_drop": drop, "nash_gap": float(gap.min(axis=0).max())})
+            so_far = np.minimum.accumulate(gap, axis=0).max(axis=1)  # the worst game's smallest gap
+            rows.append({
+                "ascent": update, "size": size, "worst_drop": drop, "nash_gap": float(so_far[-1]),
+                "rate": rate(so_far),
+            })  # fmt: skip
     return rows
+
+
+def rate(gap: np.ndarray) -> float | None:
+    """The power of the number of steps K that a gap falls with, over the last nine tenths; None where nothing is left.
+
+    A gap of O(K^-1/2), the sub-linear rate that is derived from the bound, falls at least with the power -1/2.
+    """
+    first = max(1, len(gap) // 10)
+    if gap[-1] < NOTHING:
+        return None
+    steps = np.arange(1, len(gap) + 1)
+    return float(np.polyfit(np.log(steps[first:]), np.log(gap[first:]), 1)[0])
 
 
 def text(row: dict[str, Any]) -> str:
     """A row as a line."""
     if "ascent" in row:
-        return f"η {row['size']:5g}  {row['ascent']:13} worst drop {row['worst_drop']:9.2e}  gap {row['nash_gap']:9.2e}"
+        fell = "nothing left" if row["rate"] is None else f"falls as K^{row['rate']:.1f}"
+        where = f"η {row['size']:5g}  {row['ascent']:13} worst drop {row['worst_drop']:9.2e}"
+        return f"{where}  gap {row['nash_gap']:9.2e}, {fell}"
     if "checks" in row:
         counted = f"{row['violations']} violations in {row['checks']} checks"
         return f"{row['statement']:42} {counted}, smallest slack {row['least']:.2e}"

@@ -52,6 +52,16 @@ def test_curvatures_of_a_known_game_become_its_row(experiment):
         assert row["kind"] == "consistent" or row["claimed_negative"] == row["points"] > row["found_negative"] == 0
 
 
+def test_the_worked_example_is_that_of_theorem_3_at_every_temperature(experiment):
+    """Claimed -(2/τ) 12; found by second differences of the loss in `tests/theory/test_gradient_flow.py`."""
+    with jax.enable_x64(True):
+        rows = experiment.worked_rows()
+    found = {row["temperature"]: (row["claimed"], row["along"]) for row in rows}
+    assert found.keys() == {1.0, 0.5, 0.2, 0.1}
+    for temperature, along in ((1.0, 204.0), (0.5, 91.6), (0.2, 66.5), (0.1, 68.0)):
+        assert found[temperature] == (pytest.approx(-24 / temperature), pytest.approx(along, abs=0.06))
+
+
 def test_the_portraits_four_zeros_are_two_right_and_two_wrong_and_curve_up(experiment):
     """The loss is 0 at (±1, ±2), where A is greedy for a negative second value; every Hessian is positive definite."""
     pictures = experiment.pictures

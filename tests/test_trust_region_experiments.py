@@ -43,6 +43,12 @@ def test_the_question_is_about_both_games_together(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_rate_of_a_gap_is_the_power_that_it_falls_with():
+    module, steps = scripts.load("experiments", "trust_region_bounds"), np.arange(1.0, 101.0)
+    assert module.rate(3 / steps) == pytest.approx(-1) and module.rate(steps**-0.5) == pytest.approx(-0.5)
+    assert module.rate(np.r_[steps[:99], 0.0]) is None
+
+
 def test_exact_ascent_of_two_agents_by_hand():
     """Payoff 1 at (0, 0) alone, η large: the first agent moves to action 0, then the second, gaining all there is."""
     payoff = np.array([[[1.0, 0.0], [0.0, 0.0]]])
