@@ -2,7 +2,9 @@
 
 QMIX has the setting of `smax_qmix`: 16 environments and 101 frames an iteration, then 8 updates on 32 sequences, out of
 a ring of 256. PQN collects the same frames and passes over them 4 times in 4 mini-batches. Compiled segments take turns
-in one process, under random play (ε = 1), so that battles last alike. Then both train for as many steps.
+in one process, under random play (ε = 1), so that battles last alike. Then both train for as many steps, and QMIX once
+more as PyMARL starts it: SMAX's states hold positions in units of the map, up to 32, which its hypernetworks turn into
+values that are tens of times the largest return.
 """
 
 import dataclasses
@@ -17,6 +19,7 @@ import numpy as np
 import jaxvf
 from jaxvf import scripts
 from jaxvf.algorithms import make
+from jaxvf.mixers import QmixMixer
 from jaxvf.sweeps import Sweep
 from jaxvf.training import Clock
 
@@ -27,13 +30,13 @@ ITERATIONS, ROUNDS = 4, 5  # of a segment; segments of each program that are tim
 TRAINING = {"optimizer": "adam", "learning_rate": 1e-3, "epsilon_anneal": 50_000.0}
 # Of the curves: seeds, steps of each, evaluations, battles of an evaluation.
 LONG, SHORT = (4, 1_000_000, 20, 64), (1, 100_000, 5, 32)
+START = QmixMixer(scheme="orthogonal", gain=0.001)  # as JaxMARL's QMIX starts
 
 
 def learners() -> dict[str, Any]:
     """Both, at equal sizes of network and iteration."""
-    qmix = dataclasses.replace(
-        make("qmix"), num_envs=NUM_ENVS, buffer_size=256, batch_size=32, **smax_qmix.SEQUENCES, **TRAINING
-    )
+    sizes = {"num_envs": NUM_ENVS, "buffer_size": 256, "batch_size": 32, **smax_qmix.SEQUENCES}
+    qmix = dataclasses.replace(make("qmix"), mixer=START, **sizes, **TRAINING)
     pqn = dataclasses.replace(
         make("pqn_vdn"), num_envs=NUM_ENVS, rollout_length=FRAMES, epochs=4, minibatches=4, **TRAINING
     )
@@ -107,18 +110,22 @@ def compiled(learner: Any) -> tuple[Callable[[], float], dict[str, Any]]:
 
 
 def curves(seeds: int, env_steps: int, evaluations: int, episodes: int) -> dict[str, Any]:
+    """A `curve` of both, and of QMIX as PyMARL starts it."""
+    trained = learners()
+    trained["qmix, PyMARL's start"] = dataclasses.replace(trained["qmix"], mixer=QmixMixer())
+    return {name: curve(learner, seeds, env_steps, evaluations, episodes) for name, learner in trained.items()}
+
+
+def curve(learner: Any, seeds: int, env_steps: int, evaluations: int, episodes: int) -> dict[str, Any]:
     """Share of test battles won by each seed, at the steps taken so far, and the CPU seconds of the whole."""
-    found: dict[str, Any] = {}
-    for name, learner in learners().items():
-        begun = time.process_time()
-        result = jaxvf.run(
-            ENV, learner, seeds=seeds, env_steps=env_steps, test_interval=env_steps // evaluations,
-            test_episodes=episodes, progress="none",
-        )  # fmt: skip
-        found[name] = {
-            "cpu_seconds": round(time.process_time() - begun, 1),
-            "env_steps": np.asarray(result.env_steps).tolist(),
-            "won": np.round(result.metric("test_won"), 3).tolist(),
-            "return": np.round(result.metric("test_return"), 2).tolist(),
-        }
-    return found
+    begun = time.process_time()
+    result = jaxvf.run(
+        ENV, learner, seeds=seeds, env_steps=env_steps, test_interval=env_steps // evaluations,
+        test_episodes=episodes, progress="none",
+    )  # fmt: skip
+    return {
+        "cpu_seconds": round(time.process_time() - begun, 1),
+        "env_steps": np.asarray(result.env_steps).tolist(),
+        "won": np.round(result.metric("test_won"), 3).tolist(),
+        "return": np.round(result.metric("test_return"), 2).tolist(),
+    }

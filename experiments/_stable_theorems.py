@@ -66,7 +66,7 @@ def upward_rows(
             low = beaten & ~(highest & better).any(axis=2)
             counts = {"stays": stays, "falls": falls, "not_highest": low}
             rows.append({
-                "theorem": "fits lead upwards", "class": name, "behaviour": behaviour, "games": len(payoff),
+                "theorem": "fits lead upwards", "weights": name, "behaviour": behaviour, "games": len(payoff),
                 "pairs": pairs, "games_with_exceptions": int((stays | falls).any(axis=1).sum()),
                 **{key: fraction_interval(int(mask.sum()), pairs) for key, mask in counts.items()},
             })  # fmt: skip
@@ -103,7 +103,7 @@ def text(row: dict[str, Any]) -> str:
     if "alpha" in row:
         where, of = f"{row['weights']}, α = {row['alpha']}", f"{row['games']:,} games"
     else:
-        where, of = f"{row['class']}, {row['behaviour']}", f"{row['pairs']:,} pairs"
+        where, of = f"{row['weights']}, {row['behaviour']}", f"{row['pairs']:,} pairs"
     counts = ", ".join(
         f"{name.replace('_', ' ')} {row[name][0]:.2%}"
         for name in ("stays", "falls", "not_highest", "not_greedy")

@@ -67,7 +67,7 @@ def test_theorems_hold_of_tables_and_not_of_what_agents_choose(rows):
     theorems = [row for row in rows if "theorem" in row]
     assert len(theorems) == 2 + 2 * 3 + 2 * 3 and {row["games"] for row in theorems} == {16}
     assert {row["exceptions"] for row in theorems if "recognized" in row} == {0}
-    upwards = {(row["class"], row["behaviour"]): row for row in theorems if "class" in row}
+    upwards = {(row["weights"], row["behaviour"]): row for row in theorems if "stays" in row}
     for behaviour in ("uniform", "ε-greedy"):
         assert (
             upwards["POW, C = 0.1", behaviour]["stays"][0] == upwards["POW, C = 0.1", behaviour]["not_highest"][0] == 0

@@ -26,6 +26,12 @@ class QmixMixer(Mixer):
     monotonic: bool = static(True, "keep the mixing weights non-negative")
     context: str = static("state", "what the mixing weights depend on", choices=CONTEXTS)
     scheme: str = static("torch", "initialization of all weights", choices=SCHEMES)
+    gain: float = static(
+        1.0,
+        "factor of all kernels as they start; a small one where states are large (JaxMARL: 0.001)",
+        low=0,
+        needs=("scheme", "orthogonal"),
+    )
 
     @nn.compact
     def __call__(self, utilities: Utilities, state: Float[Array, "*#batch S"]) -> Float[Array, "*#batch 1"]:
@@ -36,18 +42,21 @@ class QmixMixer(Mixer):
         context = context_parts(self.context, utilities, state)
         w1 = constrain(self._hypernet("w1", context, n_agents * self.embed))
         w1 = w1.reshape(*w1.shape[:-1], n_agents, self.embed)
-        b1 = Linear(self.embed, self.scheme, name="b1")(*context)
+        b1 = self._linear("b1", self.embed)(*context)
         w2 = constrain(self._hypernet("w2", context, self.embed))
-        v_hidden = jax.nn.relu(Linear(self.embed, self.scheme, name="v_input")(*context))
-        v = Linear(1, self.scheme, name="v_output")(v_hidden)
+        v_hidden = jax.nn.relu(self._linear("v_input", self.embed)(*context))
+        v = self._linear("v_output", 1)(v_hidden)
         # einsum drops a size-one batch axis of the weights, so that all of B share one matrix product.
         hidden = jax.nn.elu(jnp.einsum("...n,...ne->...e", q, w1) + b1)
         return jnp.einsum("...e,...e->...", hidden, w2)[..., None] + v
 
     def _hypernet(self, name: str, context: tuple[Array, ...], features: int) -> Array:
         if self.hypernet_layers == 1:
-            return Linear(features, self.scheme, name=f"{name}_output")(*context)
+            return self._linear(f"{name}_output", features)(*context)
         if self.hypernet_layers != 2:
             raise ValueError(f"hypernet_layers={self.hypernet_layers}: QMIX defines 1 or 2")
-        hidden = jax.nn.relu(Linear(self.hypernet_embed, self.scheme, name=f"{name}_input")(*context))
-        return Linear(features, self.scheme, name=f"{name}_output")(hidden)
+        hidden = jax.nn.relu(self._linear(f"{name}_input", self.hypernet_embed)(*context))
+        return self._linear(f"{name}_output", features)(hidden)
+
+    def _linear(self, name: str, features: int) -> Linear:
+        return Linear(features, self.scheme, self.gain, name=name)

@@ -107,7 +107,11 @@ def _check_apart(config: Settings) -> None:
 
 
 def _check_natural(config: Settings) -> None:
-    """A natural-gradient step clips no ratio, and has one batch."""
+    """A natural-gradient step clips no ratio, and has one batch; mini-batches are the critic's, if there is one."""
+    if config.baseline == "exact" and config.minibatches != 1:
+        raise InputError(
+            f"minibatches={config.minibatches} does nothing to step='natural' with baseline='exact'; use minibatches=1"
+        )
     if config.weight_place == "inside":
         raise InputError("weight_place='inside' needs a clipped own ratio; use step='clip'")
     if config.normalization == "minibatch":

@@ -39,6 +39,17 @@ def test_vdn_and_iql_have_no_parameters(value_of):
         np.testing.assert_array_equal(value_of(mixer, params, q, state), expected)
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_gain_is_a_factor_of_every_kernel_as_it_starts(layers):
+    """0.5 of the orthogonal kernels that the same key draws; biases stay 0."""
+    whole, half = (
+        init_mixer(QmixMixer(hypernet_layers=layers, scheme="orthogonal", gain=gain), jax.random.key(0), N, 3, 5, S)
+        for gain in (1.0, 0.5)
+    )
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(0.5 * one, other, rtol=1e-6), whole, half)
+    assert max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(half)) > 0.1
+
+
 @pytest.mark.parametrize("monotonic", [True, False])
 @pytest.mark.parametrize(("embed", "layers"), [(32, 2), (5, 2), (5, 1)])
 def test_qmix_equals_its_equations(random_params, value_of, monotonic, embed, layers):

@@ -59,6 +59,10 @@ GAME = MatrixGame(PAYOFFS["A"])  # one step, discrete actions, one-hot observati
         ),
         ({"step": "natural", "normalization": "minibatch"}, "step='natural' has one batch"),
         (
+            {"step": "natural", "actor_epochs": 5, "learning_rate": 5e-4, "baseline": "exact", "minibatches": 3},
+            "minibatches=3 does nothing to step='natural' with baseline='exact'; use minibatches=1",
+        ),
+        (
             {"step": "natural", "actor_epochs": 5, "entropy_weight": 0.01},
             r"entropy_weight=0\.01 does nothing to step='natural'",
         ),

@@ -74,6 +74,7 @@ def mlp(params, x):
     return jax.nn.relu(x @ hidden["kernel"] + hidden["bias"]) @ output["kernel"] + output["bias"]
 
 
+@pytest.mark.golden("mappo")
 def test_an_update_is_that_of_jaxmarls_equations(updated):
     """Two epochs of three mini-batches of rollouts of single agents; both networks, up to rounding."""
     config, before, after, _, rollout = updated
