@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxvf import theory
 from jaxvf.results import fraction_interval
@@ -51,8 +51,9 @@ def upward_rows(
 ) -> list[dict[str, Any]]:
     """POW's theorem 2: from a joint action that is not best, does the best fit around it lead to one that pays more?
 
-    "stays", "falls": pairs in which the agents' greedy joint action does not always: it is the same, or one that pays
-    no more. "not_highest": pairs in which nothing that pays more has the fit's highest value either.
+    Of such pairs, "stays": those whose agents choose the same joint action again; "falls": those whose agents may
+    choose another one that pays no more; "not_highest": those whose fit gives its highest value to nothing that pays
+    more; "arrives": those from which following the agents' choice (of ties, the first) meets the best joint action.
     """
     flat = payoff.reshape(len(payoff), -1)
     better = flat[:, None, :] > flat[:, :, None]  # [games, from, to]
@@ -64,13 +65,26 @@ def upward_rows(
             stays = beaten & np.diagonal(greedy, axis1=1, axis2=2)
             falls = beaten & ~stays & (greedy & ~better).any(axis=2)
             low = beaten & ~(highest & better).any(axis=2)
-            counts = {"stays": stays, "falls": falls, "not_highest": low}
+            arrives = beaten & meets(greedy, ~beaten)
+            counts = {"stays": stays, "falls": falls, "not_highest": low, "arrives": arrives}
             rows.append({
                 "theorem": "fits lead upwards", "weights": name, "behaviour": behaviour, "games": len(payoff),
                 "pairs": pairs, "games_with_exceptions": int((stays | falls).any(axis=1).sum()),
                 **{key: fraction_interval(int(mask.sum()), pairs) for key, mask in counts.items()},
             })  # fmt: skip
     return rows
+
+
+def meets(
+    greedy: Bool[np.ndarray, "games joint joint"], best: Bool[np.ndarray, "games joint"]
+) -> Bool[np.ndarray, "games joint"]:
+    """Whether the path of first greedy joint actions from each one ever meets a best one."""
+    following, games = greedy.argmax(axis=2), np.arange(len(greedy))[:, None]
+    place, met = np.broadcast_to(np.arange(greedy.shape[1]), best.shape), best.copy()
+    for _ in range(greedy.shape[1]):
+        place = following[games, place]
+        met |= best[games, place]
+    return met
 
 
 def projection_rows(payoff: Float[np.ndarray, "games A A"]) -> list[dict[str, Any]]:
@@ -85,8 +99,8 @@ def projection_rows(payoff: Float[np.ndarray, "games A A"]) -> list[dict[str, An
     for name, weighted in PROJECTIONS.items():
         for alpha in ALPHAS:
             values, greedy = weighted(alpha)(payoff, weights, anchor)
-            highest = values >= values.max(axis=(1, 2), keepdims=True) * (1 - 1e-7)
-            low = ~(highest & best).any(axis=(1, 2))
+            valued = theory.highest(values.reshape(len(payoff), -1)).reshape(payoff.shape)
+            low = ~(valued & best).any(axis=(1, 2))
             counts = {"not_highest": low, "not_greedy": ~low & (greedy & ~best).any(axis=(1, 2))}
             rows.append({
                 "theorem": "the best is on top", "weights": name, "alpha": alpha, "games": len(payoff),
@@ -106,7 +120,7 @@ def text(row: dict[str, Any]) -> str:
         where, of = f"{row['weights']}, {row['behaviour']}", f"{row['pairs']:,} pairs"
     counts = ", ".join(
         f"{name.replace('_', ' ')} {row[name][0]:.2%}"
-        for name in ("stays", "falls", "not_highest", "not_greedy")
+        for name in ("stays", "falls", "arrives", "not_highest", "not_greedy")
         if name in row
     )
     return f"{row['theorem']}: {where}: of {of} {counts}"

@@ -104,7 +104,8 @@ FIXED = (
     "not seen; Q+FIX adds to its fixee and does not."
 )
 TOLERANCE = 0.005  # of a mean squared error, relative to the table's variance where that is above 1
-CLOSE = 1e-3  # the same; expected numbers have three digits. What is not so close in absolute terms is fitted again
+# The same. Expected numbers have three digits; what is farther from them, whatever the variance, is fitted again.
+CLOSE = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)

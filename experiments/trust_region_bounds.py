@@ -20,8 +20,7 @@ AGENTS, ACTIONS = (2, 3, 4, 5), (2, 3, 4)
 SPREADS = (0.05, 3.0)  # standard deviation of the steps of logits: mild to large changes of policy
 TOLERANCE = 1e-10  # float64's rounding; a bound is violated beyond it
 
-NOTHING = 1e-9  # a gap that float64's sums of many numbers do not tell from 0
-
+FIRST = 10  # steps, after which the gap is compared with the last
 UPDATES = ("is", "clip", "simultaneous")
 
 
@@ -99,39 +98,33 @@ def check(games: int, seeds: int) -> list[dict[str, Any]]:
 
 
 def ascents(agents: int, actions: int, games: int, steps: int, sizes: tuple[float, ...]) -> list[dict[str, Any]]:
-    """One row per update and step size: the worst drop of the team payoff, and the Nash gap that is left."""
+    """One row per update and step size: the worst drop of the team payoff, and the Nash gap that is left, by steps."""
     payoff = np.random.default_rng(0).normal(size=(games, *(actions,) * agents))
     rows = []
     for size in sizes:
         for update in UPDATES:
             value, gap = ascend(payoff, size, steps, update)
             drop = float((value[:-1] - value[1:]).max())
-            so_far = np.minimum.accumulate(gap, axis=0).max(axis=1)  # the worst game's smallest gap
+            # Of every game the smallest so far; at each step the largest of these.
+            so_far = np.minimum.accumulate(gap, axis=0).max(axis=1)
             rows.append({
                 "ascent": update, "size": size, "worst_drop": drop, "nash_gap": float(so_far[-1]),
-                "rate": rate(so_far),
+                "gap_10": float(so_far[FIRST - 1]), "over_root": over_root(so_far),
             })  # fmt: skip
     return rows
 
 
-def rate(gap: np.ndarray) -> float | None:
-    """The power of the number of steps K that a gap falls with, over the last nine tenths; None where nothing is left.
-
-    A gap of O(K^-1/2), the sub-linear rate that is derived from the bound, falls at least with the power -1/2.
-    """
-    first = max(1, len(gap) // 10)
-    if gap[-1] < NOTHING:
-        return None
-    steps = np.arange(1, len(gap) + 1)
-    return float(np.polyfit(np.log(steps[first:]), np.log(gap[first:]), 1)[0])
+def over_root(gap: np.ndarray) -> float:
+    """What is left of a gap over what K^-1/2 would leave of that after `FIRST` steps: the derived sub-linear rate."""
+    return float(gap[-1] / gap[FIRST - 1] * np.sqrt(len(gap) / FIRST))
 
 
 def text(row: dict[str, Any]) -> str:
     """A row as a line."""
     if "ascent" in row:
-        fell = "nothing left" if row["rate"] is None else f"falls as K^{row['rate']:.1f}"
         where = f"η {row['size']:5g}  {row['ascent']:13} worst drop {row['worst_drop']:9.2e}"
-        return f"{where}  gap {row['nash_gap']:9.2e}, {fell}"
+        fell = f"{row['gap_10']:9.2e} after {FIRST} steps, {row['over_root']:.1e} of what K^-1/2 would leave"
+        return f"{where}  gap {row['nash_gap']:9.2e}; {fell}"
     if "checks" in row:
         counted = f"{row['violations']} violations in {row['checks']} checks"
         return f"{row['statement']:42} {counted}, smallest slack {row['least']:.2e}"

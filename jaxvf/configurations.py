@@ -98,9 +98,10 @@ def _defined(kind: type) -> str:
 
 
 def is_configuration(kind: type) -> bool:
-    """Whether a class is jaxvf's own, an environment, a network, or another frozen dataclass of a user's.
+    """Whether a class is a game's or learner's, an environment, a network, or another frozen dataclass.
 
-    Such dataclasses only keep what they are given; the standard library's are none of a user's.
+    Such dataclasses, a user's or jaxvf's (a sweep, a search), only keep what they are given; the standard library's do
+    not count.
     """
     if name_of(kind) in registered() or issubclass(kind, Environment | nn.Module):
         return True

@@ -69,11 +69,30 @@ def test_theorems_hold_of_tables_and_not_of_what_agents_choose(rows):
     assert {row["exceptions"] for row in theorems if "recognized" in row} == {0}
     upwards = {(row["weights"], row["behaviour"]): row for row in theorems if "stays" in row}
     for behaviour in ("uniform", "ε-greedy"):
-        assert (
-            upwards["POW, C = 0.1", behaviour]["stays"][0] == upwards["POW, C = 0.1", behaviour]["not_highest"][0] == 0
-        )
+        recognized = upwards["POW, C = 0.1", behaviour]
+        assert recognized["stays"][0] == recognized["not_highest"][0] == 0
         assert upwards["monotone (QMIX)", behaviour]["stays"][0] > 0
+        assert recognized["falls"][0] > 0 and recognized["arrives"][0] > 0.5
     assert {row["not_highest"][0] for row in theorems if "alpha" in row} == {0}
+    assert any(row["not_greedy"][0] > 0 for row in theorems if "alpha" in row)
+
+
+def test_one_game_counted_by_hand(module):
+    """Around (2, 2), 7.39, only it and (1, 1), 10, are recognized; the fit has 10 twice, and agents choose (1, 2).
+
+    The same less 20: all payoffs are negative, and nothing else changes.
+    """
+    payoff = np.array([[[-1.68, 2.26, 2.57], [2.95, 10.0, 3.24], [-1.25, -3.1, 7.39]]])
+    fit = theory.potentially_optimal(0.1)
+    for shifted in (payoff, payoff - 20):
+        tops = theory.tops_around(shifted, fit, "central", 1.0)
+        around = tops.greedy[0, 8].reshape(3, 3), tops.highest[0, 8].reshape(3, 3)
+        assert [np.argwhere(mask).tolist() for mask in around] == [[[1, 2]], [[1, 1], [1, 2]]]
+        assert {row["not_highest"][0] for row in module.theorems.projection_rows(shifted)} == {0}
+    greedy = np.zeros((1, 4, 4), bool)
+    greedy[0, [0, 1, 2, 3], [1, 0, 3, 3]] = True  # 0 and 1 lead to each other, 2 to the best, 3
+    met = module.theorems.meets(greedy, np.array([[False, False, False, True]]))
+    assert met.tolist() == [[False, False, True, True]]
 
 
 def test_rounds_improve_and_the_first_is_the_class_itself(rows):

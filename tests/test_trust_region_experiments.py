@@ -43,10 +43,11 @@ def test_the_question_is_about_both_games_together(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_rate_of_a_gap_is_the_power_that_it_falls_with():
-    module, steps = scripts.load("experiments", "trust_region_bounds"), np.arange(1.0, 101.0)
-    assert module.rate(3 / steps) == pytest.approx(-1) and module.rate(steps**-0.5) == pytest.approx(-0.5)
-    assert module.rate(np.r_[steps[:99], 0.0]) is None
+def test_a_gap_is_compared_with_the_root_of_the_steps():
+    """After 10 and 1,000 steps: K^-1/2 leaves what it should, 1/K a tenth of that, whatever was before the tenth."""
+    module, steps = scripts.load("experiments", "trust_region_bounds"), np.arange(1.0, 1001.0)
+    assert module.over_root(steps**-0.5) == pytest.approx(1)
+    assert module.over_root(np.r_[np.full(9, 7.0), 3 / steps[9:]]) == pytest.approx(0.1)
 
 
 def test_exact_ascent_of_two_agents_by_hand():

@@ -29,7 +29,7 @@ class QmixMixer(Mixer):
     gain: float = static(
         1.0,
         "factor of all kernels as they start; a small one where states are large (JaxMARL: 0.001)",
-        low=0,
+        low=1e-9,  # at 0 nothing could ever move
         needs=("scheme", "orthogonal"),
     )
 

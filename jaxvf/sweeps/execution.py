@@ -192,7 +192,8 @@ def _merged(runner: Runner, directory: RunDirectory | None, stop: StopRequest, *
         finally:
             if owner is not None:
                 owner.release()
-    _settle(directory)
+    if shared:
+        _settle(directory)
     return loaded(directory, lambda **_: plan)
 
 
@@ -283,9 +284,9 @@ def _await_owner(directory: RunDirectory) -> None:
 
 
 def _settle(directory: RunDirectory) -> None:
-    """Leave a finished sweep without a lock: who wrote that it is finished lets go a moment later, or was killed."""
-    if _patient_look(directory) is None:
-        directory.lock.unlink(missing_ok=True)
+    """Wait for who wrote that a sweep is finished to let go of it, and clear away the lock of one that was killed."""
+    if _patient_look(directory) is None and isinstance(owner := Lease.take(directory.lock), Lease):
+        owner.release()
 
 
 def _patient_look(directory: RunDirectory) -> Holder | None:

@@ -30,6 +30,11 @@ class Fit(NamedTuple):
     greedy: Bool[np.ndarray, "games *actions"]
 
 
+def highest(values: np.ndarray) -> np.ndarray:
+    """Which joint actions have the highest of each row's values [..., joint], ties included."""
+    return values >= values.max(axis=-1, keepdims=True) - TIE * np.abs(values).max(axis=-1, keepdims=True)
+
+
 # (payoff, behaviour weights, anchor) -> best fit; payoff and weights [games, *actions], anchor [games, N].
 FitClass = Callable[[np.ndarray, np.ndarray, np.ndarray], Fit]
 

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jaxvf.theory.fit_classes import TIE, FitClass, at_anchor, joint_actions, vdn
+from jaxvf.theory.fit_classes import FitClass, at_anchor, highest, joint_actions, vdn
 
 Behaviour = Literal["independent", "central"]
 
@@ -87,7 +87,7 @@ def tops_around(
     n_agents, n_actions = payoff.ndim - 1, payoff.shape[-1]
     anchor = joint_actions(n_agents, n_actions)
     weights = behaviour_weights(anchor, n_actions, behaviour, epsilon)
-    greedy, highest = np.zeros((2, len(payoff), len(anchor), len(anchor)), bool)
+    greedy, valued = np.zeros((2, len(payoff), len(anchor), len(anchor)), bool)
     for first in range(0, len(payoff), max(1, AT_ONCE // len(anchor))):
         here = slice(first, first + max(1, AT_ONCE // len(anchor)))
         games = np.asarray(payoff[here], np.float64)
@@ -95,9 +95,8 @@ def tops_around(
         values, greedy_here = fit(np.repeat(games, len(anchor), axis=0), *tiled)
         values = values.reshape(greedy[here].shape)
         greedy[here] = greedy_here.reshape(greedy[here].shape)
-        size = np.abs(values).max(axis=2, keepdims=True)
-        highest[here] = values >= values.max(axis=2, keepdims=True) - TIE * size
-    return Tops(greedy, highest)
+        valued[here] = highest(values)
+    return Tops(greedy, valued)
 
 
 def stable_points(

@@ -56,13 +56,23 @@ def test_a_worker_waits_for_the_owner_and_no_longer_than_it_must(stopped, monkey
     assert_same_files(stopped, reference[1])
 
 
-def test_a_finished_sweep_is_returned_when_who_finished_it_has_let_go(tmp_path):
+def test_a_finished_sweep_is_returned_when_who_finished_it_has_let_go(tmp_path, monkeypatch):
+    """It is waited for, though not for ever, and its lock is left alone; a lock of nobody's is cleared away."""
     out = tmp_path / "sweep"
     tiny().run(out, progress="none")
-    owner = lock(RunDirectory(out))
-    threading.Timer(0.5, owner.release).start()
+    directory = RunDirectory(out)
+    monkeypatch.setattr(execution, "START_SECONDS", 0.3)
+    owner = lock(directory)
     resume(out, progress="none")
-    assert not (out / ".lock").exists()
+    assert owner.held()
+    monkeypatch.setattr(execution, "START_SECONDS", 60.0)
+    released = threading.Event()
+    threading.Timer(1.0, lambda: (released.set(), owner.release())).start()
+    resume(out, progress="none")
+    assert released.is_set() and holder_of(directory.lock) is None
+    directory.lock.write_text("{}")
+    resume(out, progress="none")
+    assert not directory.lock.exists()
 
 
 def test_curves_do_not_wait_in_memory_for_a_save_that_is_not_due(tmp_path, monkeypatch):
