@@ -65,7 +65,7 @@ def upward_rows(
             stays = beaten & np.diagonal(greedy, axis1=1, axis2=2)
             falls = beaten & ~stays & (greedy & ~better).any(axis=2)
             low = beaten & ~(highest & better).any(axis=2)
-            arrives = beaten & meets(greedy, ~beaten)
+            arrives = beaten & meets(greedy, np.logical_not(beaten))
             counts = {"stays": stays, "falls": falls, "not_highest": low, "arrives": arrives}
             rows.append({
                 "theorem": "fits lead upwards", "weights": name, "behaviour": behaviour, "games": len(payoff),
