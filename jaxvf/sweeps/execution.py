@@ -285,8 +285,10 @@ def _await_owner(directory: RunDirectory) -> None:
 
 def _settle(directory: RunDirectory) -> None:
     """Wait for who wrote that a sweep is finished to let go of it, and clear away the lock of one that was killed."""
-    if _patient_look(directory) is None and isinstance(owner := Lease.take(directory.lock), Lease):
-        owner.release()
+    if _patient_look(directory) is None and directory.lock.exists():
+        with contextlib.suppress(InputError):  # of a directory that may only be read
+            if isinstance(owner := Lease.take(directory.lock), Lease):
+                owner.release()
 
 
 def _patient_look(directory: RunDirectory) -> Holder | None:
