@@ -198,11 +198,16 @@ def test_neither_noise_nor_hypernetworks_nor_time_corrects_a_learner():
     assert greedy["runs"] == uniform["runs"] == 10_000 and greedy["optimal"][2] < uniform["optimal"][1]
 
 
-def test_on_spread_raw_returns_close_the_gap_to_the_recipe_which_trains_as_jaxmarls_script_does():
-    """In training; in each fifth of it the recipe's mean of four seeds lies within 0.2 of that of JaxMARL's script."""
+def test_on_spread_the_recipe_trains_as_jaxmarls_script_does_and_eight_seeds_show_no_gap_to_ours():
+    """In each fifth of training the recipe's mean of four seeds lies within 0.2 of that of JaxMARL's script.
+
+    Four seeds of one run told raw returns from ours; eight of a later one do not, nor ours from the recipe.
+    """
     earned = {row["condition"]: row["train_return"] for row in rows("spread_gap_small")}
     assert apart(earned["ours"], earned["ours + raw returns"])
-    assert not apart(earned["ours"], earned["ours + raw value clip"])
+    later = {(row["condition"], row["runs"]): row["train_return"] for row in rows("spread_gap_changes")}
+    assert not apart(later["ours", 8], later["ours + raw returns", 8])
+    assert not apart(later["ours", 8], earned["jaxmarl"])
     assert largest_difference_from_the_script("spread_gap_small") < 0.2
 
 
