@@ -17,12 +17,6 @@ from jaxvf.results import fraction_interval
 from jaxvf.theory import FitClass
 
 TOLERANCE = 0.1  # C of POW's code on matrix games
-# Classes of which it is asked whether their fits lead upwards.
-UPWARDS: Mapping[str, FitClass] = {
-    "monotone (QMIX)": theory.monotone,
-    "CW, α = 0.1": theory.centrally_weighted(0.1),
-    f"POW, C = {TOLERANCE}": theory.potentially_optimal(TOLERANCE),
-}
 ALPHAS = (0.1, 0.01, 0.001)  # the first is that of weighted QMIX's experiments
 PROJECTIONS = {"ideal central weights": theory.ideally_weighted, "optimistic weights": theory.optimistic_minimum}
 
@@ -47,7 +41,9 @@ def recognition_rows(
 
 
 def upward_rows(
-    payoff: Float[np.ndarray, "games A A"], behaviours: Mapping[str, tuple[theory.Behaviour, float]]
+    payoff: Float[np.ndarray, "games A A"],
+    behaviours: Mapping[str, tuple[theory.Behaviour, float]],
+    classes: Mapping[str, FitClass],
 ) -> list[dict[str, Any]]:
     """POW's theorem 2: from a joint action that is not best, does the best fit around it lead to one that pays more?
 
@@ -60,7 +56,7 @@ def upward_rows(
     beaten = better.any(axis=2)
     pairs, rows = int(beaten.sum()), []
     for behaviour, (kind, epsilon) in behaviours.items():
-        for name, fit in UPWARDS.items():
+        for name, fit in classes.items():
             greedy, highest = theory.tops_around(payoff, fit, kind, epsilon)
             stays = beaten & np.diagonal(greedy, axis1=1, axis2=2)
             falls = beaten & ~stays & (greedy & ~better).any(axis=2)
