@@ -40,10 +40,11 @@ TASKS = {
     "corridor": "combat/corridor",
     "27m_vs_30m": "combat/27m_vs_30m",
     **{split: f"brax/{split}" for split in brax_team.SPLITS},
-    # No task of the authors': simpler physics, for a CPU, with other returns.
+    # No tasks of the authors': simpler physics, for a CPU, with other returns.
+    "ant_4x2, spring": "brax/ant_4x2:spring",
     "halfcheetah_6x1, spring": "brax/halfcheetah_6x1:spring",
 }
-OURS = ("halfcheetah_6x1, spring",)
+OURS = ("ant_4x2, spring", "halfcheetah_6x1, spring")
 
 # MPE: two layers of 128, 20 environments x 200 steps, five epochs, ε = 0.2, β = 0.01, δ = 0.005.
 SETTING: dict[str, Any] = {
@@ -92,6 +93,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "3s5z_vs_3s6z": _smac(GRU, discount=0.95, minibatches=2),
     "corridor": _smac(MLP),
     "ant_4x2": ANT,
+    "ant_4x2, spring": ANT,
     "ant_8x1": ANT | FASTER,
     "halfcheetah_2x3": CHEETAH,
     "halfcheetah_6x1": CHEETAH,
@@ -109,6 +111,7 @@ OF_TASK_NATURAL: dict[str, dict[str, Any]] = {
     "3s5z_vs_3s6z": _smac(FeedForward(hidden=128, layers=3), kl_radius=0.005, backtrack=0.5),
     "corridor": _smac(GRU, kl_radius=0.12, backtrack=0.5),
     "ant_4x2": MUJOCO,
+    "ant_4x2, spring": MUJOCO,
     "ant_8x1": MUJOCO,
     "halfcheetah_2x3": MUJOCO,
     "halfcheetah_6x1": MUJOCO | {"kl_radius": 0.01},

@@ -168,7 +168,7 @@ def test_describe_lists_every_field_once():
         {"name": "rate", "kind": "traced", "default": 0.5, "doc": "a number"},
     ]
     rows = describe(QmixMixer())
-    names = ["embed", "hypernet_layers", "hypernet_embed", "monotonic", "context", "scheme"]
+    names = ["embed", "hypernet_layers", "hypernet_embed", "monotonic", "context", "scheme", "gain"]
     assert [row["name"] for row in rows] == names
     assert all(row["doc"] for row in (*rows, *describe(QLearning())))
 
