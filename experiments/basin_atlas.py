@@ -51,8 +51,7 @@ AGENTS: dict[str, dict[str, Any]] = {
     "feed_forward": {"learning_rate": 1e-3},
     "recurrent": {"learning_rate": 1e-3},
 }
-# Networks as small as one game needs, wherever a learner has such a field.
-SMALL_NETWORKS = {
+SMALL_NETWORKS = {  # wherever a learner has such a field
     **dict.fromkeys(("mixer.embed", "mixer.hypernet_embed", "mixer.adv_hypernet_embed"), 8),
     **dict.fromkeys(("central_width", "joint.width"), 32),
     "unweighted_steps": 0.0,  # as POW's code has it in matrix games
@@ -64,6 +63,8 @@ OWN: dict[str, dict[str, Any]] = {
     "qtran_alt": {"agent": "feed_forward", "agent_id": True, "learning_rate": 3e-3},
     "q_plus_fix_sum": {"mixer.width": 32},
 }
+# As many gradient steps an episode as the others, on as many episodes each: PQN has no replay.
+WITHOUT_REPLAY = {"num_envs": 128, "rollout_length": 1, "minibatches": 1, "epochs": 16}
 RECOGNIZER = {"recognizer.width": 32, "recognizer.embed": 16}  # of those that weight by it
 
 AXES = {
@@ -230,6 +231,7 @@ def chunk_of(sweeps: dict[str, jaxvf.Sweep]) -> dict[str, int] | None:
 def fields_of(learner: str, setting: Atlas) -> dict[str, Any]:
     """Fields that are set, where a learner has them."""
     fields = {**SETTING, "agent": setting.agent, **AGENTS[setting.agent], **SMALL_NETWORKS}
+    fields |= WITHOUT_REPLAY if learner.startswith("pqn") else {}
     return fields | OWN.get(learner, {}) if setting.agent == "tabular" else fields
 
 

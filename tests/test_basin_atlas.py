@@ -147,3 +147,17 @@ def test_a_recognizer_is_small_where_there_is_one(learner, agent):
     setting = dataclasses.replace(module.SCALES["small"], agent=agent)
     algorithm = module.sweep_of(learner, random_games(2, 3, 1), setting).algorithms
     assert (algorithm.recognizer.width, algorithm.recognizer.embed) == (32, 16)
+
+
+@pytest.mark.parametrize("name", ["basin_atlas", "matrix_games"])
+@pytest.mark.parametrize("learner", ["pqn_vdn", "pqn_qmix"])
+def test_a_learner_without_replay_updates_as_often_and_on_as_many_episodes(name, learner):
+    module = scripts.load("experiments", name)
+    asked = {
+        "basin_atlas": lambda: (random_games(2, 3, 1), module.SCALES["medium"]),
+        "matrix_games": lambda: (module.Cell("uniform", ("A",), (learner,)), module.SCALES["medium"]),
+    }[name]()
+    algorithm = module.sweep_of(learner, *asked).algorithms
+    episodes = algorithm.num_envs * algorithm.rollout_length
+    assert algorithm.epochs * algorithm.minibatches / episodes == module.SETTING["updates_per_episode"]
+    assert episodes / algorithm.minibatches == module.SETTING["batch_size"]
