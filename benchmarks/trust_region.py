@@ -1,4 +1,4 @@
-"""What moving in turn costs: one update of all agents by HAPPO or HATRPO against as many independent PPO updates.
+"""What an update of all agents costs, by every actor, against as many independent PPO updates.
 
 Each is the whole learning step of an iteration on one stored rollout of the Gaussian team (250 samples, MLP 4-32-32-1,
 5 epochs), critic left out, one run. Independent PPO is one compiled scan of the plain clipped update over the agents,
@@ -18,7 +18,7 @@ from jaxtyping import Array
 
 from jaxvf import scripts
 from jaxvf.algorithm import Progress, Rollout
-from jaxvf.algorithms import make
+from jaxvf.algorithms import ALGORITHMS, make
 from jaxvf.envs import GaussianTeam
 from jaxvf.training import Clock, make_program
 from jaxvf.trust_region import FeedForward, TrustRegion
@@ -43,7 +43,7 @@ def bench(*, quick: bool = False) -> dict[str, Any]:
 
 def row(agents: int) -> dict[str, Any]:
     """Seconds of independent PPO and of every member of the family, and their ratios."""
-    whole = {name: prepared(name, agents) for name in ("happo", "clip_happo", "hatrpo", "clip_hatrpo")}
+    whole = {name: prepared(name, agents) for name in ALGORITHMS if isinstance(make(name), TrustRegion)}
     calls = {"ppo": independent(agents), **whole}
     seconds = timed({name: lambda call=call, rollout=rollout: call(rollout) for name, (call, rollout) in calls.items()})
     ppo = seconds.pop("ppo")

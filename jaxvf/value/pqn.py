@@ -27,8 +27,8 @@ class Pqn(MixedAgents):
         G_t = r_t + γ [(1 - λ) m_{t+1} + λ G_{t+1}],   m the mixed value of the greedy actions, without gradient
 
     of the same network, computed anew for every mini-batch. Their code ends returns at a time limit; here such a step
-    bootstraps from its final view, as everywhere. The recurrent state before the first frame is the acting network's,
-    which the code warms up over four earlier steps.
+    bootstraps from its final view, as everywhere. The recurrent state before the first frame is the acting network's;
+    the code goes through four earlier steps first, and learns from them once more.
     """
 
     needs_mixer: ClassVar[bool] = False

@@ -67,19 +67,19 @@ def recorded_rollout() -> Rollout:
     Only the last one's begins with the rollout; in the others agents remember the steps before it.
     """
     ended = RECORDED["done"][:-1]
-    rollout = Rollout(
-        obs=RECORDED["obs"],
-        state=np.zeros((*RECORDED["done"].shape, 1), np.float32),
-        avail=RECORDED["avail"],
-        actions=RECORDED["act"],
-        reward=RECORDED["rew"][:-1],
-        terminated=ended,
-        truncated=np.zeros_like(ended),
-        filled=np.ones_like(ended),
-        started=RECORDED["last_done"],
-        carry=(RECORDED["hidden"][None],),
-    )
-    return jax.tree.map(jnp.asarray, rollout)
+    leaves = {
+        "obs": RECORDED["obs"],
+        "state": np.zeros((*RECORDED["done"].shape, 1), np.float32),
+        "avail": RECORDED["avail"],
+        "actions": RECORDED["act"],
+        "reward": RECORDED["rew"][:-1],
+        "terminated": ended,
+        "truncated": np.zeros_like(ended),
+        "filled": np.ones_like(ended),
+        "started": RECORDED["last_done"],
+        "carry": (RECORDED["hidden"][None],),
+    }
+    return Rollout(**jax.tree.map(jnp.asarray, leaves))
 
 
 def before(learner: Pqn) -> LearnerState:
