@@ -76,24 +76,24 @@ def qtran(read: Read) -> dict[str, Any]:
 MIXERS = {"vdn": lambda read: {}, "qmix": qmix, "qplex": qplex, "qtran": qtran}
 
 
-def recorded_batch() -> Rollout:
+def recorded_batch(recorded: Mapping[str, np.ndarray] = RECORDED, *, agent_id: bool = True) -> Rollout:
     """Episodes of 6, 6, 3, 1 and 5 steps, the first cut off; what stands after their ends is garbage."""
-    length, acted = RECORDED["length"], RECORDED["act"]
+    length, acted = recorded["length"], recorded["act"]
     episodes, frames, agents = acted.shape
-    last_action = np.eye(RECORDED["avail"].shape[-1])[np.roll(acted, 1, axis=1)]
+    last_action = np.eye(recorded["avail"].shape[-1])[np.roll(acted, 1, axis=1)]
     last_action[:, 0] = 0.0
-    index = np.broadcast_to(np.eye(agents), (episodes, frames, agents, agents))
-    obs = np.concatenate([RECORDED["obs"], last_action, index], axis=-1).astype(np.float32)
+    index = np.broadcast_to(np.eye(agents), (episodes, frames, agents, agents))[..., : agents * agent_id]
+    obs = np.concatenate([recorded["obs"], last_action, index], axis=-1).astype(np.float32)
     steps = np.arange(frames - 1)
     ends = steps == length[:, None] - 1
     by_frame = {
         "obs": obs,
-        "state": RECORDED["state"],
-        "avail": RECORDED["avail"],
+        "state": recorded["state"],
+        "avail": recorded["avail"],
         "actions": acted.astype(np.int32),
-        "reward": RECORDED["rew"],
-        "terminated": ends & RECORDED["term"][:, None],
-        "truncated": ends & ~RECORDED["term"][:, None],
+        "reward": recorded["rew"],
+        "terminated": ends & recorded["term"][:, None],
+        "truncated": ends & ~recorded["term"][:, None],
         "filled": steps < length[:, None],
     }
     return Rollout(**{name: np.moveaxis(leaf, 0, 1) for name, leaf in by_frame.items()})
