@@ -180,13 +180,14 @@ def reproduce(
 
 def draw(rows: list[dict[str, Any]], out: Path) -> list[Path]:
     """Return against steps, a figure a task."""
-    episodes = {evaluation_of(row["task"])[1] for row in rows}
-    said = f"{episodes.pop()}" if len(episodes) == 1 else f"{TEST_EPISODES}, of brax bodies {BRAX_TEST_EPISODES},"
-    facts = facts_of(rows, behaviour="agents explore by sampling from their policies", interval=IQM)
-    note = caption(f"Return of greedy play, mean of {said} episodes an evaluation.", **facts)
-    learners = list(dict.fromkeys(row["learner"] for row in rows))
-    panels = summaries.panels_of(rows, "task", "learner", "iqm_return")
-    return summaries.save_panels(panels, out, labels=learners, note=note)
+    paths, learners = [], list(dict.fromkeys(row["learner"] for row in rows))
+    for task in dict.fromkeys(row["task"] for row in rows):
+        own = [row for row in rows if row["task"] == task]
+        facts = facts_of(own, behaviour="agents explore by sampling from their policies", interval=IQM)
+        note = caption(f"Return of greedy play, mean of {evaluation_of(task)[1]} episodes an evaluation.", **facts)
+        panels = summaries.panels_of(own, "task", "learner", "iqm_return")
+        paths += summaries.save_panels(panels, out, labels=learners, note=note)
+    return paths
 
 
 def sweep_of(task: str, learner: str, setting: Tasks) -> jaxvf.Sweep:

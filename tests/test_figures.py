@@ -31,7 +31,7 @@ DRAWN = {
     "risk_reward_improving": ("risk_reward", {"optimal"}),
     "spread_gap_recurrent": ("spread_gap", {"recurrent"}),
     "smax_recipes": ("smax_recipes", {"smax_3m", "smax_2s3z"}),
-    "trust_region_brax": ("trust_region_tasks", {"halfcheetah_6x1_spring"}),
+    "trust_region_brax": ("trust_region_tasks", {"ant_4x2_spring", "halfcheetah_6x1_spring"}),
     "gradient_flow_small": ("gradient_flow", {"curvature", "portraits"}),
     "expressiveness": ("expressiveness", {"least_error"}),
     "trust_region_games_draws": ("trust_region_games", {"scores"}),
