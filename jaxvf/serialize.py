@@ -21,7 +21,7 @@ def to_json(value: Any) -> Any:
         return value
     if isinstance(value, np.generic) or hasattr(value, "tolist"):
         return np.asarray(value).tolist()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}

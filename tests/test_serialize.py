@@ -76,6 +76,11 @@ def test_a_sweep_comes_back():
     assert after.grid["mixer"] == ["vdn", QmixMixer(embed=3)]
 
 
+def test_seeds_may_be_a_range():
+    written = to_json(Sweep(env="matrix_game/A", algorithms="vdn", seeds=range(4, 7), env_steps=10))
+    assert from_json(json.loads(json.dumps(written))).seeds == [4, 5, 6]
+
+
 def test_plain_values_stay_plain():
     value = {"a": [1, 2.5, None, True, "x"], "b": np.float32(0.5), "c": jnp.arange(2), 3: (1, 2)}
     assert to_json(value) == {"a": [1, 2.5, None, True, "x"], "b": 0.5, "c": [0, 1], "3": [1, 2]}
