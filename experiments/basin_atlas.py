@@ -23,9 +23,11 @@ from jaxvf.reproduction import SMALL, UNIFORM, Scale, caption, choose, train
 from jaxvf.results import Interval, Result, plots, summaries
 from jaxvf.results.panels import facets
 from jaxvf.results.store import write_atomically
+from jaxvf.value import Pqn
 
 cells_of = scripts.part("experiments", "_atlas_cells")
 pilots_of = scripts.part("experiments", "_atlas_pilots")
+matrix_games = scripts.load("experiments", "matrix_games")
 BINS, games_interval = cells_of.BINS, cells_of.games_interval
 
 LEARNERS = (
@@ -61,8 +63,6 @@ OWN: dict[str, dict[str, Any]] = {
     "qtran_alt": {"agent": "feed_forward", "agent_id": True, "learning_rate": 3e-3},
     "q_plus_fix_sum": {"mixer.width": 32},
 }
-# As many gradient steps an episode as the others, on as many episodes each: PQN has no replay.
-WITHOUT_REPLAY = {"num_envs": 128, "rollout_length": 1, "minibatches": 1, "epochs": 16}
 RECOGNIZER = {"recognizer.width": 32, "recognizer.embed": 16}  # of those that weight by it
 
 AXES = {
@@ -228,7 +228,7 @@ def chunk_of(sweeps: dict[str, jaxvf.Sweep]) -> dict[str, int] | None:
 def fields_of(learner: str, setting: Atlas) -> dict[str, Any]:
     """Fields that are set, where a learner has them."""
     fields = {**SETTING, "agent": setting.agent, **AGENTS[setting.agent], **SMALL_NETWORKS}
-    fields |= WITHOUT_REPLAY if learner.startswith("pqn") else {}
+    fields |= matrix_games.WITHOUT_REPLAY if isinstance(jaxvf.algorithms.make(learner), Pqn) else {}
     return fields | OWN.get(learner, {}) if setting.agent == "tabular" else fields
 
 

@@ -64,11 +64,11 @@ OF_LEARNER: dict[str, dict[str, Any]] = {
 }
 
 # What helped later rounds in the prototype: joint actions that were not played, and a pull of advantages to zero. What
-# helps here under uniform play: learning by an averaged Q_J, and only where no earlier round chose better.
+# helps here: learning only where no earlier round chose better.
 VARIANTS: dict[str, dict[str, Any]] = {
     "imagined": {"imagined": 16, "coins": "central"},
     "penalized": {"imagined": 16, "deviations": 8, "gain_penalty": 0.03},
-    "improving": {"judge": "target", "target_update": "soft", "error_margin": 2.0, "anchors": "improving"},
+    "improving": {"anchors": "improving"},
 }
 
 # The prototype's fractions of at most 50 seeds, in the order of GAMES; None where it has none.
@@ -116,8 +116,7 @@ PARTS = {
     "wide": '"Wide" and "close" are its thresholds (ξ = 0.5 and 0.02): payoffs that differ by less are not told apart.',
     "imagined": '"Imagined actions": later rounds also learn from joint actions that were not played.',
     "penalized": '"Pull to zero": also from those that one agent leaves, and gains over the anchor are pulled to zero.',
-    "improving": '"No earlier better": rounds from the third on learn only where no earlier one chose better, by an '
-    "averaged Q_J.",
+    "improving": '"No earlier better": rounds from the third on learn only where no earlier one chose better.',
 }
 OTHER_GAMES = {
     "B": "Elsewhere one round may do in most seeds: VDN's on B, QMIX's and MRVF's on penalty, all three on hard.",

@@ -112,7 +112,7 @@ OF_TASK_NATURAL: dict[str, dict[str, Any]] = {
     "3s5z_vs_3s6z": _smac(FeedForward(hidden=128, layers=3), kl_radius=0.005, backtrack=0.5),
     "corridor": _smac(GRU, kl_radius=0.12, backtrack=0.5),
     "ant_4x2": MUJOCO,
-    "ant_4x2, spring": MUJOCO,
+    "ant_4x2, spring": MUJOCO | {"rollout_length": 100},
     "ant_8x1": MUJOCO,
     "halfcheetah_2x3": MUJOCO,
     "halfcheetah_6x1": MUJOCO | {"kl_radius": 0.01},

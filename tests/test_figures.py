@@ -81,12 +81,13 @@ COMPARED = {
 }
 
 
-@pytest.mark.parametrize("summary", list(DRAWN))
-def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, monkeypatch):
-    """Its caption names the scale, how many seeds, and an interval or that there is none."""
-    experiment, names = DRAWN[summary]
+def rows_of(summary):
     content = json.loads((FIGURES / f"{summary}_summary.json").read_text())
-    rows = content["rows"] if isinstance(content, dict) else content
+    return content["rows"] if isinstance(content, dict) else content
+
+
+def captions_of(experiment, rows, out, monkeypatch):
+    """What stands below each figure that an experiment draws of these rows."""
     captions, save = {}, plots.save
 
     def kept(figure, path, **options):
@@ -94,7 +95,16 @@ def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, 
         return save(figure, path, **options)
 
     monkeypatch.setattr(plots, "save", kept)
-    scripts.load("experiments", experiment).draw(rows, tmp_path)
+    scripts.load("experiments", experiment).draw(rows, out)
+    return captions
+
+
+@pytest.mark.parametrize("summary", list(DRAWN))
+def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, monkeypatch):
+    """Its caption names the scale, how many seeds, and an interval or that there is none."""
+    experiment, names = DRAWN[summary]
+    rows = rows_of(summary)
+    captions = captions_of(experiment, rows, tmp_path, monkeypatch)
     assert captions.keys() == names
     for name, said in captions.items():
         scale = rows[0]["scale"]
@@ -104,6 +114,15 @@ def test_a_figure_is_drawn_from_its_summary_and_stands_alone(summary, tmp_path, 
         assert "cell" not in said.replace("The darker a cell", ""), said  # a word of the code
         assert "interval" in said or name == "tables", said
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_a_task_s_caption_speaks_of_its_own_steps_and_episodes(tmp_path, monkeypatch):
+    rows = rows_of("trust_region_brax")
+    rows += [{**row, "task": "spread", "env_steps": 400_000} for row in rows if row["task"] == "ant_4x2, spring"]
+    captions = captions_of("trust_region_tasks", rows, tmp_path, monkeypatch)
+    for name, episodes, steps in (("ant_4x2_spring", 5, "500,000"), ("spread", 20, "400,000")):
+        assert f"mean of {episodes} episodes" in captions[name], captions[name]
+        assert f"; {steps} environment steps a run" in captions[name], captions[name]
 
 
 def test_the_answer_is_drawn_only_of_those_of_whom_its_caption_speaks(tmp_path):

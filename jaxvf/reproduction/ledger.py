@@ -246,9 +246,14 @@ def _ran(claim: Claim, rows: Sequence[Mapping[str, Any]]) -> str:
 def _numbers(found: Mapping[str, tuple[Found, Mapping[str, Any]]]) -> str:
     shown = []
     for name, (number, _) in found.items():
-        interval = "" if number.low == number.high else f" [{number.low:.3g}, {number.high:.3g}]"
-        shown.append(f"{name} {number.value:.3g}{interval}")
+        low, value, high = map(_short, (number.low, number.value, number.high))
+        shown.append(f"{name} {value}" + ("" if number.low == number.high else f" [{low}, {high}]"))
     return "; ".join(shown) or "–"
+
+
+def _short(number: float) -> str:
+    """Three digits, or a whole number where it has more."""
+    return f"{number:,.0f}" if 1000 <= abs(number) < 1e6 else f"{number:.3g}"
 
 
 def _asked(claim: Claim) -> str:

@@ -104,13 +104,12 @@ class Pqn(MixedAgents):
         steps = batch.reward.shape[0]
         now, then = Frames.of(batch, 0, steps), Frames.of(batch, 1)
         value, penalty = self.mix(params.mixer, unrolled.frames(0, steps), now, now.actions)
-        ahead = jax.lax.stop_gradient(unrolled.frames(1, None))
-        mixer = jax.lax.stop_gradient(params.mixer)
+        ahead = unrolled.frames(1, None)
         target = self.td_targets(
             batch,
             progress,
             greedy_actions(ahead.outputs, then.avail),
-            lambda actions: self.mix(mixer, ahead, then, actions)[0],
+            lambda actions: self.mix(params.mixer, ahead, then, actions)[0],  # the targets stop the gradient
         )
         loss = mean_over_steps((value - target) ** 2 + penalty, batch.filled)
         return loss, {"value": mean_over_steps(value, batch.filled), "target": mean_over_steps(target, batch.filled)}

@@ -109,7 +109,7 @@ def test_returns_are_the_released_ones():
 
 @pytest.mark.golden("pqn_vdn")
 def test_steps_are_the_released_ones():
-    """The first five are along clipped gradients; from the sixth on RAdam divides by their root mean square."""
+    """The first is along a clipped gradient; from the sixth on RAdam divides by the gradients' root mean square."""
     learner, batch = learner_of(), recorded_rollout()
     start = state = before(learner)
     count = RECORDED["loss"].size

@@ -86,7 +86,7 @@ def test_a_step_is_the_released_one():
     assert all(map(np.array_equal, *map(jax.tree.leaves, (after.target_params, before.target_params))))
 
 
-def test_sub_values_act_as_often_as_the_release_teaches_its_encoder(monkeypatch):
+def test_sub_values_are_as_probable_as_the_authors_encoder_is_taught(monkeypatch):
     """In first frames: in later ones the target's agents remember other things there than here."""
     batch = jax.tree.map(jnp.asarray, recorded_batch(RECORDED, agent_id=False))
     view = View(batch.obs[0], batch.state[0], batch.avail[0], jnp.ones((5, 3), bool))
