@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_released_steps import QUICK, waves
+from test_released_steps import QUICK, Read, assert_recorded, linear, moved
 
 from jaxvf.algorithm import Progress, Rollout
 from jaxvf.algorithms import make
@@ -60,23 +60,20 @@ def learner_of(run: str) -> TrustRegion:
     return dataclasses.replace(make(f"{run.partition('_')[0]}@harl"), **small, **rates, **FIELDS[run])
 
 
-def network(read: Callable[[str], np.ndarray], output: str) -> dict[str, Any]:
-    """LayerNorm, and twice a layer, relu and LayerNorm; weights are [out, in] there, after an axis of agents if any."""
-
-    def layer(name: str) -> dict[str, np.ndarray]:
-        return {"kernel": read(f"{name}.weight").swapaxes(-2, -1), "bias": read(f"{name}.bias")}
+def network(read: Read, output: str) -> dict[str, Any]:
+    """LayerNorm, and twice a layer, relu and LayerNorm."""
 
     def norm(name: str) -> dict[str, np.ndarray]:
         return {"scale": read(f"{name}.weight"), "bias": read(f"{name}.bias")}
 
-    layers = {"norm_input": norm("base.feature_norm"), "output": layer(output)}
+    layers = {"norm_input": norm("base.feature_norm"), "output": linear(read, output)}
     for index in range(2):
-        layers[f"layer_{index}"] = layer(f"base.mlp.fc.{3 * index}")
+        layers[f"layer_{index}"] = linear(read, f"base.mlp.fc.{3 * index}")
         layers[f"norm_{index}"] = norm(f"base.mlp.fc.{3 * index + 2}")
     return {"params": layers}
 
 
-def params_of(read: Callable[[str], np.ndarray], *, shared: bool) -> Params:
+def params_of(read: Read, *, shared: bool) -> Params:
     """Every agent's actor and the critic; of one actor for all the first agent's."""
     actor = network(lambda leaf: read(f"actor/{leaf}"), "act.action_out.linear")
     actor = jax.tree.map(lambda leaf: leaf[0], actor) if shared else actor
@@ -135,20 +132,12 @@ def key_of(learner: TrustRegion) -> Any:
     return next(key for key in map(jax.random.key, range(100)) if order(key) == ORDER)
 
 
-def moved(after: Params, before: Params) -> list[tuple[str, np.ndarray]]:
-    """By how much each leaf of the parameters has changed."""
-    change = jax.tree.map(lambda new, old: np.float64(new) - np.float64(old), after, before)
-    return [(jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_flatten_with_path(change)[0]]
-
-
 def iteration(run: str) -> Mapping[str, np.ndarray]:
     """The facts of a recorded iteration, of which what several algorithms have in common is compared."""
     learner = learner_of(run)
     before = state_of(learner)
     after, facts = jax.device_get(update(learner, before, recorded_rollout(learner, run), key_of(learner)))
-    for path, leaf in moved(after.params, before.params):
-        recorded = RECORDED[f"{run}/step{path}"]
-        np.testing.assert_allclose(waves(leaf), recorded, rtol=0, atol=CLOSE * recorded[0], err_msg=path)
+    assert_recorded(moved(after.params, before.params), lambda path: RECORDED[f"{run}/step{path}"], CLOSE)
     np.testing.assert_allclose(facts["log_prob"], RECORDED[f"{run}/log_prob"], rtol=2e-6, atol=2e-6)
     assert facts["value_loss"] == pytest.approx(RECORDED[f"{run}/value_loss"].mean(), rel=2e-6)
     # Norms before clipping are recorded; of the gradients after it Adam keeps the squares.

@@ -29,8 +29,8 @@ def update(learner, state, batch):
 
 
 def linear(read: Read, name: str) -> dict[str, np.ndarray]:
-    """A linear layer, whose weights PyTorch keeps as [out, in]."""
-    return {"kernel": read(f"{name}.weight").T, "bias": read(f"{name}.bias")}
+    """A linear layer, whose weights PyTorch keeps as [out, in], after an axis of agents if there is one."""
+    return {"kernel": read(f"{name}.weight").swapaxes(-2, -1), "bias": read(f"{name}.bias")}
 
 
 def mlp(read: Read, name: str, *places: int) -> dict[str, Any]:
@@ -106,6 +106,19 @@ def waves(leaf: Any) -> np.ndarray:
     return np.array([np.linalg.norm(flat), flat @ np.cos(place), flat @ np.sin(place)])
 
 
+def moved(after: Any, before: Any) -> Any:
+    """By how much each leaf has changed, in float64."""
+    return jax.tree.map(lambda new, old: np.float64(new) - np.float64(old), after, before)
+
+
+def assert_recorded(leaves: Any, recorded: Read, share: float) -> None:
+    """The waves of every leaf are those recorded for its path, up to a share of the recorded norm."""
+    for place, leaf in jax.tree_util.tree_flatten_with_path(leaves)[0]:
+        path = jax.tree_util.keystr(place)
+        expected = recorded(path)
+        np.testing.assert_allclose(waves(leaf), expected, rtol=0, atol=share * expected[0], err_msg=path)
+
+
 def state_of(name: str, learner: Any) -> LearnerState:
     """The parameters before the step; RMSprop has seen nothing."""
 
@@ -129,8 +142,5 @@ def test_a_step_is_the_released_one(name):
     after, metrics = update(learner, before, recorded_batch())
     assert float(metrics["loss"]) == pytest.approx(float(RECORDED[f"{name}/loss"]), rel=1e-6)
     assert float(metrics["grad_norm"]) == pytest.approx(float(RECORDED[f"{name}/grad_norm"]), rel=1e-6)
-    step = jax.tree.map(lambda new, old: np.float64(new) - np.float64(old), after.params, before.params)
-    for path, leaf in jax.tree_util.tree_flatten_with_path(step)[0]:
-        recorded = RECORDED[f"{name}/step{jax.tree_util.keystr(path)}"]
-        np.testing.assert_allclose(waves(leaf), recorded, rtol=0, atol=1e-4 * recorded[0], err_msg=str(path))
+    assert_recorded(moved(after.params, before.params), lambda path: RECORDED[f"{name}/step{path}"], 1e-4)
     assert all(map(np.array_equal, *map(jax.tree.leaves, (after.target_params, before.target_params))))

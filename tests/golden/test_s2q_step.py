@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_released_steps import QUICK, Read, agent, linear, mlp, recorded_batch, update, waves
+from test_released_steps import QUICK, Read, agent, assert_recorded, linear, mlp, moved, recorded_batch, update
 
 from jaxvf.algorithm import Progress
 from jaxvf.algorithms import make
@@ -78,11 +78,8 @@ def test_a_step_is_the_released_one():
         assert float(metrics[name]) == pytest.approx(float(logged[name]), rel=2e-6), name
     # A fresh Adam's first moment is a tenth of the gradient, here too small to be clipped.
     gradients = jax.tree.map(lambda moment: 10 * np.float64(moment), optax.tree_utils.tree_get(after.opt_state, "mu"))
-    changes = jax.tree.map(lambda new, old: np.float64(new) - np.float64(old), after.params, before.params)
-    for tree, row, share in ((gradients, 0, 5e-6), (changes, 1, 1e-4)):
-        for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-            recorded = RECORDED[f"leaf{jax.tree_util.keystr(path)}"][row]
-            np.testing.assert_allclose(waves(leaf), recorded, rtol=0, atol=share * recorded[0], err_msg=str(path))
+    assert_recorded(gradients, lambda path: RECORDED[f"leaf{path}"][0], 5e-6)
+    assert_recorded(moved(after.params, before.params), lambda path: RECORDED[f"leaf{path}"][1], 1e-4)
     assert all(map(np.array_equal, *map(jax.tree.leaves, (after.target_params, before.target_params))))
 
 
