@@ -1,7 +1,8 @@
-"""Predator-prey with punishment -1 to -5 for catching alone: test return of nine learners against steps.
+"""Predator-prey with punishment -1 to -5 for catching alone: test return of ten learners against steps.
 
-Huang et al. 2026 (POW, arXiv 2405.08036), Fig. 3 (p = -3, -4, -5) and the predator-prey columns of Table 1 (p = -4,
--5). The ceiling is 40; who learns never to catch ends at 0.
+Huang et al. 2026 (POW, arXiv 2405.08036), Fig. 3 (p = -3, -4, -5), the predator-prey columns of Table 1 (p = -4, -5)
+and Fig. 7 (wider mixers); Tao et al. 2026 (MRVF, arXiv 2604.05297). The ceiling is 40; who learns never to catch ends
+at 0.
 """
 
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from jaxvf.hyperparameters import replace
 from jaxvf.reproduction import IQM, SMALL, Scale, caption, choose, facts_of, train
 from jaxvf.results import summaries
 
-LEARNERS = ("vdn", "qmix", "qplex", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex")
+LEARNERS = ("vdn", "qmix", "qplex", "cw_qmix", "ow_qmix", "resq", "pow_qmix", "pow_vdn", "pow_qplex", "mrvf")
+# Learners with a wider mixer, as in POW's Fig. 7; its widths were not at hand, this one is chosen here.
+WIDE = {f"{learner}_wide": learner for learner in ("qmix", "cw_qmix", "ow_qmix")}
+WIDTH = 128
 PENALTIES = (-1.0, -2.0, -3.0, -4.0, -5.0)
 ENV_STEPS = 5_050_000
 TEST_INTERVAL, TEST_EPISODES = 10_000, 16
@@ -62,7 +66,7 @@ SCALES = {
     "medium": Hunts(
         minutes=900, seeds=3, env_steps=400_000, penalties=(-4.0,), learners=("qmix", "cw_qmix", "pow_qmix")
     ),
-    "paper": Hunts(minutes=450_000, seeds=5, env_steps=ENV_STEPS, penalties=PENALTIES, learners=LEARNERS),
+    "paper": Hunts(minutes=650_000, seeds=5, env_steps=ENV_STEPS, penalties=PENALTIES, learners=(*LEARNERS, *WIDE)),
 }
 
 
@@ -120,8 +124,8 @@ def sweep_of(learner: str, setting: Hunts) -> jaxvf.Sweep:
 
 def configured(learner: str, env_steps: int, half: bool) -> Any:
     """The registered algorithm with the paper's settings; schedules shrink with the budget."""
-    algorithm = jaxvf.algorithms.make(learner)
-    setting = SETTING | OF_LEARNER.get(learner, {})
+    algorithm = jaxvf.algorithms.make(WIDE.get(learner, learner))
+    setting = SETTING | OF_LEARNER.get(learner, {}) | ({"mixer.embed": WIDTH} if learner in WIDE else {})
     for field in ("epsilon_anneal", "unweighted_steps"):
         if field in setting:
             setting[field] *= env_steps / ENV_STEPS

@@ -51,10 +51,8 @@ def parts(claims: Sequence[ledger.Claim], verdicts: Sequence[str], experiments: 
     """One part for each different thing that claims need, and one for every experiment that no claim names."""
     counts: dict[tuple[str, str], int] = {}
     for claim, verdict in zip(claims, verdicts, strict=True):
-        program, command, *words = claim.command.split()
-        if (program, command) == ("jaxvf", "reproduce"):
-            key = words[0], json.dumps(claim.only, sort_keys=True)
-            counts[key] = counts.get(key, 0) + (verdict == ledger.UNDECIDED)
+        key = claim.experiment, json.dumps(claim.only, sort_keys=True)
+        counts[key] = counts.get(key, 0) + (verdict == ledger.UNDECIDED)
     named = {experiment for experiment, _ in counts}
     counts |= {(experiment, "{}"): 0 for experiment in experiments if experiment not in named}
     return [_part(experiment, json.loads(only), count) for (experiment, only), count in counts.items()]

@@ -40,11 +40,11 @@ class Claim:
         statement: what is claimed, in one sentence that can be false.
         environment: where.
         learners: who.
-        command: what runs it at the paper's scale.
-        data: stem of the summary that decides it; empty where nothing was run.
+        command: what runs it at the paper's scale, `jaxvf reproduce EXPERIMENT --scale paper`.
+        data: stem of the summary that decides it, or of a reduced run that does not; empty where nothing was run.
         find: by name, which row of the summary (fields that it must have) and which `field` of it; `entry` picks one
             number of a list that is no estimate with its interval.
-        checks: comparisons of these names with each other or with numbers.
+        checks: comparisons of these names with each other or with numbers; none where the run is too small to decide.
         because: the reason where the verdict needs one.
         h100: what the cost of the programs that decide it is predicted from: the cell of the kernel table (`env`,
             `algorithm`) that stands for each of them, how many `programs` run one after another (1 if it does not
@@ -64,12 +64,18 @@ class Claim:
     h100: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     only: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def experiment(self) -> str:
+        """Of the command."""
+        return self.command.split()[2]
+
 
 def read_claims(path: Path) -> list[Claim]:
     """The claims of a file.
 
     Raises:
-        InputError: for one that lacks a field, has a field that there is not, or compares without data.
+        InputError: for one that lacks a field, has a field that there is not, names no experiment, or compares
+            without data.
     """
     claims = []
     for place, entry in enumerate(tomllib.loads(path.read_text())["claim"], start=1):
@@ -80,10 +86,12 @@ def read_claims(path: Path) -> list[Claim]:
         if missing:
             raise InputError(f"claim {place} of {path.name} has no {missing[0]}")
         claim = Claim(**entry)
-        if bool(claim.data) != bool(claim.checks) or bool(claim.checks) != bool(claim.find):
-            raise InputError(f"claim {place} of {path.name}: data, find and checks belong together")
-        if not claim.data and not claim.because:
-            raise InputError(f"claim {place} of {path.name} was not run and says not why")
+        if claim.command.split()[:2] != ["jaxvf", "reproduce"] or len(claim.command.split()) < 3:
+            raise InputError(f"command={claim.command!r} of claim {place} is not 'jaxvf reproduce EXPERIMENT'")
+        if bool(claim.data) != bool(claim.find) or (claim.checks and not claim.data):
+            raise InputError(f"claim {place} of {path.name}: data and find belong together, and checks need them")
+        if not claim.checks and not claim.because:
+            raise InputError(f"claim {place} of {path.name} is not decided by any check and says not why")
         claims.append(claim)
     return claims
 

@@ -19,7 +19,8 @@ from jaxvf.sweeps import Sweep
 from jaxvf.training import make_program
 
 # By the class of an environment, the counted one that stands for it. Of battles the smallest was counted, so that
-# the others' predictions are too small; of JaxMARL's games MPE's spread, of brax's bodies half a cheetah.
+# the others' predictions are too small, SMAClite's too; of JaxMARL's games MPE's spread, of brax's bodies half a
+# cheetah.
 COUNTED = {
     "MatrixGame": "matrix_game/A",
     "TwoStepGame": "matrix_game/A",
@@ -27,6 +28,7 @@ COUNTED = {
     "GaussianTeam": "gaussian_team",
     "PredatorPrey": "predator_prey",
     "Combat": "combat/3m",
+    "Smaclite": "combat/3m",
     "BoxPushing": "box_pushing/4",
     "Intersection": "intersection",
     "Football": "football/academy_3_vs_1_with_keeper",

@@ -71,11 +71,8 @@ def claim(command, **only):
 def test_claims_that_need_the_same_are_one_part():
     """Two undecided claims of one map, a decided one of another; an experiment that no claim names comes along."""
     combat = "jaxvf reproduce combat --scale paper"
-    claims = [
-        claim(combat, maps=["MMM2"]), claim(combat, maps=["MMM2"]), claim(combat, maps=["2s3z"]),
-        claim("jaxvf run --env intersection"),
-    ]  # fmt: skip
-    found = parts(claims, [UNDECIDED, UNDECIDED, CONFIRMED, UNDECIDED], ["combat", "gradient_flow"])
+    claims = [claim(combat, maps=[name]) for name in ("MMM2", "MMM2", "2s3z")]
+    found = parts(claims, [UNDECIDED, UNDECIDED, CONFIRMED], ["combat", "gradient_flow"])
     assert [(part.name, part.claims) for part in found] == [
         ("combat-MMM2", 2), ("combat-2s3z", 0), ("gradient_flow", 0)
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 """The ledger says what the data say, and a verdict follows from the numbers."""
 
+import dataclasses
 import json
-import shlex
 from pathlib import Path
 
 import pytest
@@ -11,8 +11,7 @@ from jaxvf.cli_parse import parse
 from jaxvf.errors import InputError
 from jaxvf.reproduction import ledger
 from jaxvf.reproduction.ledger import Claim, Found
-from jaxvf.reproduction.prediction import counted_kernels, of_sweeps, predict_or_say
-from jaxvf.sweeps import Sweep
+from jaxvf.reproduction.prediction import counted_kernels, predict_or_say
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 ROWS = [
@@ -23,7 +22,7 @@ ROWS = [
 
 def claim(*checks, **find):
     """A claim about `ROWS`."""
-    return Claim("paper", "statement", "game A", "QMIX", "jaxvf list envs", "rows", find, checks)
+    return Claim("paper", "statement", "game A", "QMIX", "jaxvf reproduce x", "rows", find, checks)
 
 
 def optimal(learner):
@@ -38,11 +37,8 @@ def test_every_claim_names_a_command_that_there_is():
     claims = ledger.read_claims(EXPERIMENTS / "claims.toml")
     assert len(claims) >= 40
     for each in claims:
-        program, *words = each.command.split()
-        assert program == "jaxvf"
-        parse(cli.COMMANDS, words, prog="jaxvf", description="")
-        if words[0] == "reproduce":
-            assert words[1] in scripts.available("experiments")
+        parse(cli.COMMANDS, each.command.split()[1:], prog="jaxvf", description="")
+        assert each.experiment in scripts.available("experiments")
 
 
 @pytest.mark.parametrize(
@@ -71,20 +67,33 @@ def test_a_number_of_a_list_is_an_entry_of_it():
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("fields", "message"),
     [
-        ('paper = "p"\nstatment = "s"', "field of claim 1 'statment'; did you mean 'statement'"),
-        ('paper = "p"\nstatement = "s"', "claim 1 of claims.toml has no environment"),
-        ('{}data = "rows"', "data, find and checks belong together"),
-        ("{}", "was not run and says not why"),
+        ({"statment": '"s"'}, "field of claim 1 'statment'; did you mean 'statement'"),
+        ({"environment": '""'}, "claim 1 of claims.toml has no environment"),
+        ({"command": '"jaxvf run"'}, "command='jaxvf run' of claim 1 is not 'jaxvf reproduce EXPERIMENT'"),
+        ({"data": '"rows"'}, "data and find belong together"),
+        ({"checks": '["a < 1"]'}, "data and find belong together, and checks need them"),
+        ({}, "is not decided by any check and says not why"),
+        ({"data": '"rows"', "find.a": '{field = "optimal"}'}, "is not decided by any check and says not why"),
     ],
 )
-def test_a_claim_that_says_too_little_is_refused(text, message, tmp_path):
-    whole = "".join(f'{name} = "x"\n' for name in ledger.NEEDED)
+def test_a_claim_that_says_too_little_is_refused(fields, message, tmp_path):
+    whole = dict.fromkeys(ledger.NEEDED, '"x"') | {"command": '"jaxvf reproduce x"'} | fields
     path = tmp_path / "claims.toml"
-    path.write_text("[[claim]]\n" + text.format(whole))
+    path.write_text("[[claim]]\n" + "".join(f"{name} = {value}\n" for name, value in whole.items()))
     with pytest.raises(InputError, match=message):
         ledger.read_claims(path)
+
+
+def test_a_reduced_run_is_shown_and_decides_nothing(tmp_path):
+    """Numbers without checks, and the reason why not."""
+    (tmp_path / "rows_summary.json").write_text(json.dumps([{**ROWS[0], "scale": "small", "runs": 2}]))
+    made = dataclasses.replace(claim(qmix=optimal("qmix")), because="too short")
+    text = ledger.markdown([made], tmp_path, {"rows": []})
+    assert (
+        "scale small, 2 runs a cell" in text and "| qmix 0.1 [0.05, 0.2] | – | – | **undecided**: too short |" in text
+    )
 
 
 def test_rows_and_comparisons_that_there_are_not_are_refused():
@@ -107,34 +116,25 @@ def test_hours_are_launches_or_work_whichever_is_longer():
     assert ledger.h100_hours({**cost, "runs": 1, "programs": 3}, kernels) == pytest.approx((3 / 3600, 7.5 / 3600))
 
 
-def test_hours_of_what_was_not_run_are_those_of_its_command(monkeypatch):
-    """Programs and seconds, compilation left out: as experiments plan themselves, and as sweeps of `jaxvf run` are."""
-    sweeps, found, kernels = [], {}, counted_kernels()
-    monkeypatch.setattr(Sweep, "run", lambda sweep, *_, **__: sweeps.append(sweep))
+def test_hours_of_what_is_undecided_are_those_of_its_part():
+    """Programs and seconds, compilation left out: as experiments plan themselves."""
+    found, kernels = {}, counted_kernels()
     cells = {(row["env"], row["algorithm"]): row for row in kernels["rows"] if row["chip"] == "h100"}
-    not_run = [each for each in ledger.read_claims(EXPERIMENTS / "claims.toml") if not each.data]
-    assert any("jaxvf run" in each.command for each in not_run) and any(each.only for each in not_run)
-    for each in not_run:
-        asked = each.command, json.dumps(each.only)
-        _, command, *words = shlex.split(each.command)
-        if asked not in found and command == "run":
-            parse(cli.COMMANDS, [command, *words], prog="jaxvf", description="")()
-            found[asked] = of_sweeps(sweeps[-1:], kernels)
-        elif asked not in found and each.h100:
+    left = [each for each in ledger.read_claims(EXPERIMENTS / "claims.toml") if not each.checks]
+    assert len(left) > 20 and all(each.h100 for each in left)
+    for each in left:
+        asked = each.experiment, json.dumps(each.only)
+        if asked not in found:
             only = {name: tuple(values) for name, values in each.only.items()}
-            found[asked] = predict_or_say(scripts.load("experiments", words[0]), "paper", kernels, **only)
-        if asked in found and found[asked].missing:
+            found[asked] = predict_or_say(scripts.load("experiments", each.experiment), "paper", kernels, **only)
+        if found[asked].missing:
             assert "needs brax" in found[asked].missing  # it is no part of the tests' installation
             assert each.h100["programs"] == len(each.only["tasks"]) * len(each.only["learners"])
             continue
-        if not each.h100:  # of those that were not counted the command is at least a sweep
-            assert command == "reproduce" or found[asked].high is None
-            continue
-        assert each.h100["programs"] == found[asked].programs, each.command
-        if found[asked].high is not None:
-            compiling = found[asked].programs * cells[each.h100["env"], each.h100["algorithm"]]["compile_cpu_seconds"]
-            seconds = 3600 * ledger.h100_hours(each.h100, kernels)[1]
-            assert seconds == pytest.approx(found[asked].high - compiling, rel=0.02), each.command
+        assert each.h100["programs"] == found[asked].programs, each.statement
+        compiling = found[asked].programs * cells[each.h100["env"], each.h100["algorithm"]]["compile_cpu_seconds"]
+        seconds = 3600 * ledger.h100_hours(each.h100, kernels)[1]
+        assert seconds == pytest.approx(found[asked].high - compiling, rel=0.02), each.statement
 
 
 def test_a_changed_number_changes_the_text(tmp_path):
