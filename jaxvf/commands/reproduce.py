@@ -1,10 +1,13 @@
 """`jaxvf reproduce`: an experiment, or all that is left of all of them within a given time."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import tyro
 
 from jaxvf.cli_values import parse_duration
-from jaxvf.commands.run import Flag, Positional
+from jaxvf.commands.run import Flag, Positional, Several, together
 from jaxvf.errors import InputError
 
 ALL = "all"
@@ -16,6 +19,7 @@ def reproduce(
     seeds: int | None = None,
     env_steps: float | None = None,
     draws: int | None = None,
+    only: Annotated[Several, tyro.conf.arg(metavar="NAME=VALUE[,VALUE...]")] = (),
     out: Path | None = None,
     within: str | None = None,
     yes: Flag[bool] = False,
@@ -32,6 +36,7 @@ def reproduce(
         seeds: seeds per cell; by default the scale's own.
         env_steps: environment steps of one run, where the experiment trains any; by default the scale's own.
         draws: random draws of what a game leaves open, where the experiment has such a game.
+        only: a part of it: maps=3s_vs_5z learners=qmix,pow_qmix; what it can name is said where it is not that.
         out: directory for its Parquet and figures; by default runs/EXPERIMENT_SCALE.
         within: of all: stop after this time (90s, 55m or 2h); the same command goes on, on another machine too.
         yes: agree to a run that takes more than an hour.
@@ -51,12 +56,15 @@ def reproduce(
     given = {"seeds": seeds, "env_steps": None if env_steps is None else int(env_steps), "draws": draws}
     given = {name: value for name, value in given.items() if value is not None}
     out = out or Path("runs") / f"{experiment}_{scale}"
+    parts = together(only)
     if experiment == ALL:
+        if parts:
+            raise InputError(f"--only {parts[0]} is of one experiment; all run the parts that claims need")
         _all(out, scale, within, dry_run, given)
         return
     if within is not None:
         raise InputError("--within belongs to jaxvf reproduce all")
-    _one(experiment, out, scale, dry_run, yes, given)
+    _one(experiment, out, scale, dry_run, yes, given, parts)
 
 
 def _all(out: Path, scale: str, within: str | None, dry_run: bool, given: dict[str, Any]) -> None:
@@ -69,14 +77,18 @@ def _all(out: Path, scale: str, within: str | None, dry_run: bool, given: dict[s
     reproduce_all(out, scale, within=seconds, dry_run=dry_run)
 
 
-def _one(experiment: str, out: Path, scale: str, dry_run: bool, yes: bool, given: dict[str, Any]) -> None:
+def _one(
+    experiment: str, out: Path, scale: str, dry_run: bool, yes: bool, given: dict[str, Any], parts: Sequence[str]
+) -> None:
     import inspect
 
     from jaxvf import scripts
+    from jaxvf.reproduction.parts import parse_only
 
     module = scripts.load("experiments", experiment)
     if "draws" in given and "draws" not in inspect.signature(module.reproduce).parameters:
         raise InputError(f"draws={given['draws']}: {experiment} has no game that leaves anything open")
+    given |= parse_only(module, parts)
     if dry_run:
         from jaxvf.reproduction.everything import minutes
         from jaxvf.reproduction.prediction import counted_kernels, predict

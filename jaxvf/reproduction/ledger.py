@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from jaxvf import scripts
 from jaxvf.errors import InputError, unknown
+from jaxvf.reproduction.parts import only_text
 from jaxvf.reproduction.scale import OWN
 from jaxvf.results.store import write_atomically
 
@@ -68,6 +69,11 @@ class Claim:
     def experiment(self) -> str:
         """Of the command."""
         return self.command.split()[2]
+
+    @property
+    def whole_command(self) -> str:
+        """The command, of the part alone that decides it."""
+        return f"{self.command} {only_text(self.only)}".rstrip()
 
 
 def read_claims(path: Path) -> list[Claim]:
@@ -188,7 +194,7 @@ def markdown(claims: Sequence[Claim], figures: Path, kernels: Mapping[str, Any])
         numbers = {name: number for name, (number, _) in found.items()}
         verdicts.append(verdict(claim, numbers))
         cells = (
-            str(number), claim.paper, claim.statement, claim.environment, claim.learners, f"`{claim.command}`",
+            str(number), claim.paper, claim.statement, claim.environment, claim.learners, f"`{claim.whole_command}`",
             _ran(claim, [row for _, row in found.values()]), _numbers(found), _asked(claim), _cost(claim, kernels),
             f"**{verdicts[-1]}**" + (f": {claim.because}" if claim.because else ""),
         )  # fmt: skip

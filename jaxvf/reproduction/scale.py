@@ -34,8 +34,16 @@ class Scale:
         return OWN if self.changed else self.name
 
     def steps_of(self, cell: str = "") -> int:
-        """The budget of a run in a cell."""
-        return self.env_steps[cell] if isinstance(self.env_steps, Mapping) else self.env_steps
+        """The budget of a run in a cell.
+
+        Raises:
+            InputError: for one that the scale does not run, and so has no budget of.
+        """
+        if not isinstance(self.env_steps, Mapping):
+            return self.env_steps
+        if cell not in self.env_steps:
+            raise InputError(f"scale {self.name} has no env_steps for {cell!r}; give them, or choose another scale")
+        return self.env_steps[cell]
 
 
 S = TypeVar("S", bound=Scale)

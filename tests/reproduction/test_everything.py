@@ -1,6 +1,5 @@
 """`jaxvf reproduce all`: what is left, best first, within a time; with experiments that are made up here."""
 
-import inspect
 import json
 import time
 import types
@@ -13,6 +12,7 @@ from jaxvf.errors import InputError, MissingPackageError
 from jaxvf.reproduction import everything, ledger, prediction
 from jaxvf.reproduction.everything import Part, minutes, ordered, parts, reproduce_all
 from jaxvf.reproduction.ledger import CONFIRMED, UNDECIDED, Claim
+from jaxvf.reproduction.parts import only_text, parse_only
 from jaxvf.reproduction.plan import Planned, agree, planning, train
 from jaxvf.reproduction.prediction import Prediction, nearest, of_sweeps, predict
 from jaxvf.reproduction.scale import Scale, choose
@@ -218,16 +218,21 @@ def test_every_experiment_makes_the_sweeps_of_what_runs_on_two_cores(name):
         assert (found.programs == 0) == (name in WITHOUT_SWEEPS)
 
 
-def test_every_part_of_the_claims_is_one_of_its_experiment():
-    """What `only` gives are arguments of the experiment, whose names are those of its paper's scale."""
+def test_every_experiment_is_among_the_parts():
     found = parts(*ledger.judged(), list(scripts.available("experiments")))
     assert {part.experiment for part in found} == set(scripts.available("experiments"))
-    for part in found:
-        module = scripts.load("experiments", part.experiment)
-        assert set(part.only) <= set(inspect.signature(module.reproduce).parameters)
-        for name, values in part.only.items():
-            known = getattr(module.SCALES["paper"], name) or getattr(module, name.upper())
-            assert set(values) <= set(known), (part.name, name)
+    assert {part.only.get("maps") for part in found if part.experiment == "combat"} > {("3s_vs_5z",), ("corridor",)}
+
+
+def test_a_part_is_planned_alone(capsys):
+    """Two maps, a penalty as a number, a name with a comma."""
+    cli.main(["reproduce", "combat", "--dry-run", "--only", "maps=3m,2s3z", "--only", "learners=qmix"])
+    assert "8 runs in 2 programs" in capsys.readouterr().out
+    tasks = scripts.load("experiments", "trust_region_tasks")
+    assert parse_only(tasks, ["tasks=spread,spread, JaxMARL"]) == {"tasks": ("spread", "spread, JaxMARL")}
+    hunts = scripts.load("experiments", "predator_prey")
+    assert parse_only(hunts, ["penalties=-4,-1"]) == {"penalties": (-4.0, -1.0)}
+    assert only_text({"penalties": (-4.0, -1.0)}) == "--only penalties=-4,-1" and only_text({}) == ""
 
 
 @pytest.mark.parametrize(
@@ -237,6 +242,13 @@ def test_every_part_of_the_claims_is_one_of_its_experiment():
         (["all", "--within", "soon"], "--within 'soon' is no time"),
         (["gradient_flow", "--within", "5m"], "--within belongs to jaxvf reproduce all"),
         (["gradient_flow", "--draws", "3"], "draws=3: gradient_flow has no game that leaves anything open"),
+        (["all", "--only", "maps=3m"], "--only maps=3m is of one experiment"),
+        (["combat", "--only", "3m"], "--only '3m' is not NAME=VALUE[,VALUE...]"),
+        (["combat", "--only", "maps=3m", "--only", "maps=2s3z"], "--only maps is given twice; write maps=VALUE,VALUE"),
+        (["combat", "--only", "map=3m"], "unknown --only 'map'; did you mean 'maps'?"),
+        (["combat", "--only", "maps=3m,3s_vs_5"], "unknown value of --only maps '3s_vs_5'; did you mean '3s_vs_5z'?"),
+        (["combat", "--only", "maps=corridor"], "scale small has no env_steps for 'corridor'; give them"),
+        (["matrix_games", "--only", "cells=A"], "unknown --only 'cells'; valid: none"),
     ],
 )
 def test_options_that_do_not_belong_are_refused(words, line, capsys):

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 
 from jaxvf import cli, scripts
 from jaxvf.cli_parse import parse
+from jaxvf.commands.run import together
 from jaxvf.errors import InputError
 from jaxvf.reproduction import ledger
 from jaxvf.reproduction.ledger import Claim, Found
+from jaxvf.reproduction.parts import parse_only
 from jaxvf.reproduction.prediction import counted_kernels, predict_or_say
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
@@ -37,8 +40,10 @@ def test_every_claim_names_a_command_that_there_is():
     claims = ledger.read_claims(EXPERIMENTS / "claims.toml")
     assert len(claims) >= 40
     for each in claims:
-        parse(cli.COMMANDS, each.command.split()[1:], prog="jaxvf", description="")
+        call = parse(cli.COMMANDS, shlex.split(each.whole_command)[1:], prog="jaxvf", description="")
         assert each.experiment in scripts.available("experiments")
+        part = parse_only(scripts.load("experiments", each.experiment), together(call.keywords["only"]))
+        assert part == {name: tuple(values) for name, values in each.only.items()}
 
 
 @pytest.mark.parametrize(
