@@ -7,6 +7,7 @@ import pytest
 
 from jaxvf import scripts
 from jaxvf.results.summaries import write_summary
+from jaxvf.serialize import to_json
 
 
 def reproduce(name, out, **options):
@@ -91,6 +92,61 @@ def test_predator_prey_return_is_captures_and_punishments(tmp_path):
     for row in rows:
         expected = 10 * row["captures"] + row["penalty"] * row["mis_captures"]
         assert row["final_return"][0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_what_greedy_play_wins_and_earns_is_in_the_row_and_is_drawn_from_it(tmp_path):
+    """At a crossing a step costs 1, a crash 100, and all that arrive earn 100: in at least 32 and at most 101 steps."""
+    (row,) = reproduce("intersection", tmp_path, seeds=1, env_steps=1_024, learners=("qmix",))
+    assert (row["task"], row["learner"], row["scale"]) == ("intersection", "qmix", "own setting")
+    assert np.shape(row["won"]) == np.shape(row["return"]) == (1, len(row["evaluated_at"]))
+    assert row["evaluated_at"][-1] == row["env_steps"] == 1_024 and row["final_won"] == [row["won"][0][-1]] * 3
+    for won, earned in zip(row["won"][0], row["return"][0], strict=True):
+        assert 100 * won - 100 * (1 - won) - 101 <= earned <= 100 * won - 1
+    drawn = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+    assert set(drawn) == {"intersection_won.png", "intersection_return.png"}
+    (tmp_path / "again").mkdir()
+    again = scripts.load("experiments", "intersection").draw([row], tmp_path / "again")
+    assert {path.name: path.read_bytes() for path in again} == drawn
+
+
+def test_battles_are_played_by_learners_with_one_thing_changed():
+    """The ablations differ from their learner in the field that their name says; a budget goes by map."""
+    module = scripts.load("experiments", "combat")
+    made = {name: to_json(module.configured(name, 1_000)) for name in module.STUDY.learners}
+    assert module.STUDY.learners == module.SCALES["paper"].learners and len(made) == 14
+    differ = {
+        name: {field for field in made[name]["fields"] if made[name]["fields"][field] != made[of]["fields"][field]}
+        for name, of in (("nm_qmix_max", "nm_qmix"), ("nm_qmix_explores", "nm_qmix"), ("qmix_explores", "qmix"))
+    }
+    assert differ == {
+        "nm_qmix_max": {"bootstrap"}, "nm_qmix_explores": {"epsilon_end"}, "qmix_explores": {"epsilon_end"}
+    }  # fmt: skip
+    assert made["nm_qmix_max"]["fields"]["bootstrap"] == "max" and made["qmix_explores"]["fields"]["epsilon_end"] == 0.2
+    assert {each["fields"]["epsilon_anneal"] for each in made.values()} == {480.0}
+    paper = module.SCALES["paper"]
+    budgets = {
+        name: module.play.sweep_of(module.STUDY, paper, name, "qmix") for name in ("3m", "corridor", "smaclite/MMM")
+    }
+    assert [(sweep.env, sweep.env_steps) for sweep in budgets.values()] == [
+        ("combat/3m", 100_000), ("combat/corridor", 10_050_000), ("smaclite/MMM", 2_000_000)
+    ]  # fmt: skip
+
+
+def test_a_wide_mixer_is_wider_and_the_same_else():
+    """POW's Fig. 7; a crossing has the exploration of its code, and a short run a light batch."""
+    module = scripts.load("experiments", "predator_prey")
+    for name, of in module.WIDE.items():
+        wide, usual = (to_json(module.configured(each, 1_000, False))["fields"] for each in (name, of))
+        assert {field for field in wide if wide[field] != usual[field]} == {"mixer"}
+        fields = wide["mixer"]["fields"], usual["mixer"]["fields"]
+        assert {field for field in fields[0] if fields[0][field] != fields[1][field]} == {"embed"}
+        assert fields[0]["embed"] == module.WIDTH
+    crossing = scripts.load("experiments", "intersection")
+    long, short = (crossing.configured("pow_qmix", steps) for steps in (5_050_000, 505_000))
+    assert (long.epsilon_start, long.epsilon_end, long.batch_size, long.unweighted_steps) == (0.1, 0.1, 128, 100_000)
+    assert (short.batch_size, short.buffer_size, short.unweighted_steps) == (32, 1000, 10_000)
+    goal = scripts.load("experiments", "football").configured("nm_qmix", 10_000_000)
+    assert (goal.bootstrap, goal.sequence_length, goal.epsilon_anneal) == ("sarsa", 32, 4_800_000)
 
 
 def test_predator_prey_has_the_settings_of_its_paper():
