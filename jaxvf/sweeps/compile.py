@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxvf.errors import InputError
+from jaxvf.one_run import compile_for_one_run
 from jaxvf.sweeps import devices
 from jaxvf.sweeps.chunk_size import LOWER, no_run_fits
 from jaxvf.sweeps.plan import Group, start_clock
@@ -75,7 +76,7 @@ def compile_group(group: Group) -> Executable:
     begun = time.monotonic()
     with _no_garbage_collection(), ThreadPoolExecutor(max_workers=1) as beside:
         lowered = lowered_init(group)
-        init = beside.submit(lowered.compile)  # while the rest is traced and compiled
+        init = beside.submit(compile_for_one_run, lowered)  # while the rest is traced and compiled
         state = jax.tree.map(lambda leaf: _placed(leaf, devices.placement(group.chunk)), lowered.out_info)
         arguments = (state, *group.stack(group.chunks[0])[:2], start_clock(group))
         names: list[str] = []

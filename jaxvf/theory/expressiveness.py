@@ -15,6 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from jaxvf.mixers import Mixer, init_mixer, utilities_of
+from jaxvf.one_run import compile_for_one_run
 
 # Initial utilities are uniform in ± a size that is itself log-uniform between these: targets are scaled to a standard
 # deviation of 1, small starts end in the optimum of the nearly linear mixer, large ones reach others.
@@ -49,7 +50,6 @@ def make_tasks(tables: list[np.ndarray], contexts: list[np.ndarray]) -> Tasks:
     return Tasks(*(jnp.asarray(leaf, jnp.float32) for leaf in (target, weight, one_hot)))
 
 
-@partial(jax.jit, static_argnames=("mixer", "restarts", "steps"))
 def fit(
     mixer: Mixer, tasks: Tasks, key: Key[Array, ""], *, restarts: int, steps: int, learning_rate: float = 0.01
 ) -> Fits:
@@ -65,8 +65,24 @@ def fit(
         steps: Adam steps of each.
         learning_rate: at the first step.
     """
+    keys = jax.random.split(key, (tasks.target.shape[0], restarts))
+    # Drawing the starts takes longer to compile than following the gradient.
+    starts = compile_for_one_run(_starts.lower(mixer, tasks, keys))(tasks, keys)
+    return _descend(mixer, tasks, starts, steps, jnp.float32(learning_rate))
 
-    def one(task: Tasks, key: Array) -> tuple[Array, Array]:
+
+@partial(jax.jit, static_argnames=("mixer",))
+def _starts(mixer: Mixer, tasks: Tasks, keys: Array) -> Any:
+    """Utilities and parameters, [tasks, restarts, ...]."""
+    return jax.vmap(jax.vmap(partial(_init, mixer), (0, None)))(keys, tasks)
+
+
+@partial(jax.jit, static_argnames=("mixer", "steps"))
+def _descend(mixer: Mixer, tasks: Tasks, starts: Any, steps: int, learning_rate: Array) -> Fits:
+    """Every start's end."""
+    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+
+    def one(task: Tasks, start: Any) -> tuple[Array, Array]:
         count = task.weight.sum()
         mean = (task.weight * task.target).sum() / count
         scale = jnp.sqrt((task.weight * (task.target - mean) ** 2).sum() / count)
@@ -75,22 +91,17 @@ def fit(
             values = _values(mixer, params, task)
             return (task.weight * (values - task.target / scale) ** 2).sum() / count, values
 
-        optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-        params = _init(mixer, key, task)
-
         def step(_: Int[Array, ""], carried: tuple[Any, Any]) -> tuple[Any, Any]:
             params, opt_state = carried
             grads, _ = jax.grad(error, has_aux=True)(params)
             updates, opt_state = optimizer.update(grads, opt_state)
             return optax.apply_updates(params, updates), opt_state
 
-        params, _ = jax.lax.fori_loop(0, steps, step, (params, optimizer.init(params)))
+        params, _ = jax.lax.fori_loop(0, steps, step, (start, optimizer.init(start)))
         final, values = error(params)
         return final * scale**2, values * scale
 
-    n_tasks = tasks.target.shape[0]
-    keys = jax.random.split(key, (n_tasks, restarts))
-    return Fits(*jax.vmap(jax.vmap(one, (None, 0)))(tasks, keys))
+    return Fits(*jax.vmap(jax.vmap(one, (None, 0)))(tasks, starts))
 
 
 def _init(mixer: Mixer, key: Array, task: Tasks) -> tuple[Array, Any]:

@@ -16,13 +16,14 @@ from jaxvf.trust_region import Recurrent, TrustRegion
 # Narrow networks: what hung were two calls at once, whatever the size of their matrices.
 PROGRAM = """
 import jax, jaxvf
+from jaxvf.one_run import compile_for_one_run
 from jaxvf.sweeps.compile import lowered_init
 
 narrow = {"actor.hidden": [16], "critic.hidden": [16]}
 (group,) = jaxvf.Sweep("gaussian_team", "happo", seeds=64, env_steps=1000, grid=narrow).plan(chunk=64).groups
 assert jax.device_count() == 2
 described = group.stack(group.runs)
-init = lowered_init(group).compile()
+init = compile_for_one_run(lowered_init(group))
 for time in range(20):
     jax.block_until_ready(init(*described))
 print("initialized")
