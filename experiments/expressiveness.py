@@ -122,7 +122,7 @@ class Fits(Scale):
 
 
 SCALES = {
-    "small": Fits(minutes=8, seeds=4, steps=1_000),
+    "small": Fits(minutes=3, seeds=4, steps=1_000),
     "medium": Fits(minutes=30, seeds=4, steps=1_000, again=(96, 3_000)),
     # No paper's: ours, at its largest.
     "paper": Fits(minutes=1_300, seeds=100, steps=10_000, again=(1_000, 10_000)),

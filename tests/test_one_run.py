@@ -35,9 +35,7 @@ def test_parameters_are_the_same_to_the_bit(optimized):
 
 def test_only_a_cpu_that_would_optimize_is_told_to_be_quick(optimized, monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        jax.stages.Lowered, "compile", lambda self, compiler_options=None: asked.append(compiler_options)
-    )
+    monkeypatch.setattr(jax.stages.Lowered, "compile", lambda _, compiler_options=None: asked.append(compiler_options))
     lowered = jax.jit(jnp.sin).lower(1.0)
     compile_for_one_run(lowered)
     jax.config.update("jax_disable_most_optimizations", True)

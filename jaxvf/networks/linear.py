@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxvf import draws
 from jaxvf.networks.orthogonal import orthogonal
 
 SCHEMES = ("torch", "lecun", "orthogonal")
@@ -17,7 +18,7 @@ def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
     bound = fan_in**-0.5
 
     def init(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
+        return draws.uniform(key, shape, -bound, bound, dtype)
 
     return init
 

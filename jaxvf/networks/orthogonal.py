@@ -12,6 +12,8 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 from jaxtyping import Array, Float
 
+from jaxvf import draws
+
 
 def orthogonal(scale: float = 1.0) -> Initializer:
     """Weights [..., outputs] whose columns, or rows where there are fewer, are orthogonal and of length `scale`.
@@ -25,7 +27,7 @@ def orthogonal(scale: float = 1.0) -> Initializer:
         long, short = max(rows, columns), min(rows, columns)
         if short == 0:
             return jnp.zeros(shape, dtype)
-        q = orthonormal_columns(jax.random.normal(key, (long, short), dtype))
+        q = orthonormal_columns(draws.normal(key, (long, short), dtype))
         return jnp.asarray(scale, dtype) * (q if rows >= columns else q.T).reshape(shape)
 
     return init

@@ -1,9 +1,9 @@
 """How behaviour departs from greed: ε-greedy with a linear schedule, and uniform play."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
+from jaxvf import draws
 from jaxvf.networks.masks import mask_unavailable
 
 
@@ -24,7 +24,7 @@ def greedy(q: Float[Array, "*#b N A"], avail: Bool[Array, "*#b N A"]) -> Int[Arr
 
 def uniform(key: Key[Array, ""], avail: Bool[Array, "*b N A"], num_envs: int) -> Int[Array, "B N"]:
     """A uniformly random available action of every agent, independently in each of `num_envs` environments."""
-    return nth_available(jax.random.uniform(key, (num_envs, avail.shape[-2])), avail)
+    return nth_available(draws.uniform(key, (num_envs, avail.shape[-2])), avail)
 
 
 def epsilon_greedy(
@@ -51,7 +51,7 @@ def explore(
     together: bool = False,
 ) -> Int[Array, "B N"]:
     """`actions`, but each agent's own coin (or, with `together`, one for all) replaces them with probability ε."""
-    coin, choice = jax.random.uniform(key, (2, num_envs, avail.shape[-2]))
+    coin, choice = draws.uniform(key, (2, num_envs, avail.shape[-2]))
     coin = coin[:, :1] if together else coin
     return jnp.where(coin < epsilon, nth_available(choice, avail), actions)
 

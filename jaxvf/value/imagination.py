@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, Key
 
+from jaxvf import draws
 from jaxvf.value.exploration import nth_available
 
 
@@ -29,10 +30,10 @@ def imagined_actions(
     anchor, following = (jnp.broadcast_to(actions, shape) for actions in (anchor, following))
     uniform_key, agent_key, deviation_key = jax.random.split(key, 3)
     if count:
-        random = nth_available(jax.random.uniform(uniform_key, (max(count - 2, 0), *shape)), avail)
+        random = nth_available(draws.uniform(uniform_key, (max(count - 2, 0), *shape)), avail)
         imagined.append(jnp.concatenate([anchor[None], following[None], random])[:count])
     if deviations:
-        random = nth_available(jax.random.uniform(deviation_key, (deviations, *shape)), avail)
+        random = nth_available(draws.uniform(deviation_key, (deviations, *shape)), avail)
         n_agents = shape[-1]
         leaving = jax.random.randint(agent_key, (deviations, *shape[:-1], 1), 0, n_agents) == jnp.arange(n_agents)
         imagined.append(jnp.where(leaving, random, anchor))
