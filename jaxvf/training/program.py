@@ -241,6 +241,7 @@ def make_program(
     return Program(env, experience, iterations, test_episodes, root)
 
 
+@functools.lru_cache(maxsize=64)  # the learners of a study share their environments, and large battles take a second
 def check_state(env: Environment) -> None:
     """Whether a step keeps the shape of the state, without which no loop can go on.
 
