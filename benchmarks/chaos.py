@@ -28,7 +28,7 @@ from jaxvf.signals import INTERRUPTED, interrupt_on_signal
 from jaxvf.sweeps import rhythm
 from jaxvf.value import QLearning
 
-STOPS, QUICK = 200, 20
+STOPS, QUICK = 200, 10
 DEVICES = (1, 2, 8)
 FAULTS = ("kill at a file operation", "kill", "SIGTERM", "SIGINT twice")
 FILE_OPERATIONS = 630  # so that about one kill in four comes when the sweep is over
@@ -44,7 +44,7 @@ class Ending(NamedTuple):
 
 
 def bench(*, quick: bool = False, stops: int | None = None, seed: int = 0) -> dict[str, Any]:
-    """Stop sweeps `stops` times (by default 200; `quick` 20) and compare; raises what a process raised."""
+    """Stop sweeps `stops` times (by default 200; `quick` 10) and compare; raises what a process raised."""
     wanted, chance = stops or (QUICK if quick else STOPS), random.Random(seed)
     endings: Counter[str] = Counter()
     begun, slowest, sweeps = time.monotonic(), 0.0, 0

@@ -1,5 +1,6 @@
 """Where points of wrong greedy action might repel after all: noise, replay, small ε, mixers that learn or misfit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,10 +22,12 @@ from jaxvf.theory.flow_stability import (
 
 GAMES = 50  # at most, of the random games
 WIDTH = 8  # of a mixing network
-NOISE = 10.0  # largest standard deviation of a reward whose noise differs between joint actions
+# Largest standard deviation of a reward whose noise differs between joint actions; payoffs deviate by 4.6.
+LITTLE_NOISE, NOISE = 1.0, 10.0
 LAGS = (0.1, 10.0)  # of a replay buffer
 EPSILONS = (0.1, 0.01, 0.001)
-STARTS, TIME, MOST_STEPS = 2, 60.0, 16_384  # of the flow where the mixer cannot fit
+STARTS = 2  # of the flow where the mixer cannot fit
+TIME, MOST_STEPS = 60.0, 16_384  # of a flow that is followed to its end
 SETTLED = 1e-2  # speed at which a flow has come to rest
 
 
@@ -34,7 +37,8 @@ def rows(payoff: np.ndarray, q: np.ndarray) -> list[dict[str, Any]]:
     few = np.concatenate([np.arange(min(GAMES, half)), half + np.arange(min(GAMES, half))])
     payoff, q = payoff[few], q[few]
     right = np.array([flow_theorems.consistent(*each) for each in zip(payoff, q, strict=True)])
-    found = noise_rows(payoff, q, right) + replay_rows(payoff, q, right) + epsilon_rows(payoff, q, right)
+    found = noise_rows(payoff, q, right) + noisy_end_rows(payoff, q, right)
+    found += replay_rows(payoff, q, right) + epsilon_rows(payoff, q, right)
     return found + trained_rows(payoff[: len(payoff) // 2]) + unfit_rows(payoff[: len(payoff) // 2])
 
 
@@ -56,10 +60,8 @@ def noise_rows(payoff: np.ndarray, q: np.ndarray, right: np.ndarray) -> list[dic
             "towards": jnp.sum(_direction(payoff, q) * -drift),
         }
 
-    rng, many, rows = np.random.default_rng(2), jax.jit(jax.vmap(one)), []
-    for name, variance in (
-        ("equal", np.full(payoff.shape, NOISE**2)), ("unequal", rng.uniform(0, NOISE, payoff.shape) ** 2),
-    ):  # fmt: skip
+    many, rows = jax.jit(jax.vmap(one)), []
+    for name, variance in (("equal", np.full(payoff.shape, NOISE**2)), ("unequal", unequal_variances(payoff, NOISE))):
         found = {key: np.asarray(leaf) for key, leaf in many(payoff, q, variance).items()}
         for kind, chosen in by_kind(right).items():
             rows.append({
@@ -70,6 +72,35 @@ def noise_rows(payoff: np.ndarray, q: np.ndarray, right: np.ndarray) -> list[dic
                 "drifts_towards_optimum": int((found["towards"][chosen] > 1e-9).sum()),
             })  # fmt: skip
     return rows
+
+
+def unequal_variances(payoff: np.ndarray, largest: float) -> np.ndarray:
+    """Of every joint action's reward, whose standard deviation is at most the largest."""
+    return np.random.default_rng(2).uniform(0, largest, payoff.shape) ** 2
+
+
+def noisy_end_rows(payoff: np.ndarray, q: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
+    """Unequal noise drives the full flow away from every zero-loss point: where it ends that begins there."""
+
+    def one(payoff: Array, q: Array, variance: Array) -> tuple[Array, Array, Array]:
+        model, policy = gradient_flow.fixed(gradient_flow.lagrange_mixer(payoff, q)), gradient_flow.softmax(1.0)
+        drift = jax.grad(lambda x: gradient_flow.loss(model, payoff, x, policy, variance))
+        return flow_to_end(lambda x: -drift(x), q)
+
+    many, rows = jax.jit(jax.vmap(one)), []
+    for largest in (LITTLE_NOISE, NOISE):
+        found = many(payoff, q, unequal_variances(payoff, largest))
+        end, speed, beside = (np.asarray(each) for each in found)
+        after = np.array([flow_theorems.consistent(*pair) for pair in zip(payoff, end, strict=True)])
+        row = {"measure": "noise, to its end", "largest_deviation": largest, "starts": len(payoff)}
+        rows.append(row | counted(right, after, end, speed, beside))
+    return rows
+
+
+def flow_to_end(field: Callable[[Array], Array], start: Array) -> tuple[Array, Array, Array]:
+    """Where a flow is after `TIME`, its speed there, and its linearization."""
+    end = integrate(field, start, jnp.array([0.0, TIME]), max_steps=MOST_STEPS).x[-1]
+    return end, jnp.linalg.norm(field(end)), linearization(field, end)
 
 
 def _direction(payoff: Array, q: Array) -> Array:
@@ -203,12 +234,7 @@ def unfit_rows(payoff: np.ndarray) -> list[dict[str, Any]]:
             payoff: Array, mixer: Any, start: Array, temperature: Array, field: gradient_flow.Field = field
         ) -> tuple[Array, Array, Array]:
             model, policy = gradient_flow.fixed(gradient_flow.network_mixer(mixer)), gradient_flow.softmax(temperature)
-            path = integrate(
-                lambda q: field(model, payoff, q, policy), start, jnp.array([0.0, TIME]), max_steps=MOST_STEPS
-            )
-            end = path.x[-1]
-            move = field(model, payoff, end, policy)
-            return end, jnp.linalg.norm(move), linearization(lambda q: field(model, payoff, q, policy), end)
+            return flow_to_end(lambda q: field(model, payoff, q, policy), start)
 
         many = jax.jit(jax.vmap(one, (0, 0, 0, None)))
         for temperature in (1.0, 0.2):

@@ -113,6 +113,7 @@ def reproduce(
     yes: bool = False,
     levels: tuple[Level, ...] | None = None,
     programs: tuple[str, ...] | None = None,
+    games: tuple[str, ...] | None = None,
     updates: int | None = None,
 ) -> None:
     """Train, or go on where an earlier call stopped; write `summary.json` and both figures to `out`.
@@ -125,9 +126,11 @@ def reproduce(
         yes: agree to more than an hour.
         levels: what is compared one factor at a time.
         programs: names of `PROGRAMS`, for the search.
+        games: of the search, names of `GAMES`.
         updates: of a run.
     """
-    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, levels=levels, programs=programs, updates=updates)
+    given = {"levels": levels, "programs": programs, "games": games, "updates": updates}
+    setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, **given)
     agree(setting, yes=yes)
     rows = []
     for level in setting.levels:

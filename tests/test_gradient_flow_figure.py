@@ -112,12 +112,7 @@ def test_noise_pushes_only_the_full_gradient_and_only_where_it_differs(experimen
         equal, unequal = rows["equal", kind], rows["unequal", kind]
         assert max(equal["largest_added_curvature"], equal["median_drift_of_full_flow"]) < 1e-9
         assert unequal["largest_drift_of_semi_gradient"] < 1e-9 < unequal["median_drift_of_full_flow"]
-    variance = np.random.default_rng(2).uniform(0, escapes.NOISE, payoff.shape) ** 2
-
-    def noise(q, variance):
-        share = np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)
-        return (share[0][:, None] * share[1] * variance).sum()
-
+    variance = escapes.unequal_variances(payoff, escapes.NOISE)
     towards = 0
     for game, local, spread in zip(payoff[~right], q[~right], variance[~right], strict=True):
         way = np.zeros((2, 3))
@@ -128,6 +123,34 @@ def test_noise_pushes_only_the_full_gradient_and_only_where_it_differs(experimen
             way[agent, played] -= 1e-6
         towards += noise(local + way, spread) < noise(local - way, spread)
     assert rows["unequal", "violating"]["drifts_towards_optimum"] == towards
+
+
+def noise(q, variance):
+    """What noise adds to the loss under softmax play."""
+    share = np.exp(q) / np.exp(q).sum(axis=1, keepdims=True)
+    return (share[0][:, None] * share[1] * variance).sum()
+
+
+def test_the_noisy_flow_that_is_followed_descends_what_noise_adds(experiment, four, monkeypatch):
+    """At a zero-loss point the rest of the loss has no slope; little noise has a hundredth of the variance of much."""
+    payoff, q, right = four
+    escapes, moved = experiment.escapes, []
+
+    def one_step(field, start, *_, **__):
+        return Path(jnp.stack([start, start + field(start)]), jnp.int32(1), jnp.bool_(True))
+
+    monkeypatch.setattr(escapes, "integrate", one_step)
+    monkeypatch.setattr(escapes, "counted", lambda before, after, end, *_: moved.append(end - q) or {})
+    with jax.enable_x64(True):
+        rows = escapes.noisy_end_rows(payoff, q, right)
+    assert [row["largest_deviation"] for row in rows] == [1.0, 10.0]
+    np.testing.assert_allclose(moved[1], 100 * moved[0], rtol=1e-6, atol=1e-9)
+    variance = escapes.unequal_variances(payoff, 1.0)
+    for place, agent, action in ((0, 0, 1), (3, 1, 2)):
+        step = np.zeros((2, 3))
+        step[agent, action] = 1e-5
+        slope = (noise(q[place] + step, variance[place]) - noise(q[place] - step, variance[place])) / 2e-5
+        assert moved[0][place, agent, action] == pytest.approx(-slope, rel=1e-4)
 
 
 def test_replay_and_small_exploration_repel_nowhere(experiment, four):
