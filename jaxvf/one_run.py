@@ -3,7 +3,7 @@
 import jax
 
 # Of LLVM, which spends most of its time on vectorizing draws of random numbers: the third of it, and the same bits.
-QUICKLY = {"xla_backend_optimization_level": 1}
+QUICKLY: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 
 
 def compile_for_one_run(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
