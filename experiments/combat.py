@@ -83,7 +83,7 @@ STUDY = play.Study(
     configured=configured,
     test_episodes=32,
     evaluations=10,
-    claim="Battles against the scripted team: {what} of greedy play, 32 battles an evaluation.",
+    claim="Battles against the scripted team: {what} under greedy play, 32 battles an evaluation.",
     won="battles won",
     behaviour=f"ε from 1 to 0.05 (0.2 for what explores) within {ANNEAL_SHARE:.0%} of the run",
 )

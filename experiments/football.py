@@ -39,7 +39,7 @@ class Scenarios(Scale):
 
 SCALES = {
     # Too short to tell learners apart: it shows that all of it runs.
-    "small": Scenarios(minutes=5, seeds=2, env_steps=40_000, scenarios=SCENARIOS[:1], learners=("nm_qmix", "qmix")),
+    "small": Scenarios(minutes=2, seeds=2, env_steps=40_000, scenarios=SCENARIOS[:1], learners=("nm_qmix", "qmix")),
     "medium": Scenarios(minutes=900, seeds=4, env_steps=1_000_000, scenarios=SCENARIOS[:1]),
     "paper": Scenarios(minutes=100_000, seeds=5, env_steps=10_000_000, scenarios=SCENARIOS),
 }
@@ -56,7 +56,7 @@ STUDY = play.Study(
     configured=configured,
     test_episodes=32,
     evaluations=20,
-    claim="Football against scripted defenders: {what} of greedy play, 32 attacks an evaluation.",
+    claim="Football against scripted defenders: {what} under greedy play, 32 attacks an evaluation.",
     won="attacks that end in a goal",
     behaviour=f"ε from 1 to 0.05 within {ANNEAL_SHARE:.0%} of the run",
 )

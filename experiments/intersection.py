@@ -40,7 +40,7 @@ class Crossings(Scale):
 
 SCALES = {
     # Too short to tell learners apart: it shows that all of it runs.
-    "small": Crossings(minutes=5, seeds=2, env_steps=20_000, learners=("pow_qmix", "qmix")),
+    "small": Crossings(minutes=2, seeds=2, env_steps=20_000, learners=("pow_qmix", "qmix")),
     "medium": Crossings(minutes=600, seeds=4, env_steps=200_000),
     "paper": Crossings(minutes=60_000, seeds=5, env_steps=PAPER_STEPS),
 }
@@ -62,7 +62,7 @@ STUDY = play.Study(
     configured=configured,
     test_episodes=32,
     evaluations=20,
-    claim="Four cars at a crossing: {what} of greedy play, 32 episodes an evaluation.",
+    claim="Four cars at a crossing: {what} under greedy play, 32 episodes an evaluation.",
     won="episodes in which all arrive",
     behaviour=f"ε = {EPSILON} throughout",
 )
