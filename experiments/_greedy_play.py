@@ -16,6 +16,18 @@ from jaxvf.reproduction import IQM, Scale, caption, facts_of, train
 from jaxvf.results import Interval, Result, iqm_interval, summaries
 
 WON, RETURN = "won", "return"  # of greedy play, [seed, evaluation]
+# The same for all learners of a study: eight episodes side by side, PyMARL2's optimizer, and as many updates as the
+# sequences of `replay_forms`, whose runs learn.
+SEQUENCES: dict[str, Any] = {
+    "num_envs": 8,
+    "sequence_length": 32,
+    "updates_per_step": 3 / 256,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "td_lambda": 0.6,
+    "batch_size": 32,
+    "buffer_size": 2048,
+}
 
 
 @dataclass(frozen=True)

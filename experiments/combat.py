@@ -27,18 +27,6 @@ SMAC = ("3m", "2s3z", "3s_vs_5z", "corridor", "MMM2", "3s5z_vs_3s6z", "6h_vs_8z"
 SMAC_V2 = ("protoss_5_vs_5", "terran_5_vs_5", "zerg_5_vs_5")
 SMACLITE = tuple(f"smaclite/{name}" for name in ("2s3z", "3s5z", "MMM", "3s_vs_5z", "10m_vs_11m", "MMM2"))
 MAPS = SMAC + SMAC_V2 + SMACLITE
-# The same for all learners: eight battles side by side, PyMARL2's optimizer, and as many updates as the sequences of
-# `replay_forms`, whose runs learn.
-SETTING: dict[str, Any] = {
-    "num_envs": 8,
-    "sequence_length": 32,
-    "updates_per_step": 3 / 256,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "td_lambda": 0.6,
-    "batch_size": 32,
-    "buffer_size": 2048,
-}
 # Steps taken: replay holds sequences, which waste none. ε falls in about half of them.
 ENV_STEPS = {"3m": 100_000, "2s3z": 400_000}
 HARD_STEPS = 10_050_000  # of POW; Hu et al. 2026 train for 10 million
@@ -74,7 +62,7 @@ def configured(learner: str, steps: int) -> Any:
     annealed = {"epsilon_anneal": ANNEAL_SHARE * steps}
     if name.startswith("pow"):
         annealed["unweighted_steps"] = ANNEAL_SHARE * steps
-    return play.configured(name, SETTING | annealed, own)
+    return play.configured(name, play.SEQUENCES | annealed, own)
 
 
 STUDY = play.Study(

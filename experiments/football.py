@@ -15,17 +15,6 @@ play = scripts.part("experiments", "_greedy_play")
 
 LEARNERS = ("nm_qmix", "qmix", "qplex", "qtran")
 SCENARIOS = ("academy_3_vs_1_with_keeper", "academy_counterattack_easy", "academy_counterattack_hard")
-# The same for all learners, chosen here: that of `combat`, as the paper does not state its own.
-SETTING: dict[str, Any] = {
-    "num_envs": 8,
-    "sequence_length": 32,
-    "updates_per_step": 3 / 256,
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "td_lambda": 0.6,
-    "batch_size": 32,
-    "buffer_size": 2048,
-}
 ANNEAL_SHARE = 0.48
 
 
@@ -46,8 +35,8 @@ SCALES = {
 
 
 def configured(learner: str, steps: int) -> Any:
-    """The registered algorithm with the common setting; ε is annealed in a share of the budget."""
-    return play.configured(learner, SETTING | {"epsilon_anneal": ANNEAL_SHARE * steps}, {})
+    """The registered algorithm with the setting of `combat`, as the paper states none; ε is annealed in a share."""
+    return play.configured(learner, play.SEQUENCES | {"epsilon_anneal": ANNEAL_SHARE * steps}, {})
 
 
 STUDY = play.Study(
