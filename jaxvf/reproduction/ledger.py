@@ -212,9 +212,9 @@ INTRODUCTION = """# What papers claim, and what was found
 
 Written by `jaxvf ledger` from `claims.toml` and the summaries that it names; a verdict follows from the
 numbers and their 95 % intervals alone: confirmed if what a row asks for holds beyond the intervals, refuted if the
-opposite does. The bounds that it asks for are chosen here; a row that asks for nothing shows, if anything, a run that is
-too small to decide it. A verdict is about the statement as it stands here and what was run for it, at the scale that the
-row says; simulators differ, and no number is compared across them.
+opposite does. The bounds that it asks for are chosen here; a row that asks for nothing shows, if anything, a run that
+is too small to decide it. A verdict is about the statement as it stands here and what was run for it, at the scale that
+the row says; simulators differ, and no number is compared across them.
 
 Hours on an H100 are those of the programs that decide the row, one after another, without compilation and evaluations.
 They are predicted from kernels that were counted without a device (`jaxvf bench kernels`), not measured.
