@@ -15,7 +15,7 @@ from jaxvf.hyperparameters import replace
 from jaxvf.reproduction import IQM, Scale, caption, facts_of, train
 from jaxvf.results import Interval, Result, iqm_interval, summaries
 
-WON, RETURN = "won", "return"  # of greedy play, [seed, evaluation]
+WON, RETURN = "won", "return"  # a row's curves, of which it is drawn again: [seed, evaluation]
 # The same for all learners of a study: eight episodes side by side, PyMARL2's optimizer, and as many updates as the
 # sequences of `replay_forms`, whose runs learn.
 SEQUENCES: dict[str, Any] = {
@@ -28,6 +28,7 @@ SEQUENCES: dict[str, Any] = {
     "batch_size": 32,
     "buffer_size": 2048,
 }
+ANNEAL_SHARE = 0.48  # of a run, in which ε falls
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Study:
     """What an experiment plays, and what its figures say.
 
     Attributes:
-        family: of tasks that name none, as "combat" of "3m".
+        family: of tasks that name none, as "combat" of "3m"; empty where every task is a whole name.
         learners: all of the experiment, in the order of their styles.
         configured: the algorithm for a learner's name and a number of steps.
         test_episodes: of an evaluation.
@@ -56,13 +57,13 @@ class Study:
 
 
 def reproduce(
-    study: Study, setting: Scale, tasks: Sequence[str], learners: Sequence[str], out: Path, *, yes: bool
+    study: Study, setting: Scale, tasks: Sequence[str], learners: Sequence[str], out: Path, *, yes: bool, **labels: Any
 ) -> None:
-    """Run the sweeps; write Parquet, `summary.json` and two curves a task to `out`."""
+    """Run the sweeps; write Parquet, `summary.json`, whose rows have the labels, and two curves a task to `out`."""
     played = {f"{task}/{learner}": (task, learner) for task in tasks for learner in learners}
     sweeps = {where: sweep_of(study, setting, *cell) for where, cell in played.items()}
     results = train(sweeps, out, setting, yes=yes)
-    rows = [row_of(*cell, results[where], setting.label) for where, cell in played.items()]
+    rows = [row_of(*cell, results[where], setting.label) | labels for where, cell in played.items()]
     summaries.write_summary(rows, out)
     for path in draw(study, rows, out):
         print(path)

@@ -31,7 +31,6 @@ MAPS = SMAC + SMAC_V2 + SMACLITE
 ENV_STEPS = {"3m": 100_000, "2s3z": 400_000}
 HARD_STEPS = 10_050_000  # of POW; Hu et al. 2026 train for 10 million
 SMACLITE_STEPS = 2_000_000  # chosen here
-ANNEAL_SHARE = 0.48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +58,9 @@ SCALES = {
 def configured(learner: str, steps: int) -> Any:
     """The registered algorithm with the common setting; what is annealed is annealed in a share of the budget."""
     name, own = VARIANTS.get(learner, (learner, {}))
-    annealed = {"epsilon_anneal": ANNEAL_SHARE * steps}
+    annealed = {"epsilon_anneal": play.ANNEAL_SHARE * steps}
     if name.startswith("pow"):
-        annealed["unweighted_steps"] = ANNEAL_SHARE * steps
+        annealed["unweighted_steps"] = play.ANNEAL_SHARE * steps
     return play.configured(name, play.SEQUENCES | annealed, own)
 
 
@@ -73,7 +72,7 @@ STUDY = play.Study(
     evaluations=10,
     claim="Battles against the scripted team: {what} under greedy play, 32 battles an evaluation.",
     won="battles won",
-    behaviour=f"ε from 1 to 0.05 (0.2 for what explores) within {ANNEAL_SHARE:.0%} of the run",
+    behaviour=f"ε from 1 to 0.05 (0.2 for what explores) within {play.ANNEAL_SHARE:.0%} of the run",
 )
 
 

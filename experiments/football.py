@@ -15,7 +15,6 @@ play = scripts.part("experiments", "_greedy_play")
 
 LEARNERS = ("nm_qmix", "qmix", "qplex", "qtran")
 SCENARIOS = ("academy_3_vs_1_with_keeper", "academy_counterattack_easy", "academy_counterattack_hard")
-ANNEAL_SHARE = 0.48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ SCALES = {
 
 def configured(learner: str, steps: int) -> Any:
     """The registered algorithm with the setting of `combat`, as the paper states none; ε is annealed in a share."""
-    return play.configured(learner, play.SEQUENCES | {"epsilon_anneal": ANNEAL_SHARE * steps}, {})
+    return play.configured(learner, play.SEQUENCES | {"epsilon_anneal": play.ANNEAL_SHARE * steps}, {})
 
 
 STUDY = play.Study(
@@ -47,7 +46,7 @@ STUDY = play.Study(
     evaluations=20,
     claim="Football against scripted defenders: {what} under greedy play, 32 attacks an evaluation.",
     won="attacks that end in a goal",
-    behaviour=f"ε from 1 to 0.05 within {ANNEAL_SHARE:.0%} of the run",
+    behaviour=f"ε from 1 to 0.05 within {play.ANNEAL_SHARE:.0%} of the run",
 )
 
 

@@ -87,7 +87,7 @@ class Study(Scale):
     updates: int
     levels: tuple[Level, ...] = LEVELS
     programs: tuple[str, ...] = ("replayed", "on-policy")
-    games: tuple[str, ...] = ("A", "random")  # of the search
+    search_games: tuple[str, ...] = ("A", "random")
 
 
 SCALES = {
@@ -99,7 +99,7 @@ SCALES = {
         updates=10_000,
         levels=tuple(dataclasses.replace(level, games=EVERY) for level in (*LEVELS, *MORE)),
         programs=tuple(PROGRAMS),
-        games=EVERY,
+        search_games=EVERY,
     ),  # the paper shows one run: ours, at its largest
 }
 
@@ -113,7 +113,7 @@ def reproduce(
     yes: bool = False,
     levels: tuple[Level, ...] | None = None,
     programs: tuple[str, ...] | None = None,
-    games: tuple[str, ...] | None = None,
+    search_games: tuple[str, ...] | None = None,
     updates: int | None = None,
 ) -> None:
     """Train, or go on where an earlier call stopped; write `summary.json` and both figures to `out`.
@@ -126,10 +126,10 @@ def reproduce(
         yes: agree to more than an hour.
         levels: what is compared one factor at a time.
         programs: names of `PROGRAMS`, for the search.
-        games: of the search, names of `GAMES`.
+        search_games: names of `GAMES`, for the search.
         updates: of a run.
     """
-    given = {"levels": levels, "programs": programs, "games": games, "updates": updates}
+    given = {"levels": levels, "programs": programs, "search_games": search_games, "updates": updates}
     setting = choose(SCALES, scale, seeds=seeds, env_steps=env_steps, **given)
     agree(setting, yes=yes)
     rows = []
@@ -150,7 +150,7 @@ def reproduce(
 def search_rows(out: Path, setting: Study) -> list[dict[str, Any]]:
     """What the numbers of the search do one by one, and what the best-looking regions give to new runs."""
     rows = []
-    for place, game in enumerate(setting.games):
+    for place, game in enumerate(setting.search_games):
         drawn, found = {}, {}
         for index, name in enumerate(setting.programs):
             drawn[name] = search.draw_numbers(search.DRAWN, setting.seeds, seed=[place, index])

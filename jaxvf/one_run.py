@@ -2,11 +2,12 @@
 
 import jax
 
-# Of LLVM, which spends most of its time on vectorizing draws of random numbers: the third of it, and the same bits.
+# LLVM's lowest level that optimizes: it gives the same bits without vectorizing every draw of random numbers, which
+# takes most of the time.
 QUICKLY: dict[str, str | bool] = {"xla_backend_optimization_level": "1"}
 
 
 def compile_for_one_run(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Compile a program that is called once. Other platforms than a CPU, and who switched more off, get no option."""
+    """Compile a program that is called once; as any other where this is no CPU, or more is switched off already."""
     as_asked = jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations")
     return lowered.compile(compiler_options=None if as_asked else QUICKLY)

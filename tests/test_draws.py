@@ -14,7 +14,7 @@ KEYS = jax.random.split(jax.random.key(5), 4)
 @pytest.mark.parametrize("shape", [(), (7,), (3, 5), (2, 3, 7), (0, 4)])
 def test_the_numbers_are_those_of_jax_random(shape):
     pairs = {
-        partial(draws.uniform, shape=shape, low=-2.0, high=3.0): partial(
+        partial(draws.uniform, shape=shape, minval=-2.0, maxval=3.0): partial(
             jax.random.uniform, shape=shape, minval=-2.0, maxval=3.0
         ),
         partial(draws.normal, shape=shape): partial(jax.random.normal, shape=shape),

@@ -153,6 +153,22 @@ def test_the_noisy_flow_that_is_followed_descends_what_noise_adds(experiment, fo
         assert moved[0][place, agent, action] == pytest.approx(-slope, rel=1e-4)
 
 
+def test_a_flow_is_judged_where_it_ends(experiment, four, monkeypatch):
+    """-x - x² from 1 comes to rest at 0, where it is -x; noise that led to all optima would correct both."""
+    payoff, q, right = four
+    escapes = experiment.escapes
+    with jax.enable_x64(True):
+        end, speed, beside = escapes.flow_to_end(lambda x: -x - x**2, jnp.ones(2))
+        np.testing.assert_allclose(end, 0, atol=1e-6)
+        assert speed < 1e-6
+        np.testing.assert_allclose(beside, -np.eye(2), atol=1e-5)
+        best = np.stack([np.unravel_index(game.argmax(), game.shape) for game in payoff])
+        led = jax.nn.one_hot(best, 3), jnp.zeros(4), jnp.tile(-jnp.eye(6), (4, 1, 1))
+        monkeypatch.setattr(escapes.jax, "vmap", lambda _: lambda *_: led)
+        rows = escapes.noisy_end_rows(payoff, q, right)
+    assert [(row["corrected"], row["lost"], row["rest_right"]) for row in rows] == [(2, 0, 4)] * 2
+
+
 def test_replay_and_small_exploration_repel_nowhere(experiment, four):
     """No growth and no other eigenvalue with a buffer; of six one stays, four fall with ε and one with its square."""
     with jax.enable_x64(True):

@@ -116,13 +116,22 @@ def test_battles_are_played_by_learners_with_one_thing_changed():
     assert module.STUDY.learners == module.SCALES["paper"].learners and len(made) == 14
     differ = {
         name: {field for field in made[name]["fields"] if made[name]["fields"][field] != made[of]["fields"][field]}
-        for name, of in (("nm_qmix_max", "nm_qmix"), ("nm_qmix_explores", "nm_qmix"), ("qmix_explores", "qmix"))
+        for name, of in (
+            ("nm_qmix_max", "nm_qmix"),
+            ("nm_qmix_rnd", "nm_qmix"),
+            ("nm_qmix_explores", "nm_qmix"),
+            ("qmix_explores", "qmix"),
+        )
     }
     assert differ == {
-        "nm_qmix_max": {"bootstrap"}, "nm_qmix_explores": {"epsilon_end"}, "qmix_explores": {"epsilon_end"}
+        "nm_qmix_max": {"bootstrap"}, "nm_qmix_rnd": {"novelty"}, "nm_qmix_explores": {"epsilon_end"},
+        "qmix_explores": {"epsilon_end"},
     }  # fmt: skip
     assert made["nm_qmix_max"]["fields"]["bootstrap"] == "max" and made["qmix_explores"]["fields"]["epsilon_end"] == 0.2
     assert {each["fields"]["epsilon_anneal"] for each in made.values()} == {480.0}
+    assert made["pow_qmix"]["fields"]["unweighted_steps"] == 480.0
+    alike = [(each["fields"]["updates_per_step"], each["fields"]["learning_rate"]) for each in made.values()]
+    assert set(alike) == {(3 / 256, 1e-3)}
     paper = module.SCALES["paper"]
     budgets = {
         name: module.play.sweep_of(module.STUDY, paper, name, "qmix") for name in ("3m", "corridor", "smaclite/MMM")
@@ -142,11 +151,14 @@ def test_a_wide_mixer_is_wider_and_the_same_else():
         assert {field for field in fields[0] if fields[0][field] != fields[1][field]} == {"embed"}
         assert fields[0]["embed"] == module.WIDTH
     crossing = scripts.load("experiments", "intersection")
-    long, short = (crossing.configured("pow_qmix", steps) for steps in (5_050_000, 505_000))
+    assert [setting.light for setting in crossing.SCALES.values()] == [True, True, False]
+    long, short = (crossing.study(steps < 1e6).configured("pow_qmix", steps) for steps in (5_050_000, 505_000))
+    assert long.last_action and not long.agent_id
     assert (long.epsilon_start, long.epsilon_end, long.batch_size, long.unweighted_steps) == (0.1, 0.1, 128, 100_000)
     assert (short.batch_size, short.buffer_size, short.unweighted_steps) == (32, 1000, 10_000)
     goal = scripts.load("experiments", "football").configured("nm_qmix", 10_000_000)
     assert (goal.bootstrap, goal.sequence_length, goal.epsilon_anneal) == ("sarsa", 32, 4_800_000)
+    assert (goal.updates_per_step, goal.learning_rate, goal.num_envs) == (3 / 256, 1e-3, 8)
 
 
 def test_predator_prey_has_the_settings_of_its_paper():

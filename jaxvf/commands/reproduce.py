@@ -36,8 +36,8 @@ def reproduce(
         seeds: seeds per cell; by default the scale's own.
         env_steps: environment steps of one run, where the experiment trains any; by default the scale's own.
         draws: random draws of what a game leaves open, where the experiment has such a game.
-        only: a part of it: maps=3s_vs_5z learners=qmix,pow_qmix; what it can name is said where it is not that.
-        out: directory for its Parquet and figures; by default runs/EXPERIMENT_SCALE.
+        only: a part of it, e.g. maps=3s_vs_5z learners=qmix,pow_qmix; of a name that it has not, its names are said.
+        out: directory for its Parquet and figures; by default runs/EXPERIMENT_SCALE, of a part one of its own.
         within: of all: stop after this time (90s, 55m or 2h); the same command goes on, on another machine too.
         yes: agree to a run that takes more than an hour.
         quick: another name of --scale small.
@@ -55,12 +55,13 @@ def reproduce(
     scale = scale or "small"
     given = {"seeds": seeds, "env_steps": None if env_steps is None else int(env_steps), "draws": draws}
     given = {name: value for name, value in given.items() if value is not None}
-    out = out or Path("runs") / f"{experiment}_{scale}"
     parts = together(only)
+    if only and not all(only):
+        raise InputError("--only names no part; write --only NAME=VALUE[,VALUE...]")
     if experiment == ALL:
         if parts:
             raise InputError(f"--only {parts[0]} is of one experiment; all run the parts that claims need")
-        _all(out, scale, within, dry_run, given)
+        _all(out or Path("runs") / f"{ALL}_{scale}", scale, within, dry_run, given)
         return
     if within is not None:
         raise InputError("--within belongs to jaxvf reproduce all")
@@ -78,17 +79,18 @@ def _all(out: Path, scale: str, within: str | None, dry_run: bool, given: dict[s
 
 
 def _one(
-    experiment: str, out: Path, scale: str, dry_run: bool, yes: bool, given: dict[str, Any], parts: Sequence[str]
+    experiment: str, out: Path | None, scale: str, dry_run: bool, yes: bool, given: dict[str, Any], parts: Sequence[str]
 ) -> None:
     import inspect
 
     from jaxvf import scripts
-    from jaxvf.reproduction.parts import parse_only
+    from jaxvf.reproduction.parts import directory_of, parse_only
 
     module = scripts.load("experiments", experiment)
     if "draws" in given and "draws" not in inspect.signature(module.reproduce).parameters:
         raise InputError(f"draws={given['draws']}: {experiment} has no game that leaves anything open")
-    given |= parse_only(module, parts)
+    part = parse_only(experiment, module, parts)
+    given |= part
     if dry_run:
         from jaxvf.reproduction.everything import minutes
         from jaxvf.reproduction.prediction import counted_kernels, predict
@@ -96,10 +98,11 @@ def _one(
         found = predict(module, scale, counted_kernels(), **given)
         print(
             f"{experiment}, scale {scale}: {found.runs:,} runs in {found.programs} programs; about "
-            f"{module.SCALES[scale].minutes:g} minutes on two CPU cores, as the scale says; on an H100 "
+            f"{found.minutes:.3g} minutes on two CPU cores, as the scale says; on an H100 "
             f"{minutes(found.low, found.high)}, predicted from kernels that were counted without a device"
         )
         return
+    out = out or Path("runs") / f"{directory_of(experiment, part)}_{scale}"
     try:
         module.reproduce(scale=scale, out=out, yes=yes, **given)
     except KeyboardInterrupt as error:

@@ -117,7 +117,7 @@ class TabularAgent(nn.Module):
         started: Bool[Array, "T B"] | None = None,
     ) -> tuple[Float[Array, "T B N U"], Float[Array, "T B N O"], Float[Array, "B N 0"] | None]:
         def init(key: Array, shape: tuple[int, ...]) -> Array:
-            return draws.uniform(key, shape, -self.scale, self.scale)
+            return draws.uniform(key, shape, minval=-self.scale, maxval=self.scale)
 
         table = self.param("table", init, (*obs.shape[-2:], n_outputs))
         return jnp.einsum("tbno,noa->tbna", obs, table), obs, carry

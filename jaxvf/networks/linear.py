@@ -18,7 +18,7 @@ def uniform_fan_in(fan_in: int) -> nn.initializers.Initializer:
     bound = fan_in**-0.5
 
     def init(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:
-        return draws.uniform(key, shape, -bound, bound, dtype)
+        return draws.uniform(key, shape, dtype, -bound, bound)
 
     return init
 

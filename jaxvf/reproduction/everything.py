@@ -21,6 +21,7 @@ from jaxvf import scripts
 from jaxvf.errors import InputError
 from jaxvf.plain_json import dumps
 from jaxvf.reproduction import ledger
+from jaxvf.reproduction.parts import directory_of
 from jaxvf.reproduction.prediction import Prediction, counted_kernels, predict_or_say
 from jaxvf.results.store import write_atomically
 from jaxvf.signals import interrupt_on_signal
@@ -59,9 +60,8 @@ def parts(claims: Sequence[ledger.Claim], verdicts: Sequence[str], experiments: 
 
 
 def _part(experiment: str, only: dict[str, Any], count: int) -> Part:
-    values = [str(one) for value in only.values() for one in (value if isinstance(value, list) else [value])]
     arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in only.items()}
-    return Part("-".join([experiment, *values]).replace("/", "_").replace(" ", "_"), experiment, arguments, count)
+    return Part(directory_of(experiment, only), experiment, arguments, count)
 
 
 def ordered(found: Sequence[Part], predictions: Mapping[str, Prediction]) -> list[Part]:

@@ -94,6 +94,8 @@ def read_claims(path: Path) -> list[Claim]:
         claim = Claim(**entry)
         if claim.command.split()[:2] != ["jaxvf", "reproduce"] or len(claim.command.split()) < 3:
             raise InputError(f"command={claim.command!r} of claim {place} is not 'jaxvf reproduce EXPERIMENT'")
+        if claim.experiment not in scripts.available("experiments"):
+            raise unknown(f"experiment of claim {place}", claim.experiment, scripts.available("experiments"))
         if bool(claim.data) != bool(claim.find) or (claim.checks and not claim.data):
             raise InputError(f"claim {place} of {path.name}: data and find belong together, and checks need them")
         if not claim.checks and not claim.because:

@@ -51,6 +51,7 @@ class Prediction:
         runs: of all programs.
         resumes: whether it goes on where it was stopped: whether it trains.
         missing: which package this installation lacks for it, and how to install it; empty where it lacks none.
+        minutes: on two CPU cores, as the scale says.
     """
 
     low: float | None
@@ -59,6 +60,7 @@ class Prediction:
     runs: int = 0
     resumes: bool = False
     missing: str = ""
+    minutes: float = 0.0
 
 
 def counted_kernels() -> dict[str, Any]:
@@ -86,8 +88,9 @@ def predict(experiment: Any, scale: str, kernels: Mapping[str, Any], **only: Any
     except Planned as planned:
         if not planned.sweeps:
             seconds = planned.scale.minutes * 60
-            return Prediction(seconds, seconds)
-        return of_sweeps(list(planned.sweeps.values()), kernels)
+            return Prediction(seconds, seconds, minutes=planned.scale.minutes)
+        found = of_sweeps(list(planned.sweeps.values()), kernels)
+        return dataclasses.replace(found, minutes=planned.scale.minutes)
     return Prediction(0.0, 0.0)  # neither trains nor asks: it only draws
 
 

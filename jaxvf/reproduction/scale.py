@@ -52,7 +52,7 @@ S = TypeVar("S", bound=Scale)
 def choose(scales: Mapping[str, S], name: str, **given: Any) -> S:
     """The scale of this name with what is `given` in place of its own; None leaves a field as it is.
 
-    Its minutes grow with seeds and steps.
+    Its minutes grow with seeds, steps, and how many values there are of what it varies.
 
     Raises:
         InputError: for a scale that the experiment does not have, or steps where it trains nothing.
@@ -63,6 +63,10 @@ def choose(scales: Mapping[str, S], name: str, **given: Any) -> S:
     changes = {field: value for field, value in given.items() if value is not None}
     changed = any(value != getattr(own, field) for field, value in changes.items())
     factor = changes.get("seeds", own.seeds) / own.seeds
+    for field, value in changes.items():
+        usual = getattr(own, field)
+        if isinstance(usual, tuple) and usual and isinstance(value, tuple):
+            factor *= len(value) / len(usual)
     if "env_steps" in changes:
         if not own.env_steps:
             raise InputError("this experiment has no env_steps to set")

@@ -55,7 +55,8 @@ def fit(
 ) -> Fits:
     """Least squares by full-batch Adam whose step size falls to 0 along a cosine, from random starts.
 
-    An error is an upper bound of the class's: the best restart is the least value found.
+    An error is an upper bound of the class's: the best restart is the least value found. The program of the starts is
+    compiled at every call.
 
     Args:
         mixer: its context must be the state.

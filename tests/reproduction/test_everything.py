@@ -227,11 +227,11 @@ def test_every_experiment_is_among_the_parts():
 def test_a_part_is_planned_alone(capsys):
     """Two maps, a penalty as a number, a name with a comma."""
     cli.main(["reproduce", "combat", "--dry-run", "--only", "maps=3m,2s3z", "--only", "learners=qmix"])
-    assert "8 runs in 2 programs" in capsys.readouterr().out
+    assert "8 runs in 2 programs; about 16 minutes on two CPU cores" in capsys.readouterr().out
     tasks = scripts.load("experiments", "trust_region_tasks")
-    assert parse_only(tasks, ["tasks=spread,spread, JaxMARL"]) == {"tasks": ("spread", "spread, JaxMARL")}
+    assert parse_only("tasks", tasks, ["tasks=spread,spread, JaxMARL"]) == {"tasks": ("spread", "spread, JaxMARL")}
     hunts = scripts.load("experiments", "predator_prey")
-    assert parse_only(hunts, ["penalties=-4,-1"]) == {"penalties": (-4.0, -1.0)}
+    assert parse_only("hunts", hunts, ["penalties=-4,-1"]) == {"penalties": (-4.0, -1.0)}
     assert only_text({"penalties": (-4.0, -1.0)}) == "--only penalties=-4,-1" and only_text({}) == ""
 
 
@@ -248,7 +248,10 @@ def test_a_part_is_planned_alone(capsys):
         (["combat", "--only", "map=3m"], "unknown --only 'map'; did you mean 'maps'?"),
         (["combat", "--only", "maps=3m,3s_vs_5"], "unknown value of --only maps '3s_vs_5'; did you mean '3s_vs_5z'?"),
         (["combat", "--only", "maps=corridor"], "scale small has no env_steps for 'corridor'; give them"),
-        (["matrix_games", "--only", "cells=A"], "unknown --only 'cells'; valid: none"),
+        (["matrix_games", "--only", "games=A"], "--only games=A: matrix_games has no parts to name"),
+        (["combat", "--only", "env_steps=3m"], "unknown --only 'env_steps'"),
+        (["box_pushing", "--only", "sizes=4,6,4"], "--only sizes=4,6,4: 4 is given twice"),
+        (["combat", "--only"], "--only names no part"),
     ],
 )
 def test_options_that_do_not_belong_are_refused(words, line, capsys):

@@ -42,7 +42,8 @@ def test_every_claim_names_a_command_that_there_is():
     for each in claims:
         call = parse(cli.COMMANDS, shlex.split(each.whole_command)[1:], prog="jaxvf", description="")
         assert each.experiment in scripts.available("experiments")
-        part = parse_only(scripts.load("experiments", each.experiment), together(call.keywords["only"]))
+        module = scripts.load("experiments", each.experiment)
+        part = parse_only(each.experiment, module, together(call.keywords["only"]))
         assert part == {name: tuple(values) for name, values in each.only.items()}
 
 
@@ -77,6 +78,8 @@ def test_a_number_of_a_list_is_an_entry_of_it():
         ({"statment": '"s"'}, "field of claim 1 'statment'; did you mean 'statement'"),
         ({"environment": '""'}, "claim 1 of claims.toml has no environment"),
         ({"command": '"jaxvf run"'}, "command='jaxvf run' of claim 1 is not 'jaxvf reproduce EXPERIMENT'"),
+        ({"command": '"jaxvf reproduce"'}, "command='jaxvf reproduce' of claim 1 is not 'jaxvf reproduce EXPERIMENT'"),
+        ({"command": '"jaxvf reproduce combt"'}, "unknown experiment of claim 1 'combt'; did you mean 'combat'"),
         ({"data": '"rows"'}, "data and find belong together"),
         ({"checks": '["a < 1"]'}, "data and find belong together, and checks need them"),
         ({}, "is not decided by any check and says not why"),
@@ -84,7 +87,7 @@ def test_a_number_of_a_list_is_an_entry_of_it():
     ],
 )
 def test_a_claim_that_says_too_little_is_refused(fields, message, tmp_path):
-    whole = dict.fromkeys(ledger.NEEDED, '"x"') | {"command": '"jaxvf reproduce x"'} | fields
+    whole = dict.fromkeys(ledger.NEEDED, '"x"') | {"command": '"jaxvf reproduce combat"'} | fields
     path = tmp_path / "claims.toml"
     path.write_text("[[claim]]\n" + "".join(f"{name} = {value}\n" for name, value in whole.items()))
     with pytest.raises(InputError, match=message):
