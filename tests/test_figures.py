@@ -32,6 +32,8 @@ DRAWN = {
     "spread_gap_recurrent": ("spread_gap", {"recurrent"}),
     "smax_recipes": ("smax_recipes", {"smax_3m", "smax_2s3z"}),
     "trust_region_brax": ("trust_region_tasks", {"ant_4x2_spring", "halfcheetah_6x1_spring"}),
+    "football": ("football", {"academy_3_vs_1_with_keeper_won", "academy_3_vs_1_with_keeper_return"}),
+    "intersection_small": ("intersection", {"intersection_won", "intersection_return"}),
     "gradient_flow_small": ("gradient_flow", {"curvature", "portraits"}),
     "expressiveness": ("expressiveness", {"least_error"}),
     "trust_region_games_draws": ("trust_region_games", {"scores"}),
