@@ -26,6 +26,10 @@ DRAWN = {
         "basin_atlas",
         {"non_monotonicity_2_agents_3_actions_annealed", "deviation_penalty_2_agents_3_actions_annealed"},
     ),
+    "basin_atlas_3x3": (
+        "basin_atlas",
+        {"non_monotonicity_3_agents_3_actions_annealed", "deviation_penalty_3_agents_3_actions_annealed"},
+    ),
     "stable_points": ("stable_points", {"stable", "confusion"}),
     "risk_reward": ("risk_reward", {"optimal"}),
     "risk_reward_improving": ("risk_reward", {"optimal"}),
